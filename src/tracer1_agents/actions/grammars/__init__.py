@@ -1,0 +1,1 @@
+"""Dialects of planner replies: canonical (ours), UI-TARS, Qwen tool calls, generic JSON."""

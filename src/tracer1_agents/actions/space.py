@@ -1,0 +1,301 @@
+"""What can be done: one discriminated union that every other room walks.
+
+The GUI actions are those of the UI-TARS computer and mobile spaces (plus the few that Qwen3-VL, AgentNet and
+GUI-Odyssey add), beside tool calls, code blocks and `Finish`. Points are fractions of the screen in [0, 1]; only
+`coordinates.py` knows image sizes. A planner-level pointing action may leave its point out: a grounding executor
+supplies it. There is exactly one way to end an episode, `Finish(status, answer)`; `final_answer`, `terminate`,
+`finished()` and FAIL are spellings of it that the grammars translate.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter
+
+Platform = Literal["computer", "mobile", "tools"]
+Direction = Literal["up", "down", "left", "right"]
+Button = Literal["home", "back", "enter", "menu", "recent"]
+FinishStatus = Literal["success", "infeasible"]
+
+Unit = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+
+class Point(NamedTuple):
+    """A place on the screen, as fractions of its width and height from the top left corner."""
+
+    x: Unit
+    y: Unit
+
+
+class Result(NamedTuple):
+    """Stands for what step `step` (1-based, counted over the whole episode) will have returned.
+
+    A forecast uses it where a later argument depends on an observation nobody has made yet. Inside a longer string the
+    same placeholder is written out, as in ``"Result(step=2) * 3"``.
+    """
+
+    step: int
+
+
+_RESULT_TEXT: Final = re.compile(r"Result\(step=(\d+)\)")
+_RESULT_KEY: Final = "$result"
+
+
+def _revive(value: Any) -> Any:
+    """JSON form to argument value: ``{"$result": 3}`` becomes ``Result(3)``, at any depth."""
+    if isinstance(value, Result):
+        return value
+    if isinstance(value, dict):
+        if set(value) == {_RESULT_KEY} and type(value[_RESULT_KEY]) is int:
+            return Result(value[_RESULT_KEY])
+        return {str(key): _revive(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_revive(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    msg = f"an argument must be JSON or Result(step=k), got {type(value).__name__}"
+    raise ValueError(msg)
+
+
+def _freeze(value: Any) -> Any:
+    """Argument value to its JSON form (inverse of `_revive`)."""
+    if isinstance(value, Result):
+        return {_RESULT_KEY: value.step}
+    if isinstance(value, dict):
+        return {key: _freeze(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_freeze(item) for item in value]
+    return value
+
+
+Arguments = Annotated[dict[str, Any], BeforeValidator(_revive), PlainSerializer(_freeze)]
+
+
+class _Action(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    platforms: ClassVar[frozenset[Platform]] = frozenset()
+
+
+class _Pointing(_Action):
+    point: Point | None = None
+
+
+_BOTH: Final[frozenset[Platform]] = frozenset({"computer", "mobile"})
+_COMPUTER: Final[frozenset[Platform]] = frozenset({"computer"})
+_MOBILE: Final[frozenset[Platform]] = frozenset({"mobile"})
+_EVERYWHERE: Final[frozenset[Platform]] = frozenset({"computer", "mobile", "tools"})
+
+
+class Click(_Pointing):
+    """Click or tap once."""
+
+    kind: Literal["click"] = "click"
+    platforms = _BOTH
+
+
+class LeftDouble(_Pointing):
+    """Double-click with the left button."""
+
+    kind: Literal["left_double"] = "left_double"
+    platforms = _COMPUTER
+
+
+class TripleClick(_Pointing):
+    """Click three times with the left button (selects a line or paragraph)."""
+
+    kind: Literal["triple_click"] = "triple_click"
+    platforms = _COMPUTER
+
+
+class RightSingle(_Pointing):
+    """Click once with the right button."""
+
+    kind: Literal["right_single"] = "right_single"
+    platforms = _COMPUTER
+
+
+class MiddleClick(_Pointing):
+    """Click once with the middle button."""
+
+    kind: Literal["middle_click"] = "middle_click"
+    platforms = _COMPUTER
+
+
+class Hover(_Pointing):
+    """Move the pointer without clicking."""
+
+    kind: Literal["hover"] = "hover"
+    platforms = _COMPUTER
+
+
+class LongPress(_Pointing):
+    """Press and hold."""
+
+    kind: Literal["long_press"] = "long_press"
+    platforms = _MOBILE
+
+
+class Drag(_Action):
+    """Press at `start`, move, release at `end`; on a phone, a swipe of the finger."""
+
+    kind: Literal["drag"] = "drag"
+    start: Point | None = None
+    end: Point | None = None
+    platforms = _BOTH
+
+
+class Scroll(_Pointing):
+    """Scroll; `direction` is where the *view* moves: down shows what is further down the page."""
+
+    kind: Literal["scroll"] = "scroll"
+    direction: Direction
+    platforms = _BOTH
+
+
+class Type(_Action):
+    r"""Type text at the keyboard focus; a final ``\n`` submits."""
+
+    kind: Literal["type"] = "type"
+    content: str
+    platforms = _BOTH
+
+
+class Select(_Pointing):
+    """Choose an entry of a drop-down list by its text."""
+
+    kind: Literal["select"] = "select"
+    option: str
+    platforms = _COMPUTER
+
+
+class Hotkey(_Action):
+    """Press keys together, as in ("ctrl", "c"); one key is a tuple of one. Lower-case names."""
+
+    kind: Literal["hotkey"] = "hotkey"
+    keys: Annotated[tuple[str, ...], Field(min_length=1)]
+    platforms = _COMPUTER
+
+
+class PressButton(_Action):
+    """Press a system button of the device."""
+
+    kind: Literal["press_button"] = "press_button"
+    button: Button
+    platforms = _MOBILE
+
+
+class OpenApp(_Action):
+    """Start an application by name."""
+
+    kind: Literal["open_app"] = "open_app"
+    app_name: str
+    platforms = _BOTH
+
+
+class Wait(_Action):
+    """Do nothing until the screen has settled."""
+
+    kind: Literal["wait"] = "wait"
+    platforms = _BOTH
+
+
+class CallUser(_Action):
+    """Hand over to the user: the task cannot go on without them."""
+
+    kind: Literal["call_user"] = "call_user"
+    platforms = _BOTH
+
+
+class ToolCall(_Action):
+    """Call one tool of the toolbox by name."""
+
+    kind: Literal["tool"] = "tool"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
+    arguments: Arguments = Field(default_factory=dict)
+    platforms: ClassVar[frozenset[Platform]] = frozenset({"tools"})
+
+
+class Code(_Action):
+    """Run a block of Python in the sandbox; the tools can be called inside it by name. Print what is needed later."""
+
+    kind: Literal["code"] = "code"
+    source: str
+    platforms: ClassVar[frozenset[Platform]] = frozenset({"tools"})
+
+
+class Finish(_Action):
+    """End the episode with an answer, or with status="infeasible" when the task cannot be done."""
+
+    kind: Literal["finish"] = "finish"
+    answer: str | None = None
+    status: FinishStatus = "success"
+    platforms = _EVERYWHERE
+
+
+Action = Annotated[
+    Click | LeftDouble | TripleClick | RightSingle | MiddleClick | Hover | LongPress | Drag | Scroll | Type | Select
+    | Hotkey | PressButton | OpenApp | Wait | CallUser | ToolCall | Code | Finish,
+    Field(discriminator="kind"),
+]  # fmt: skip
+
+ACTION_TYPES: Final[tuple[type[_Action], ...]] = get_args(get_args(Action)[0])
+KINDS: Final[dict[str, type[_Action]]] = {cls.model_fields["kind"].default: cls for cls in ACTION_TYPES}
+POINTING_KINDS: Final = frozenset(kind for kind, cls in KINDS.items() if issubclass(cls, _Pointing)) | {"drag"}
+GUI_KINDS: Final = frozenset(KINDS) - {"tool", "code", "finish"}
+RESERVED_NAMES: Final = frozenset(KINDS) | {"final_answer", "answer", "terminate", "finished"}
+
+_ADAPTER: Final[TypeAdapter[Action]] = TypeAdapter(Action)
+
+
+def load_action(data: Any) -> Action:
+    """Build an action from its JSON form.
+
+    Args:
+        data: What `dump_action` gave: a dict with a ``kind``.
+
+    Raises:
+        pydantic.ValidationError: The dict is not an action of the union.
+    """
+    return _ADAPTER.validate_python(data)
+
+
+def dump_action(action: Action) -> dict[str, Any]:
+    """The action as plain JSON, without arguments that have their default value."""
+    return {"kind": action.kind, **action.model_dump(mode="json", exclude_defaults=True)}
+
+
+def pending_results(action: Action) -> tuple[int, ...]:
+    """Steps whose results `action` still waits for, ascending; empty when every argument is concrete."""
+    steps: set[int] = set()
+
+    def walk(value: Any) -> None:
+        if isinstance(value, Result):
+            steps.add(value.step)
+        elif isinstance(value, str):
+            steps.update(int(step) for step in _RESULT_TEXT.findall(value))
+        elif isinstance(value, dict):
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, list):
+            for item in value:
+                walk(item)
+
+    match action:
+        case ToolCall():
+            walk(action.arguments)
+        case Code():
+            walk(action.source)
+        case Finish():
+            walk(action.answer)
+        case Type():
+            walk(action.content)
+        case _:
+            pass
+    return tuple(sorted(steps))
+
+
+def actions_for(platform: Platform) -> tuple[type[_Action], ...]:
+    """Action classes that exist on a platform, in the order of the union."""
+    return tuple(cls for cls in ACTION_TYPES if platform in cls.platforms)
