@@ -8,7 +8,7 @@ text itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.grammars.canonical import call_to_action
 from tracer1_agents.actions.codec import RawCall
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 
     from tracer1_agents.actions.space import Action
     from tracer1_agents.data.taskgen.names import NameSource
+
+
+_ADDED: Final = 0.15
+_OPENINGS: Final = (
+    ("Please help me:", "Question:", "Hello.", "One thing I need:", "Can you do this?"),
+    ("Quick one:", "Here is what I am after."),
+)
+_CLOSINGS: Final = (
+    ("Answer with the value only.", "Just the answer, please.", "Give no explanation.", "Thanks!", "Keep it short."),
+    ("Reply with nothing but the answer.", "No other words."),
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,11 @@ class DraftStep:
         """
         arguments = {key: _resolve(value, seen, rename) for key, value in self.arguments.items()}
         return call_to_action(RawCall(self.name, arguments))
+
+    def taken_from_results(self) -> tuple[str, ...]:
+        """Texts that the arguments take from earlier results."""
+        values = [part for value in self.arguments.values() for part in (value if isinstance(value, tuple) else (value,))]
+        return tuple(part.text for part in values if isinstance(part, Later))
 
 
 def _resolve(value: Argument, seen: int, rename: Callable[[int], int]) -> Any:
@@ -130,11 +146,17 @@ class Draft:
     steps: list[DraftStep] = field(default_factory=list)
 
     def say(self, trained: tuple[str, ...], held_out: tuple[str, ...], **slots: str) -> str:
-        """A paraphrase, filled in."""
+        """A paraphrase, filled in, now and then with a word before or after as people add it."""
         template = self.rng.choice(held_out if self.unseen_phrases else trained)
         for key, value in slots.items():
             template = template.replace("{" + key + "}", value)
-        return template[0].upper() + template[1:]
+        question = template[0].upper() + template[1:]
+        opening, closing = (choice[self.unseen_phrases] for choice in (_OPENINGS, _CLOSINGS))
+        if self.rng.random() < _ADDED:
+            question = f"{self.rng.choice(opening)} {question}"
+        if self.rng.random() < _ADDED:
+            question = f"{question} {self.rng.choice(closing)}"
+        return question
 
     def call(self, name: str, instruction: str, result: str, **arguments: Argument) -> int:
         """Add a step; returns its number."""

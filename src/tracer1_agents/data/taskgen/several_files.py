@@ -38,7 +38,7 @@ def _path(name: str, direct: bool, unpacked: int) -> Argument:  # noqa: FBT001
 def picture_and_table(draft: Draft) -> Task:
     """Archive -> OCR -> columns -> aggregate -> calculator -> finish."""
     shown = amount(draft)
-    picture = make_picture(draft, (number(shown),))
+    picture = make_picture(draft, (f"Total {number(shown)}",))
     table = make_table(draft, (picture.name,))
     archive, unpacked = draft.unpack(picture, table)
     sign = draft.rng.choice(list(SIGNS))
@@ -290,7 +290,7 @@ def column_range(draft: Draft) -> Task:
 def equation_in_picture(draft: Draft) -> Task:
     """Never trained: OCR -> solver -> finish."""
     a, x, b = draft.rng.randint(2, 9), draft.rng.randint(2, 60), draft.rng.randint(1, 99)
-    text = f"{a}*x + {b} = {a * x + b}"
+    text = f"{a}x + {b} = {a * x + b}"
     picture = make_picture(draft, (text,))
     question = f"Solve the equation shown in {picture.name} for x."
     seen = read_picture(draft, picture, picture.name)

@@ -60,13 +60,14 @@ def arithmetic(draft: Draft) -> Task:
 def equation(draft: Draft) -> Task:
     """Solver -> finish; quadratics ask for one of the two roots."""
     rng = draft.rng
+    times, power = rng.choice((("*", "**"), ("", "^")))
     if rng.random() < 0.5:  # noqa: PLR2004
         a, x = rng.randint(2, 20), rng.randint(-30, 60)
         b = rng.randint(1, 99)
-        text, result, answer, which = f"{a}*x + {b} = {a * x + b}", f"x = {x}", str(x), ""
+        text, result, answer, which = f"{a}{times}x + {b} = {a * x + b}", f"x = {x}", str(x), ""
     else:
         low, high = sorted(rng.sample(range(1, 30), 2))
-        text = f"x**2 - {low + high}*x + {low * high} = 0"
+        text = f"x{power}2 - {low + high}{times}x + {low * high} = 0"
         result = f"x = {low}, x = {high}"
         which, answer = rng.choice((("larger", str(high)), ("smaller", str(low))))
     if which:

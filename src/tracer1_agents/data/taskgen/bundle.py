@@ -1,0 +1,133 @@
+"""A set of tasks as a GAIA-format folder: metadata.jsonl, attachments beside it, and a search corpus.
+
+    python -m tracer1_agents.data.taskgen.bundle demo OUT_FOLDER
+
+The two shipped sets were written once, before any planner was trained, and are not to be regenerated to suit one. All
+their names are from the held-out words; every fifth task has file names in an unseen style, every fifth an unseen
+paraphrase, and a part comes from families that are never trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tracer1_agents.data.taskgen.draft import Draft
+from tracer1_agents.data.taskgen.families import TRAINED, UNSEEN, make_task
+from tracer1_agents.data.taskgen.names import NameSource
+from tracer1_agents.data.taskgen.single_file import person_passage
+from tracer1_agents.data.taskgen.write import write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer1_agents.data.taskgen.contents import Passage
+    from tracer1_agents.data.taskgen.draft import Task
+
+_SHORT, _MIDDLE = 3, 7  # steps of GAIA-like levels 1 and 2
+_DISTRACTORS: Final = 40
+
+
+@dataclass(frozen=True)
+class BundlePlan:
+    """How many tasks of which sort.
+
+    Attributes:
+        name: Of the set; part of every seed.
+        trained: Tasks of trained families, dealt out in turn.
+        unseen: Tasks of never-trained families, likewise.
+    """
+
+    name: str
+    trained: int
+    unseen: int
+
+
+PLANS: Final = {plan.name: plan for plan in (BundlePlan("demo", 34, 6), BundlePlan("measure", 260, 40))}
+
+
+def write_bundle(plan: BundlePlan, folder: Path) -> int:
+    """Write the set into `folder` (created); returns the number of tasks.
+
+    Raises:
+        FileExistsError: The folder already holds a set.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata = folder / "metadata.jsonl"
+    if metadata.exists():
+        msg = f"{folder} already holds a task set; choose an empty folder"
+        raise FileExistsError(msg)
+    rows, passages = [], list(_distractors(plan.name))
+    families = [list(TRAINED)[at % len(TRAINED)] for at in range(plan.trained)]
+    families += [list(UNSEEN)[at % len(UNSEEN)] for at in range(plan.unseen)]
+    for at, family in enumerate(families):
+        traits = {"unseen_style": at % 5 == 1, "unseen_phrase": at % 5 == 3}
+        task = make_task(
+            family,
+            f"{plan.name}/{at}",
+            split="held_out",
+            unseen_styles=traits["unseen_style"],
+            unseen_phrases=traits["unseen_phrase"],
+        )
+        task_id = f"{plan.name}-{at:03}"
+        rows.append(_row(task, task_id, traits, folder))
+        passages += task.passages
+    _write_lines(metadata, rows)
+    random.Random(plan.name).shuffle(passages)  # noqa: S311  (order of a corpus)
+    _write_lines(folder / "corpus.jsonl", [_entry(passage) for passage in passages])
+    return len(rows)
+
+
+def _row(task: Task, task_id: str, traits: dict[str, bool], folder: Path) -> dict[str, Any]:
+    """The metadata line of a task; its attachment is written as a side effect, under a name of its own."""
+    name = ""
+    if task.attachment:
+        name = f"{task_id}/{task.attachment.name}"
+        (folder / task_id).mkdir()
+        write_file(task.attachment, folder / task_id)
+    steps = len(task.steps)
+    return {
+        "task_id": task_id,
+        "Question": task.question,
+        "Level": 1 if steps <= _SHORT else 2 if steps <= _MIDDLE else 3,
+        "Final answer": task.answer,
+        "file_name": name,
+        "Annotator Metadata": {
+            "family": task.family,
+            "trained_family": task.family in TRAINED,
+            "number_of_steps": steps,
+            **traits,
+        },
+    }
+
+
+def _entry(passage: Passage) -> dict[str, str]:
+    return {"title": passage.title, "url": f"corpus://{passage.title.replace(' ', '-')}", "text": passage.text}
+
+
+def _distractors(name: str) -> list[Passage]:
+    rng = random.Random(f"distractors/{name}")  # noqa: S311  (reproducible, not secret)
+    draft = Draft(rng, NameSource(rng, "held_out"))
+    return [person_passage(draft)[0] for _ in range(_DISTRACTORS)]
+
+
+def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of `python -m tracer1_agents.data.taskgen.bundle`."""
+    parser = argparse.ArgumentParser(description="Write a set of synthetic tasks in GAIA's format.")
+    parser.add_argument("set", choices=sorted(PLANS))
+    parser.add_argument("folder", type=Path)
+    arguments = parser.parse_args(argv)
+    count = write_bundle(PLANS[arguments.set], arguments.folder)
+    print(f"{count} tasks in {arguments.folder}")  # noqa: T201  (a command's answer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Training windows: a prompt as the planner node would send it, and the reply that should follow.
+
+A window shows steps 1..t-1 of a reference (now and then with mishaps in between) and asks for steps t..t+T-1. The
+messages come from `planner.prompt.build_messages`, the function that serves inference too. Arguments that nobody can
+know yet stand as `Result(step=k)`, numbered as the episode is, mishaps included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
+from tracer1_agents.data.taskgen.families import TRAINED, make_task
+from tracer1_agents.data.taskgen.mishaps import mishap
+from tracer1_agents.planner.history import ExecutorText, last_k
+from tracer1_agents.planner.profiles import profile_named
+from tracer1_agents.planner.prompt import build_messages
+from tracer1_agents.types import Execution, HistoryEntry, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracer1_agents.actions.space import Action
+    from tracer1_agents.data.taskgen.draft import Task
+    from tracer1_agents.data.taskgen.names import Split
+    from tracer1_agents.planner.prompt import Message
+
+_GRAMMAR: Final = CanonicalGrammar()
+
+
+@dataclass(frozen=True)
+class Window:
+    """One training or evaluation example.
+
+    Attributes:
+        family: Of the task.
+        step: Reference step it asks for, from 1.
+        messages: The prompt.
+        pairs: The reference forecast.
+        reply: The same, written in the canonical grammar.
+    """
+
+    family: str
+    step: int
+    messages: tuple[Message, ...]
+    pairs: tuple[tuple[Action, str], ...]
+    reply: str
+
+
+@dataclass(frozen=True)
+class WindowOptions:
+    """How windows are cut.
+
+    Attributes:
+        horizon: Pairs in the reply at most (T).
+        history_window: Past steps shown (K).
+        mishap_rate: Chance of a mishap before each step.
+    """
+
+    horizon: int = 8
+    history_window: int = 5
+    mishap_rate: float = 0.1
+
+
+def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Window | None:
+    """The window of reference step `step` (from 1).
+
+    Returns:
+        None when mishaps pushed something that the reply needs out of the history.
+    """
+    entries, observation, number_of = _play(task, step, rng, options)
+    now = len(entries) + 1
+
+    def rename(reference_step: int) -> int:
+        return number_of.get(reference_step, now + reference_step - step)
+
+    ahead = task.steps[step - 1 : step - 1 + options.horizon]
+    pairs = tuple((planned.action(step - 1, rename), planned.instruction) for planned in ahead)
+    messages = tuple(
+        build_messages(
+            profile_named("compact"),
+            instruction=task.instruction,
+            observation=Observation(text=observation),
+            history=last_k(entries, options.history_window),
+            horizon=options.horizon,
+            tools=(),
+        )
+    )
+    if not _knowable(task, step, messages):
+        return None
+    return Window(task.family, step, messages, pairs, _GRAMMAR.render(pairs))
+
+
+def _play(
+    task: Task, step: int, rng: Random, options: WindowOptions
+) -> tuple[list[HistoryEntry], str, dict[int, int]]:
+    """Steps before `step` as history entries, the newest result, and episode numbers of reference steps."""
+    summarizer = ExecutorText()
+    entries: list[HistoryEntry] = []
+    number_of: dict[int, int] = {}
+    observation = ""
+
+    def record(action: Action, instruction: str, text: str) -> None:
+        nonlocal observation
+        written = _GRAMMAR.render_action(action)
+        summary = summarizer.summarize(written, Execution(ok=not text.startswith("error: "), text=text), None)
+        entry = HistoryEntry(step=len(entries) + 1, action=written, instruction=instruction, summary=summary)
+        entries.append(entry)
+        observation = text
+
+    for number, planned in enumerate(task.steps[:step], 1):
+        action = planned.action(number - 1)
+        if rng.random() < options.mishap_rate and (failed := mishap(task, action, number, rng)):
+            record(failed[0], planned.instruction, failed[1])
+        if number < step:
+            record(action, planned.instruction, planned.result)
+            number_of[number] = len(entries)
+    return entries, observation, number_of
+
+
+def _knowable(task: Task, step: int, messages: tuple[Message, ...]) -> bool:
+    """Whether everything the first pair takes from earlier results still stands in the prompt."""
+    prompt = "\n".join(message.text for message in messages)
+    return all(text in prompt for text in task.steps[step - 1].taken_from_results())
+
+
+def stream_windows(
+    seed: int, options: WindowOptions, *, split: Split = "train", families: tuple[str, ...] = tuple(TRAINED)
+) -> Iterator[Window]:
+    """Windows without end, families drawn evenly, the same for the same seed."""
+    rng = Random(f"windows/{seed}")  # noqa: S311  (reproducible, not secret)
+    while True:
+        task = make_task(rng.choice(families), rng.getrandbits(48), split=split)
+        window = cut_window(task, rng.randint(1, len(task.steps)), rng, options)
+        if window is not None:
+            yield window

@@ -1,0 +1,1 @@
+"""Somewhere to sample: transformers in-process, OpenAI-compatible servers."""

@@ -1,0 +1,1 @@
+"""Reward to update: warm start, stage 1, stage 2."""

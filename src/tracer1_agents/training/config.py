@@ -1,0 +1,119 @@
+"""Typed configuration: one YAML file, overridden by `--set key=value`.
+
+A config is a tree of frozen pydantic models; the field descriptions are the documentation that `--help` prints. Names
+of packaged configs (`tiny/warmstart`) and paths to files are told apart by whether the file exists.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tracer1_agents.errors import ConfigurationError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Config = TypeVar("Config", bound="BaseConfig")
+
+
+class BaseConfig(BaseModel):
+    """Base of every config and section: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def parse_arguments(config_type: type[Config], program: str, argv: Sequence[str] | None = None) -> Config:
+    """Read `--config` and `--set` from a command line.
+
+    Args:
+        config_type: The config to build.
+        program: What the module does, for `--help`.
+        argv: Arguments, those of the process when None.
+
+    Raises:
+        ConfigurationError: The file or an override does not fit; the message names the key.
+    """
+    parser = argparse.ArgumentParser(
+        description=program, epilog=describe(config_type), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", required=True, help="a packaged config by name (tiny/warmstart) or a YAML file")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one key; repeatable")
+    arguments = parser.parse_args(argv)
+    return load_config(config_type, arguments.config, arguments.set)
+
+
+def load_config(config_type: type[Config], name: str, overrides: Sequence[str] = ()) -> Config:
+    """Build a config from a packaged name or a path, with overrides such as ``trainer.max_steps=2``.
+
+    Raises:
+        ConfigurationError: No such config, or a key or value that does not fit.
+    """
+    data = _read(name)
+    for override in overrides:
+        _apply(data, override)
+    try:
+        return config_type.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        msg = f"config {name}: {key}: {first['msg']}, got {first.get('input')!r}; --help lists the keys"
+        raise ConfigurationError(msg) from None
+
+
+def describe(config_type: type[BaseConfig], prefix: str = "") -> str:
+    """The keys of a config, a line each: name, default, meaning."""
+    lines = []
+    for name, field in config_type.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseConfig):
+            lines.append(describe(field.annotation, f"{prefix}{name}."))
+        else:
+            default = "required" if field.is_required() else f"default {field.default!r}"
+            lines.append(f"  {prefix}{name} ({default}): {field.description or ''}")
+    return "\n".join(lines)
+
+
+def _read(name: str) -> dict[str, Any]:
+    try:
+        import yaml  # noqa: PLC0415  (an extra)
+    except ImportError:
+        feature = "reading a YAML config"
+        raise MissingExtraError(feature, "agents") from None
+    packaged = resources.files("tracer1_agents") / "assets" / "configs" / f"{name.removesuffix('.yaml')}.yaml"
+    path = Path(name)
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+    elif packaged.is_file():
+        text = packaged.read_text(encoding="utf-8")
+    else:
+        msg = f"no config {name!r}: it is neither a file nor a packaged name such as tiny/warmstart"
+        raise ConfigurationError(msg)
+    try:
+        data = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        msg = f"config {name}: not YAML: {error}"
+        raise ConfigurationError(msg) from None
+    if not isinstance(data, dict):
+        msg = f"config {name}: expected keys and values, got {type(data).__name__}"
+        raise ConfigurationError(msg)
+    return data
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    import yaml  # noqa: PLC0415  (an extra)
+
+    key, found, text = override.partition("=")
+    if not found:
+        msg = f"--set {override!r}: expected key=value, for example --set trainer.max_steps=2"
+        raise ConfigurationError(msg)
+    *sections, last = key.split(".")
+    for section in sections:
+        data = data.setdefault(section, {})
+        if not isinstance(data, dict):
+            msg = f"--set {key}: {section} is a value, not a section"
+            raise ConfigurationError(msg)
+    data[last] = yaml.safe_load(text)
