@@ -1,0 +1,60 @@
+"""Screenshots by reference: a content-addressed folder of files that graph state, traces and rows point into.
+
+The same bytes are stored once. Files and folder are readable by their owner only, since a screenshot may show anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from tracer1_agents.errors import DataError
+
+_REF: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class BlobStore:
+    """A folder of blobs.
+
+    Args:
+        folder: Where they live; created with mode 0700. A temporary folder when None.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="tracer1-blobs-"))
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def put(self, content: bytes) -> str:
+        """Store bytes; returns their reference (SHA-256, hex)."""
+        ref = hashlib.sha256(content).hexdigest()
+        path = self.folder / ref
+        if not path.exists():
+            handle, fresh = tempfile.mkstemp(dir=self.folder)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(fresh).replace(path)
+        return ref
+
+    def get(self, ref: str) -> bytes:
+        """The bytes behind a reference.
+
+        Raises:
+            DataError: The reference is malformed, or nothing is stored under it.
+        """
+        if not _REF.fullmatch(ref):
+            msg = f"not a blob reference: {ref[:80]!r}; one is 64 hexadecimal digits as `put` returns"
+            raise DataError(msg, path=self.folder)
+        try:
+            return (self.folder / ref).read_bytes()
+        except FileNotFoundError:
+            msg = f"blob {ref} is not there; was the folder cleaned or moved?"
+            raise DataError(msg, path=self.folder) from None
+
+    def clear(self) -> None:
+        """Delete the store with everything in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
