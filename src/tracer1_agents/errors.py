@@ -40,9 +40,7 @@ class MissingExtraError(ConfigurationError, ImportError):
     """
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(
-            f'{feature} needs the optional extra "{extra}": pip install "tracer1-agents[{extra}]"'
-        )
+        super().__init__(f'{feature} needs the optional extra "{extra}": pip install "tracer1-agents[{extra}]"')
         self.extra = extra
 
 

@@ -9,15 +9,18 @@ supplies it. There is exactly one way to end an episode, `Finish(status, answer)
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter
 
 Platform = Literal["computer", "mobile", "tools"]
 Direction = Literal["up", "down", "left", "right"]
 Button = Literal["home", "back", "enter", "menu", "recent"]
 FinishStatus = Literal["success", "infeasible"]
+
+MAX_DEPTH: Final = 50  # of nested arguments: far beyond any tool, well inside what JSON writers and Python's stack take
 
 Unit = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 
@@ -39,23 +42,50 @@ class Result(NamedTuple):
     step: int
 
 
-_RESULT_TEXT: Final = re.compile(r"Result\(step=(\d+)\)")
+_RESULT_TEXT: Final = re.compile(r"Result\(step=(\d{1,6})\)")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 _RESULT_KEY: Final = "$result"
+_MAX_RESULT: Final = 1_000_000
 
 
-def _revive(value: Any) -> Any:
-    """JSON form to argument value: ``{"$result": 3}`` becomes ``Result(3)``, at any depth."""
+def is_encodable(text: str) -> bool:
+    """Whether files and messages can hold `text`: it has no half of a surrogate pair."""
+    return _SURROGATE.search(text) is None
+
+
+def _encodable(text: str) -> str:
+    if not is_encodable(text):
+        msg = "text must be Unicode without lone surrogates"
+        raise ValueError(msg)
+    return text
+
+
+Text = Annotated[str, AfterValidator(_encodable)]
+
+
+def _revive_arguments(value: Any) -> Any:
+    return _revive(value, 0)
+
+
+def _revive(value: Any, depth: int) -> Any:
+    """JSON form to argument value: ``{"$result": 3}`` becomes ``Result(3)``, down to `MAX_DEPTH`."""
+    if depth > MAX_DEPTH + 1:
+        msg = f"arguments must not be nested deeper than {MAX_DEPTH}"
+        raise ValueError(msg)
     if isinstance(value, Result):
         return value
     if isinstance(value, dict):
-        if set(value) == {_RESULT_KEY} and type(value[_RESULT_KEY]) is int:
-            return Result(value[_RESULT_KEY])
-        return {str(key): _revive(item) for key, item in value.items()}
+        step = value.get(_RESULT_KEY)
+        if len(value) == 1 and type(step) is int and 0 <= step < _MAX_RESULT:
+            return Result(step)
+        return {_encodable(str(key)): _revive(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_revive(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
+        return [_revive(item, depth + 1) for item in value]
+    if isinstance(value, str):
+        return _encodable(value)
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    msg = f"an argument must be JSON or Result(step=k), got {type(value).__name__}"
+    msg = f"an argument must be JSON or Result(step=k), got {value!r:.40} ({type(value).__name__})"
     raise ValueError(msg)
 
 
@@ -70,7 +100,7 @@ def _freeze(value: Any) -> Any:
     return value
 
 
-Arguments = Annotated[dict[str, Any], BeforeValidator(_revive), PlainSerializer(_freeze)]
+Arguments = Annotated[dict[str, Any], BeforeValidator(_revive_arguments), PlainSerializer(_freeze)]
 
 
 class _Action(BaseModel):
@@ -158,7 +188,7 @@ class Type(_Action):
     r"""Type text at the keyboard focus; a final ``\n`` submits."""
 
     kind: Literal["type"] = "type"
-    content: str
+    content: Text
     platforms = _BOTH
 
 
@@ -166,7 +196,7 @@ class Select(_Pointing):
     """Choose an entry of a drop-down list by its text."""
 
     kind: Literal["select"] = "select"
-    option: str
+    option: Text
     platforms = _COMPUTER
 
 
@@ -174,7 +204,7 @@ class Hotkey(_Action):
     """Press keys together, as in ("ctrl", "c"); one key is a tuple of one. Lower-case names."""
 
     kind: Literal["hotkey"] = "hotkey"
-    keys: Annotated[tuple[str, ...], Field(min_length=1)]
+    keys: Annotated[tuple[Text, ...], Field(min_length=1)]
     platforms = _COMPUTER
 
 
@@ -190,7 +220,7 @@ class OpenApp(_Action):
     """Start an application by name."""
 
     kind: Literal["open_app"] = "open_app"
-    app_name: str
+    app_name: Text
     platforms = _BOTH
 
 
@@ -221,7 +251,7 @@ class Code(_Action):
     """Run a block of Python in the sandbox; the tools can be called inside it by name. Print what is needed later."""
 
     kind: Literal["code"] = "code"
-    source: str
+    source: Text
     platforms: ClassVar[frozenset[Platform]] = frozenset({"tools"})
 
 
@@ -229,7 +259,7 @@ class Finish(_Action):
     """End the episode with an answer, or with status="infeasible" when the task cannot be done."""
 
     kind: Literal["finish"] = "finish"
-    answer: str | None = None
+    answer: Text | None = None
     status: FinishStatus = "success"
     platforms = _EVERYWHERE
 

@@ -26,6 +26,7 @@ from tracer1_agents.actions.codec import (
     build_action,
     build_tool_call,
 )
+from tracer1_agents.actions.grammars.scanner import Scanner
 from tracer1_agents.actions.space import GUI_KINDS, Code, Finish, Result, ToolCall, dump_action
 
 if TYPE_CHECKING:
@@ -33,146 +34,29 @@ if TYPE_CHECKING:
 
     from tracer1_agents.actions.space import Action
 
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
-_RESULT: Final = re.compile(r"Result\(\s*(?:step\s*=\s*)?(\d{1,6})\s*\)")
+_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
 _PREFIX: Final = re.compile(r"^(?:\d{1,3}[.)]\s+|[-*]\s+|Action:\s*)")
-_SPACE: Final = re.compile(r"[ \t]*")
-_WORDS: Final[dict[str, Any]] = {"True": True, "False": False, "None": None}
 _FINISH_NAMES: Final = frozenset({"finish", "final_answer", "answer", "finished", "terminate"})
-_DECODER: Final = json.JSONDecoder()
 
 
-class _Scanner:
-    """Reads one line from left to right."""
-
-    def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
-
-    def skip(self) -> None:
-        """Pass over blanks."""
-        match = _SPACE.match(self.text, self.at)
-        self.at = match.end() if match else self.at
-
-    def end(self) -> bool:
-        """Whether nothing is left."""
-        return self.at >= len(self.text)
-
-    def take(self, literal: str) -> bool:
-        """Pass over `literal` if it stands here."""
-        self.skip()
-        if self.text.startswith(literal, self.at):
-            self.at += len(literal)
-            return True
-        return False
-
-    def need(self, literal: str, after: str) -> None:
-        """Pass over `literal` or leave the pair."""
-        if self.take(literal):
-            return
-        if self.end():
-            raise Broken(ParseOutcome.TRUNCATED, f"the line ends after {after}, {literal!r} is missing")
-        got = self.text[self.at : self.at + 20]
-        raise Broken(ParseOutcome.SYNTAX, f"expected {literal!r} after {after}, got {got!r}")
-
-    def name(self, what: str) -> str:
-        """An identifier."""
-        self.skip()
-        match = _NAME.match(self.text, self.at)
-        if match is None:
-            outcome = ParseOutcome.TRUNCATED if self.end() else ParseOutcome.SYNTAX
-            got = self.text[self.at : self.at + 20]
-            raise Broken(outcome, f"expected {what}, got {got!r}; write name(key=value, ...) # \"what for\"")
-        self.at = match.end()
-        return match.group()
-
-    def value(self) -> Any:
-        """A JSON value, `Result(step=k)`, a single-quoted string or True/False/None."""
-        self.skip()
-        if self.end():
-            raise Broken(ParseOutcome.TRUNCATED, "the line ends where a value should stand")
-        if match := _RESULT.match(self.text, self.at):
-            self.at = match.end()
-            return Result(int(match.group(1)))
-        head = self.text[self.at]
-        if head == "[":
-            return self._list()
-        if head == "{":
-            return self._object()
-        if head == "'":
-            return self._single_quoted()
-        for word, meaning in _WORDS.items():
-            if self.text.startswith(word, self.at):
-                self.at += len(word)
-                return meaning
-        return self._json()
-
-    def _json(self) -> Any:
-        try:
-            value, self.at = _DECODER.raw_decode(self.text, self.at)
-        except (json.JSONDecodeError, RecursionError):
-            rest = self.text[self.at :]
-            unfinished = rest.startswith('"') and not re.search(r'(?<!\\)(?:\\\\)*"', rest[1:])
-            outcome = ParseOutcome.TRUNCATED if unfinished else ParseOutcome.SYNTAX
-            raise Broken(outcome, f"{rest[:30]!r} is not a JSON value; strings need double quotes") from None
-        if isinstance(value, float) and value - value != 0:
-            raise Broken(ParseOutcome.BAD_ARGUMENT, f"{value} is not a number JSON knows")
-        return value
-
-    def _list(self) -> list[Any]:
-        self.at += 1
-        items: list[Any] = []
-        if self.take("]"):
-            return items
-        while True:
-            items.append(self.value())
-            if self.take("]"):
-                return items
-            self.need(",", "a list item")
-
-    def _object(self) -> dict[str, Any]:
-        self.at += 1
-        items: dict[str, Any] = {}
-        if self.take("}"):
-            return items
-        while True:
-            key = self.value()
-            self.need(":", "a key")
-            items[str(key)] = self.value()
-            if self.take("}"):
-                return items
-            self.need(",", "an object entry")
-
-    def _single_quoted(self) -> str:
-        match = re.compile(r"'((?:[^'\\]|\\.)*)'").match(self.text, self.at)
-        if match is None:
-            raise Broken(ParseOutcome.TRUNCATED, "a single-quoted string is not closed")
-        self.at = match.end()
-        inner = match.group(1).replace("\\'", "'")
-        inner = re.sub(r'(?<!\\)((?:\\\\)*)"', r'\1\\"', inner)
-        try:
-            return str(json.loads(f'"{inner}"'))
-        except json.JSONDecodeError:
-            raise Broken(ParseOutcome.SYNTAX, f"'{inner[:30]}' has an escape JSON does not know") from None
-
-
-def _read_call(scanner: _Scanner) -> RawCall:
+def _read_call(scanner: Scanner) -> RawCall:
     name = scanner.name("an action name")
     scanner.need("(", name)
     arguments: dict[str, Any] = {}
-    if scanner.take(")"):
-        return RawCall(name, arguments)
-    while True:
-        key = scanner.name(f"an argument name of {name}")
+    while not scanner.take(")"):
+        if arguments:
+            scanner.need(",", "an argument")
+            if scanner.take(")"):
+                break
+        key = str(scanner.value()) if scanner.peek('"') else scanner.name(f"an argument name of {name}")
         scanner.need("=", key)
         if key in arguments:
             raise Broken(ParseOutcome.BAD_ARGUMENT, f"{name}: {key} is given twice")
         arguments[key] = scanner.value()
-        if scanner.take(")"):
-            return RawCall(name, arguments)
-        scanner.need(",", f"{key}=...")
+    return RawCall(name, arguments)
 
 
-def _read_instruction(scanner: _Scanner) -> str:
+def _read_instruction(scanner: Scanner) -> str:
     scanner.skip()
     if scanner.end():
         return ""
@@ -262,23 +146,21 @@ class CanonicalGrammar:
     def _summary(line: str) -> str:
         rest = line.lstrip("#").strip()
         try:
-            value = json.loads(rest)
-        except (json.JSONDecodeError, RecursionError):
+            value = Scanner(rest).value()
+        except Broken:
             return rest
         return value if isinstance(value, str) else rest
 
     @staticmethod
     def parse_pair(line: str) -> ParsedPair:
         """Read one line."""
-        scanner = _Scanner(line)
+        scanner = Scanner(line)
         try:
             call = _read_call(scanner)
             instruction = _read_instruction(scanner)
             return ParsedPair(ParseOutcome.OK, call_to_action(call), instruction, line)
         except Broken as broken:
             return broken_pair(broken, line)
-        except RecursionError:
-            return ParsedPair(ParseOutcome.SYNTAX, text=line, problem="values are nested too deeply")
 
     @staticmethod
     def render_action(action: Action) -> str:
@@ -289,7 +171,7 @@ class CanonicalGrammar:
             dumped = dump_action(action)
             name = str(dumped.pop("kind"))
             fields = dumped
-        inside = ", ".join(f"{key}={_render_value(value)}" for key, value in fields.items())
+        inside = ", ".join(f"{_render_key(key)}={_render_value(value)}" for key, value in fields.items())
         return f"{name}({inside})"
 
     def render(self, pairs: Sequence[tuple[Action, str]], summary: str | None = None) -> str:
@@ -303,6 +185,10 @@ def _json_line(value: Any) -> str:
     # splitlines() breaks at these although JSON lets them stand in a string
     text = json.dumps(value, ensure_ascii=False)
     return re.sub(r"[\x1c-\x1e\x85\u2028\u2029\x7f]", lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def _render_key(key: str) -> str:
+    return key if _KEY.fullmatch(key) else _json_line(key)
 
 
 def _render_value(value: Any) -> str:

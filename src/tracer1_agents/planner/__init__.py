@@ -1,0 +1,1 @@
+"""From what is seen to what is predicted: history, prompt, forecast."""

@@ -1,0 +1,169 @@
+"""ONE function builds the planner's messages, for the live graph and for training rows alike.
+
+The prompt is bounded: task, at most the history it is given, one observation cut to the profile's length, one image,
+the last forecast if asked for. It does not grow with the episode, and the same inputs give the same text.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from string import Template
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.planner.examples import action_list, worked_example
+from tracer1_agents.planner.history import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tracer1_agents.actions.codec import Grammar
+    from tracer1_agents.actions.space import Platform
+    from tracer1_agents.planner.profiles import Profile
+    from tracer1_agents.types import Forecast, HistoryEntry, ImageRef, Observation
+
+_IMAGE_NOTE = "a screenshot was taken, but it cannot be shown here; only the text above describes the screen."
+
+
+class TextPart(TypedDict):
+    """Text of a message."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ImagePart(TypedDict):
+    """A picture of a message, by reference."""
+
+    type: Literal["image"]
+    ref: ImageRef
+
+
+@dataclass(frozen=True)
+class Message:
+    """One chat message.
+
+    Attributes:
+        role: Who speaks.
+        content: Its parts in order; an image stands in a user message only, before the text.
+    """
+
+    role: Literal["system", "user"]
+    content: list[TextPart | ImagePart]
+
+    @property
+    def text(self) -> str:
+        """The message's text parts, joined."""
+        return "".join(part["text"] for part in self.content if part["type"] == "text")
+
+
+@dataclass(frozen=True)
+class ToolSpec:
+    """What the planner is told about a tool.
+
+    Attributes:
+        name: As it is called.
+        description: What it does, for the model.
+        parameters: JSON schema of its arguments (an object schema).
+    """
+
+    name: str
+    description: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def build_messages(
+    profile: Profile,
+    *,
+    instruction: str,
+    observation: Observation,
+    history: Sequence[HistoryEntry],
+    horizon: int,
+    tools: Sequence[ToolSpec],
+    platform: Platform = "tools",
+    previous: Forecast | None = None,
+    note: str | None = None,
+) -> list[Message]:
+    """The messages that ask for one forecast.
+
+    Args:
+        profile: Dialect and templates.
+        instruction: The task.
+        observation: What is seen now; with `history`, it is what the newest entry returned.
+        history: Past steps to show, oldest first (see `history.last_k`); the newest one's summary is not shown.
+        horizon: How many pairs are asked for at most.
+        tools: What the planner may call; ignored by profiles that do not show tools.
+        platform: Whose actions are listed.
+        previous: The last forecast, shown from its second pair on; None leaves it out.
+        note: A line for re-asks and nudges, last in the user message.
+
+    Raises:
+        ConfigurationError: `horizon` is below 1.
+    """
+    if horizon < 1:
+        msg = f"horizon counts from 1, got {horizon}"
+        raise ConfigurationError(msg)
+    grammar = profile.grammar_for(observation.image)
+    messages: list[Message] = []
+    if profile.system_template:
+        shown_tools = tools if profile.shows_tools else ()
+        values = {
+            "actions": action_list(grammar, platform, has_tools=bool(shown_tools)),
+            "tools": _tool_lines(shown_tools),
+            "example": worked_example(grammar, platform, horizon),
+            "horizon": str(horizon),
+        }
+        messages.append(Message("system", [_text(_fill(profile.system_template, values))]))
+    is_hidden = observation.image is not None and not profile.supports_images
+    values = {
+        "instruction": instruction,
+        "history": "\n".join(_history_lines(history)),
+        "step": str(history[-1].step + 1 if history else 1),
+        "observation": cut(observation.text, profile.observation_chars),
+        "previous": _previous(previous, grammar),
+        "image_note": _IMAGE_NOTE if is_hidden else "",
+        "note": note or "",
+    }
+    content: list[TextPart | ImagePart] = [_text(_fill(profile.user_template, values))]
+    if observation.image is not None and profile.supports_images:
+        content.insert(0, {"type": "image", "ref": observation.image})
+    messages.append(Message("user", content))
+    return messages
+
+
+def _text(text: str) -> TextPart:
+    return {"type": "text", "text": text}
+
+
+def _history_lines(history: Sequence[HistoryEntry]) -> list[str]:
+    """One line an entry; the newest one's result is the observation, so it is not told twice."""
+    older = [f"{entry.step}. {entry.action} -> {entry.summary}" for entry in history[:-1]]
+    return older + [f"{entry.step}. {entry.action}" for entry in history[-1:]]
+
+
+def _previous(previous: Forecast | None, grammar: Grammar) -> str:
+    """The actions after the one that was executed, on one line; "" when there are none."""
+    pairs = previous.pairs[1:] if previous is not None else ()
+    return "; ".join(" ".join(grammar.render_action(pair.action).split("\n")) for pair in pairs)
+
+
+def _tool_lines(tools: Sequence[ToolSpec]) -> str:
+    """One tool a line, in the function form chat models know."""
+    functions = [{"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools]
+    return "\n".join(
+        json.dumps({"type": "function", "function": function}, ensure_ascii=False) for function in functions
+    )
+
+
+def _fill(template: str, values: Mapping[str, str]) -> str:
+    """A template with its values; blocks whose placeholders are all empty are left out (see `profiles`)."""
+    text = template.strip("\n")
+    separator = "\n\n" if "\n\n" in text else "\n"
+    blocks: list[str] = []
+    for block in text.split(separator):
+        part = Template(block)
+        names = part.get_identifiers()
+        if not names or any(values[name] for name in names):
+            blocks.append(part.substitute(values))
+    return separator.join(blocks)

@@ -1,0 +1,57 @@
+"""The compact prompt is the shipped planner's training format: its text is fixed to the letter."""
+
+from __future__ import annotations
+
+from tracer1_agents.actions.space import ToolCall, Wait
+from tracer1_agents.planner.profiles import COMPACT
+from tracer1_agents.planner.prompt import ToolSpec, build_messages
+from tracer1_agents.types import Forecast, ForecastPair, HistoryEntry, ImageRef, Observation
+
+HISTORY = (
+    HistoryEntry(step=3, action="f(a=1)", instruction="never shown", summary="three"),
+    HistoryEntry(step=4, action="g()", summary=""),
+    HistoryEntry(step=5, action="h()", summary="never shown"),
+)
+
+
+def compact(**changes):
+    arguments = {
+        "instruction": "Add {up} $qty",
+        "observation": Observation(text="12\n13"),
+        "history": HISTORY,
+        "horizon": 4,
+        "tools": [ToolSpec("f", "never shown")],
+    }
+    (message,) = build_messages(COMPACT, **{**arguments, **changes})
+    assert message.role == "user"
+    assert [part["type"] for part in message.content] == ["text"]
+    return message.text
+
+
+def test_the_whole_text():
+    assert compact() == "Task: Add {up} $qty\n3. f(a=1) -> three\n4. g() -> \n5. h()\nNow: 12\n13"
+
+
+def test_empty_parts_leave_no_line():
+    assert compact(history=()) == "Task: Add {up} $qty\nNow: 12\n13"
+    assert compact(history=(), observation=Observation()) == "Task: Add {up} $qty"
+    assert compact(history=HISTORY[:1]) == "Task: Add {up} $qty\n3. f(a=1)\nNow: 12\n13"
+
+
+def test_a_long_observation_is_cut():
+    text = compact(history=(), observation=Observation(text="x" * 5000))
+    assert text == "Task: Add {up} $qty\nNow: " + "x" * 1196 + " ..."
+
+
+def test_note_and_forecast_come_last_and_only_when_given():
+    previous = Forecast(
+        pairs=(ForecastPair(action=Wait()), ForecastPair(action=ToolCall(name="g")), ForecastPair(action=Wait()))
+    )
+    text = compact(history=(), previous=previous, note="again")
+    assert text == "Task: Add {up} $qty\nNow: 12\n13\nForecast: g(); wait()\nNote: again"
+    assert "Forecast" not in compact(previous=Forecast(pairs=previous.pairs[:1]))
+
+
+def test_a_screenshot_it_cannot_see_is_mentioned():
+    observation = Observation(text="t", image=ImageRef(ref="r", width=10, height=10))
+    assert compact(history=(), observation=observation).splitlines()[-1].startswith("Note: a screenshot was taken")
