@@ -141,11 +141,20 @@ class SamplingEngine:
             ValueError: A prompt is empty or longer than the model can take.
         """
         for request in requests:
-            if not request.prompt_ids or (self.max_prompt_tokens and len(request.prompt_ids) > self.max_prompt_tokens):
-                msg = f"prompts need 1 to {self.max_prompt_tokens} tokens, got {len(request.prompt_ids)}"
-                raise ValueError(msg)
+            self.check(request)
         with self._lock, torch.inference_mode():
             return self._generate(requests)
+
+    def check(self, request: SampleRequest) -> None:
+        """Refuse a prompt the model cannot take.
+
+        Raises:
+            ValueError: It is empty or too long.
+        """
+        length = len(request.prompt_ids)
+        if not length or (self.max_prompt_tokens and length > self.max_prompt_tokens):
+            msg = f"a prompt needs 1 to {self.max_prompt_tokens} tokens, got {length}; shorten history or observation"
+            raise ValueError(msg)
 
     def _generate(self, requests: Sequence[SampleRequest]) -> list[Sample]:
         device = self.model.device

@@ -1,0 +1,1 @@
+"""The loop: state, nodes, the compiled agent and the planner node for other graphs."""

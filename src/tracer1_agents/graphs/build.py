@@ -1,0 +1,256 @@
+"""`create_tracer1_agent`: model and tools in, compiled LangGraph out.
+
+    plan -> toolbox | ground -> observe -> plan ...      until a status is set
+
+The same compiled graph serves inference, replay and training rollouts; what changes is the policy and the executor,
+handed in here or per run through `context=Tracer1Context(...)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.language_models import BaseChatModel
+from langgraph.graph import START, StateGraph
+
+from tracer1_agents.errors import ConfigurationError, MissingExtraError
+from tracer1_agents.graphs.loop_guard import LoopGuard
+from tracer1_agents.graphs.nodes import ExecutorNode, ObserveNode, after_observe, after_plan
+from tracer1_agents.graphs.planner_node import PlannerNode
+from tracer1_agents.graphs.settings import Settings, Tracer1Context
+from tracer1_agents.graphs.state import AgentInput, AgentOutput, AgentState
+from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
+from tracer1_agents.planner.history import ExecutorText, PlannerLine
+from tracer1_agents.planner.policy import ChatModelPolicy
+from tracer1_agents.planner.profiles import profile_for, profile_named
+from tracer1_agents.planner.prompt import ToolSpec
+from tracer1_agents.serving.tiny import TINY_NAME
+from tracer1_agents.tools.base import ToolRegistry
+from tracer1_agents.types import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from langgraph.graph.state import CompiledStateGraph
+
+    from tracer1_agents.actions.space import Platform
+    from tracer1_agents.blobs import BlobStore
+    from tracer1_agents.graphs.settings import Executor
+    from tracer1_agents.planner.history import Summarizer
+    from tracer1_agents.planner.policy import Policy, Retries
+    from tracer1_agents.tools.bridges import ToolLike
+    from tracer1_agents.tools.code import CodeSession
+
+ModelLike = "BaseChatModel | Policy | str | Path"
+_BACKSTOP: Final = 100_000  # recursion_limit above any max_steps; the step counter in state ends runs
+
+
+def create_tracer1_agent(
+    model: BaseChatModel | Policy | str | Path,
+    tools: Iterable[ToolLike] | ToolRegistry = (),
+    *,
+    horizon: int = 10,
+    max_steps: int = 30,
+    history_window: int = 5,
+    loop_guard: LoopGuard | None = LoopGuard(),  # noqa: B008  (frozen)
+    profile: str | None = None,
+    platform: Platform = "tools",
+    summarizer: Summarizer | None = None,
+    session: CodeSession | None = None,
+    grounder: Executor | None = None,
+    time_limit: float | None = None,
+    token_limit: int | None = None,
+    max_reasks: int = 2,
+    max_tool_errors: int = 5,
+    retries: Retries | None = None,
+    blobs: BlobStore | None = None,
+    show_last_forecast: bool = False,
+    checkpointer: Any = None,
+    store: Any = None,
+    name: str = "tracer1",
+) -> CompiledStateGraph[AgentState, Tracer1Context, AgentInput, AgentOutput]:
+    """An agent that plans several steps ahead, acts once, and looks again.
+
+    Args:
+        model: A chat model, a `Policy`, "tracer1-tiny", a folder with a transformers checkpoint, or a name that
+            `langchain.chat_models.init_chat_model` knows, such as "openai:gpt-5".
+        tools: LangChain tools, smolagents tools or plain functions.
+        horizon: Pairs per forecast at most (T); 1 plans one step at a time.
+        max_steps: Steps per run.
+        history_window: Past steps in the prompt (K).
+        loop_guard: Watches for repetition; None lets the agent repeat itself.
+        profile: Prompt profile; None picks one by the model's name.
+        platform: Whose actions the prompt lists besides tools.
+        summarizer: Writes the history; None: the planner's own line for profiles with images, else the executor's text.
+        session: A sandbox session for `code` actions.
+        grounder: Carries out GUI actions.
+        time_limit: Seconds per run, checked between steps.
+        token_limit: Planner tokens per run, checked between steps.
+        max_reasks: How often an unusable reply is asked for again, per step.
+        max_tool_errors: Failed executions in a row that end a run.
+        retries: For busy endpoints; see `planner.policy.Retries`.
+        blobs: Where screenshots live; needed only when observations carry images.
+        show_last_forecast: Put the previous forecast into the prompt (a run-time foresight channel).
+        checkpointer: Any LangGraph checkpointer.
+        store: Any LangGraph store.
+        name: Of the graph, for traces and parent graphs.
+
+    Returns:
+        A compiled graph. Run it with ``invoke({"instruction": task})`` (or messages); the result holds `answer`,
+        `status`, `forecast_log` and `usage`. A run ends with a status, never with an exception for what model or tools
+        did.
+
+    Raises:
+        ConfigurationError: Something does not fit together; the message says what.
+    """
+    registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
+    chosen = profile_named(profile or profile_for(_name_of(model)))
+    settings = Settings(
+        policy=as_policy(model, blobs=blobs, retries=retries),
+        toolbox=ToolboxExecutor(registry, session=session) if registry or session else None,
+        grounder=grounder,
+        profile=chosen,
+        tools=tool_specs(registry),
+        platform=platform,
+        horizon=horizon,
+        history_window=history_window,
+        max_steps=max_steps,
+        time_limit=time_limit,
+        token_limit=token_limit,
+        max_reasks=max_reasks,
+        max_tool_errors=max_tool_errors,
+        loop_guard=loop_guard,
+        summarizer=summarizer or (PlannerLine() if chosen.supports_images else ExecutorText()),
+        show_last_forecast=show_last_forecast,
+    )
+    return build_graph(settings, checkpointer=checkpointer, store=store, name=name)
+
+
+def build_graph(
+    settings: Settings, *, checkpointer: Any = None, store: Any = None, name: str = "tracer1"
+) -> CompiledStateGraph[AgentState, Tracer1Context, AgentInput, AgentOutput]:
+    """The compiled loop for given settings; `create_tracer1_agent` is the friendly way in."""
+    graph = StateGraph(AgentState, context_schema=Tracer1Context, input_schema=AgentInput, output_schema=AgentOutput)
+    graph.add_node("plan", PlannerNode(settings), input_schema=AgentState)
+    graph.add_node("toolbox", ExecutorNode(settings, "toolbox"), input_schema=AgentState)
+    graph.add_node("ground", ExecutorNode(settings, "grounder"), input_schema=AgentState)
+    graph.add_node("observe", ObserveNode(settings), input_schema=AgentState)
+    graph.add_edge(START, "plan")
+    graph.add_conditional_edges("plan", after_plan)
+    graph.add_edge("toolbox", "observe")
+    graph.add_edge("ground", "observe")
+    graph.add_conditional_edges("observe", after_observe)
+    compiled = graph.compile(checkpointer=checkpointer, store=store, name=name)
+    return compiled.with_config(recursion_limit=_BACKSTOP)
+
+
+def create_planner_node(
+    model: BaseChatModel | Policy | str | Path,
+    tools: Iterable[ToolLike] | ToolRegistry = (),
+    *,
+    horizon: int = 10,
+    history_window: int = 5,
+    profile: str | None = None,
+    platform: Platform = "tools",
+    **settings: Any,
+) -> PlannerNode:
+    """The planner as a node for a StateGraph of your own; see `PlannerNode` for what it reads and writes.
+
+    Args:
+        model: As in `create_tracer1_agent`.
+        tools: What the prompt tells the planner about; the node runs none of them.
+        horizon: T.
+        history_window: K.
+        profile: Prompt profile; None picks one by the model's name.
+        platform: Whose actions the prompt lists.
+        **settings: Further fields of `Settings`.
+
+    Raises:
+        ConfigurationError: Something does not fit together.
+    """
+    registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
+    fixed = Settings(
+        policy=as_policy(model),
+        profile=profile_named(profile or profile_for(_name_of(model))),
+        tools=tool_specs(registry),
+        platform=platform,
+        horizon=horizon,
+        history_window=history_window,
+    )
+    return PlannerNode(replace(fixed, **settings))
+
+
+def as_policy(
+    model: BaseChatModel | Policy | str | Path, *, blobs: BlobStore | None = None, retries: Retries | None = None
+) -> Policy:
+    """Whatever names or is a planner model, as a policy.
+
+    Raises:
+        ConfigurationError: It is none of the kinds that `create_tracer1_agent` lists.
+        MissingExtraError: The kind needs an extra that is not installed.
+    """
+    if isinstance(model, str | Path):
+        model = _load_model(str(model))
+    if isinstance(model, BaseChatModel):
+        return ChatModelPolicy(model, blobs=blobs, retries=retries)
+    if hasattr(model, "sample") and hasattr(model, "asample"):
+        return model
+    msg = f"model must be a chat model, a policy, a name or a folder, got {type(model).__name__}"
+    raise ConfigurationError(msg)
+
+
+def _load_model(name: str) -> BaseChatModel:
+    if name == TINY_NAME or Path(name).is_dir():
+        from tracer1_agents.serving.local import LocalChatModel, load_batcher  # noqa: PLC0415  (torch)
+
+        load_batcher(name)
+        return LocalChatModel(model=name)
+    if Path(name).is_absolute() or name.startswith("."):
+        msg = f"there is no checkpoint folder {name}"
+        raise ConfigurationError(msg)
+    try:
+        from langchain.chat_models import init_chat_model  # noqa: PLC0415  (an extra)
+    except ImportError:
+        feature = f"the model name {name!r}"
+        raise MissingExtraError(feature, "agents") from None
+    try:
+        return init_chat_model(name)  # type: ignore[no-any-return]
+    except (ValueError, ImportError) as error:
+        msg = f"model {name!r}: {error}"
+        raise ConfigurationError(msg) from error
+
+
+def _name_of(model: Any) -> str:
+    if isinstance(model, str | Path):
+        return str(model)
+    for attribute in ("model_name", "model"):
+        value = getattr(model, attribute, None)
+        if isinstance(value, str):
+            return value
+    return type(model).__name__
+
+
+def tool_specs(registry: Mapping[str, Any]) -> tuple[ToolSpec, ...]:
+    """What the prompt says about each tool: name, description, JSON schema of the arguments."""
+    return tuple(
+        ToolSpec(tool.name, tool.description, tool.get_input_jsonschema()) for tool in registry.values()
+    )
+
+
+def trace_of(result: Mapping[str, Any]) -> Trace:
+    """The result of a run as a `Trace`.
+
+    Args:
+        result: What `invoke` or `ainvoke` returned.
+    """
+    return Trace.model_validate(
+        {
+            "instruction": result.get("instruction", ""),
+            "steps": result.get("forecast_log", []),
+            "status": result["status"],
+            "answer": result.get("answer"),
+            "detail": result.get("detail") or "",
+        }
+    )

@@ -1,0 +1,60 @@
+"""Notices an agent that goes in circles: the same operation, having seen the same thing, again.
+
+The definition of repetition is `actions.match.repetitions`, the function behind the training penalty; here an operation
+counts together with what was seen before it, so that trying again after something changed is no loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tracer1_agents.actions.match import RUN_TIME_ALLOWANCE, operation, repetitions
+
+if TYPE_CHECKING:
+    from tracer1_agents.actions.space import Action
+    from tracer1_agents.types import Observation
+
+_REMEMBERED = 64  # steps; bounds state and work per step
+
+Mark = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class LoopGuard:
+    """When to speak up, and when to stop.
+
+    Attributes:
+        max_nudges: How often per step the planner is told that it repeats itself before the run ends.
+        allowance: How often an operation of a kind may recur on the same observation; 1 for kinds not named.
+    """
+
+    max_nudges: int = 1
+    allowance: Mapping[str, int] = field(default_factory=lambda: dict(RUN_TIME_ALLOWANCE))
+
+    def repeats(self, trail: Sequence[Mark], candidate: Mark) -> bool:
+        """Whether `candidate` would repeat what the trail of a run already holds.
+
+        Args:
+            trail: Marks of executed steps, oldest first (see `mark`).
+            candidate: Mark of the step about to run.
+        """
+        return repetitions([*trail, candidate], allowed=self._allowed)[-1]
+
+    def _allowed(self, step: Hashable) -> int:
+        kind = step[0] if isinstance(step, tuple) else ""
+        return self.allowance.get(str(kind), 1)
+
+
+def mark(action: Action, instruction: str, observation: Observation) -> Mark:
+    """An action as the guard compares it: operation, arguments, and a digest of what was seen before it."""
+    seen = observation.text + (observation.image.ref if observation.image else "")
+    kind, arguments = operation(action, instruction)
+    return kind, arguments, hashlib.sha256(seen.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def remember(trail: Sequence[Mark], newest: Mark) -> list[Mark]:
+    """The trail with one more step, cut to what the guard looks back on."""
+    return [*trail, newest][-_REMEMBERED:]

@@ -1,0 +1,154 @@
+"""The other nodes of the loop: `toolbox` and `ground` carry out the first pair, `observe` takes in what came back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.graph import END
+from langgraph.runtime import get_runtime
+
+from tracer1_agents.actions.space import Code, Finish, ToolCall
+from tracer1_agents.graphs.loop_guard import mark, remember
+from tracer1_agents.graphs.state import AgentState
+from tracer1_agents.planner.history import last_k
+from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, StepRecord, Usage
+
+if TYPE_CHECKING:
+    from tracer1_agents.graphs.settings import Executor, Settings
+
+_NO_TOOLBOX: Final = "error: there are no tools here; answer with finish"
+_NO_SCREEN: Final = "error: there is no screen to act on here; use the tools or finish"
+
+
+def after_plan(state: AgentState) -> Literal["toolbox", "ground", "observe", "__end__"]:
+    """Where the first pair of the forecast goes."""
+    if state.get("status"):
+        return "__end__"
+    action = Forecast.model_validate(state["forecast"]).pairs[0].action
+    if isinstance(action, Finish):
+        return "observe"
+    return "toolbox" if isinstance(action, ToolCall | Code) else "ground"
+
+
+def after_observe(state: AgentState) -> Literal["plan", "__end__"]:
+    """On to the next step unless the run has ended."""
+    return "__end__" if state.get("status") else "plan"
+
+
+class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
+    """Carries out the first pair of the forecast, and nothing else.
+
+    Args:
+        settings: Who executes; a run's context overrides it.
+        role: Which executor: "toolbox" for tool calls and code, "grounder" for GUI actions.
+    """
+
+    def __init__(self, settings: Settings, role: Literal["toolbox", "grounder"]) -> None:
+        self.settings, self.role = settings, role
+        self.name = "toolbox" if role == "toolbox" else "ground"
+
+    def invoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
+        """Execute."""
+        del config, kwargs
+        executor, action, instruction, observation = self._first_pair(input)
+        if executor is None:
+            return {"execution": self._refusal()}
+        return {"execution": executor.execute(action, instruction, observation).model_dump(mode="json")}
+
+    async def ainvoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
+        """Execute without blocking the event loop."""
+        del config, kwargs
+        executor, action, instruction, observation = self._first_pair(input)
+        if executor is None:
+            return {"execution": self._refusal()}
+        execution = await executor.aexecute(action, instruction, observation)
+        return {"execution": execution.model_dump(mode="json")}
+
+    def _first_pair(self, state: AgentState) -> tuple[Executor | None, Any, str, Observation]:
+        settings = self.settings.with_context(get_runtime().context)
+        first = Forecast.model_validate(state["forecast"]).pairs[0]
+        observation = Observation.model_validate(state.get("observation") or {})
+        return getattr(settings, self.role), first.action, first.instruction, observation
+
+    def _refusal(self) -> dict[str, Any]:
+        text = _NO_TOOLBOX if self.role == "toolbox" else _NO_SCREEN
+        return Execution(ok=False, text=text).model_dump(mode="json")
+
+
+class ObserveNode(Runnable[AgentState, dict[str, Any]]):
+    """Takes in what came back: the log, the history, the next observation, and whether the run is over.
+
+    Args:
+        settings: Limits and grammar; a run's context overrides them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.name = "observe"
+
+    def invoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
+        """Observe."""
+        del config, kwargs
+        runtime = get_runtime()
+        settings = self.settings.with_context(runtime.context)
+        forecast = Forecast.model_validate(input["forecast"])
+        first = forecast.pairs[0]
+        finish = first.action if isinstance(first.action, Finish) else None
+        execution = Execution() if finish else Execution.model_validate(input["execution"])
+        record = _record(input, forecast, execution)
+        runtime.stream_writer({"type": "executed", **record.model_dump(mode="json", exclude={"forecast"})})
+        update: dict[str, Any] = {"forecast_log": [record.model_dump(mode="json")]}
+        if finish:
+            return {**update, **_finished(finish)}
+        before = Observation.model_validate(input.get("observation") or {})
+        grammar = settings.profile.grammar_for(before.image)
+        entry = HistoryEntry(
+            step=record.step, action=grammar.render_action(first.action), instruction=first.instruction
+        )
+        history = [HistoryEntry.model_validate(old) for old in input.get("history", [])]
+        trail = [(kind, arguments, seen) for kind, arguments, seen in input.get("trail", [])]
+        errors = 0 if execution.ok else input.get("tool_errors", 0) + 1
+        return {
+            **update,
+            **_stopped(execution, errors, settings),
+            "observation": Observation(text=execution.text, image=execution.image).model_dump(mode="json"),
+            "history": [old.model_dump() for old in last_k([*history, entry], max(1, settings.history_window))],
+            "trail": [list(step) for step in remember(trail, mark(first.action, first.instruction, before))],
+            "tool_errors": errors,
+        }
+
+
+def _record(state: AgentState, forecast: Forecast, execution: Execution) -> StepRecord:
+    planning = state.get("planning") or {}
+    first = forecast.pairs[0]
+    return StepRecord(
+        step=state["step"],
+        forecast=forecast.pairs,
+        executed=first.action,
+        instruction=first.instruction,
+        execution=execution,
+        events=tuple(planning.get("events", ())),
+        usage=Usage.model_validate(planning.get("usage") or {}),
+        planner_calls=planning.get("planner_calls", 1),
+        seconds=round(planning.get("seconds", 0.0) + execution.seconds, 4),
+    )
+
+
+def _finished(finish: Finish) -> dict[str, Any]:
+    answer = finish.answer or ""
+    message = AIMessage(answer or f"The task is {finish.status}.")
+    detail = "" if finish.status == "success" else "the planner says the task cannot be done"
+    return {"status": Status.FINISHED.value, "answer": finish.answer, "detail": detail, "messages": [message]}
+
+
+def _stopped(execution: Execution, errors: int, settings: Settings) -> dict[str, Any]:
+    """Status and detail when a failed execution ends the run."""
+    if execution.ok or errors < settings.max_tool_errors:
+        return {}
+    status = Status.INFRASTRUCTURE_ERROR if execution.infrastructure else Status.TOOL_ERROR
+    return {"status": status.value, "detail": f"{errors} executions in a row failed; the last: {execution.text[:300]}"}
+
+
+__all__ = ["END", "ExecutorNode", "ObserveNode", "after_observe", "after_plan"]

@@ -1,0 +1,273 @@
+"""The planner as one node: observation -> forecast. Alone in a host graph, or the `plan` node of the whole loop.
+
+One generator holds the logic (prompt, parsing, re-asks, loop guard, budgets); a sync and an async driver feed it, so
+that both are the same code. The node never raises for what a model says or an endpoint does: a run that cannot go on
+gets a `status`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.runtime import get_runtime
+
+from tracer1_agents.actions.match import similarity
+from tracer1_agents.errors import PlannerError
+from tracer1_agents.graphs.loop_guard import mark
+from tracer1_agents.graphs.settings import Settings
+from tracer1_agents.graphs.state import PlannerState
+from tracer1_agents.planner.forecast import read_forecast
+from tracer1_agents.planner.history import last_k
+from tracer1_agents.planner.prompt import build_messages
+from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, Usage
+
+if TYPE_CHECKING:
+    from tracer1_agents.planner.policy import PolicyReply
+    from tracer1_agents.planner.prompt import Message
+
+_STEPS_PER_TURN = 4  # super-steps of the graph that one more turn of the loop needs, with one to spare
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """Effect: put these messages to the policy."""
+
+    messages: list[Message]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Effect: run something that may block."""
+
+    call: Callable[[], Any]
+
+
+_Planning = Generator[_Ask | _Work, Any, dict[str, Any]]
+
+
+@dataclass
+class _Tally:
+    """What planning one step has cost so far."""
+
+    usage: Usage = field(default_factory=Usage)
+    calls: int = 0
+    events: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
+
+    def as_json(self) -> dict[str, Any]:
+        seconds = round(time.perf_counter() - self.began, 4)
+        usage = self.usage.model_dump()
+        return {"usage": usage, "planner_calls": self.calls, "events": self.events, "seconds": seconds}
+
+
+class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
+    """Forecasts the next steps; executes nothing.
+
+    Add it to any StateGraph with ``add_node("plan", node, input_schema=PlannerState)``. It reads the task from
+    `instruction` or the last human message, and `observation`, `history`, `execution` and `step` where the host sets
+    them; it writes `forecast`, `step`, `planning`, `usage` and, when it cannot go on, `status` and `detail`.
+
+    Args:
+        settings: How to plan; a run's context overrides them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.name = "plan"
+
+    def invoke(self, input: PlannerState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
+        """Plan one step."""
+        del kwargs
+        settings, emit = self._runtime()
+        planning = self._plan(input, settings, emit)
+
+        def answer(effect: _Ask | _Work) -> Any:
+            if isinstance(effect, _Work):
+                return effect.call()
+            return settings.policy.sample(effect.messages, horizon=settings.horizon, config=config)
+
+        value: Any = None
+        step = planning.send
+        while True:
+            try:
+                effect = step(value)
+            except StopIteration as done:
+                return dict(done.value)
+            try:
+                value, step = answer(effect), planning.send
+            except PlannerError as error:
+                value, step = error, planning.throw
+
+    async def ainvoke(self, input: PlannerState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
+        """Plan one step without blocking the event loop."""
+        del kwargs
+        settings, emit = self._runtime()
+        planning = self._plan(input, settings, emit)
+
+        async def answer(effect: _Ask | _Work) -> Any:
+            if isinstance(effect, _Work):
+                return await asyncio.to_thread(effect.call)
+            return await settings.policy.asample(effect.messages, horizon=settings.horizon, config=config)
+
+        value: Any = None
+        step = planning.send
+        while True:
+            try:
+                effect = step(value)
+            except StopIteration as done:
+                return dict(done.value)
+            try:
+                value, step = await answer(effect), planning.send
+            except PlannerError as error:
+                value, step = error, planning.throw
+
+    def _runtime(self) -> tuple[Settings, Callable[[dict[str, Any]], None]]:
+        runtime = get_runtime()
+        return self.settings.with_context(runtime.context), runtime.stream_writer
+
+    def _plan(self, state: PlannerState, settings: Settings, emit: Callable[[dict[str, Any]], None]) -> _Planning:
+        """The whole of planning one step; yields effects, returns the state update."""
+        opening = _opening(state)
+        if ended := _over_budget(state, settings, opening["started_at"]):
+            return {**opening, **ended}
+        step = state.get("step", 0) + 1
+        observation = Observation.model_validate(state.get("observation") or {})
+        tally = _Tally()
+        forecast, problem = yield from self._forecast(state, opening["instruction"], observation, settings, tally)
+        usage = Usage.model_validate(state.get("usage") or {}) + tally.usage
+        update = {**opening, "planning": tally.as_json(), "usage": usage.model_dump()}
+        if problem:
+            status, detail = problem
+            return {**update, "status": status.value, "detail": detail}
+        previous = Forecast.model_validate(state["forecast"]) if state.get("forecast") else None
+        if previous is not None and _diverges(previous, forecast):
+            tally.events.append("replan")
+            emit({"type": "replan", "step": step})
+        history = yield from _finalise_history(state, settings, forecast)
+        emit({"type": "forecast", "step": step, "pairs": [pair.model_dump(mode="json") for pair in forecast.pairs]})
+        return {
+            **update,
+            "planning": tally.as_json(),
+            "history": history,
+            "forecast": forecast.model_dump(mode="json"),
+            "step": step,
+        }
+
+    def _forecast(
+        self,
+        state: PlannerState,
+        instruction: str,
+        observation: Observation,
+        settings: Settings,
+        tally: _Tally,
+    ) -> Generator[_Ask | _Work, Any, tuple[Forecast, tuple[Status, str] | None]]:
+        """Ask until there is a forecast whose first pair can run, or say why there is none."""
+        step, note, nudges, reasks = state.get("step", 0) + 1, None, 0, 0
+        grammar = settings.profile.grammar_for(observation.image)
+        history = [HistoryEntry.model_validate(entry) for entry in state.get("history", [])]
+        shown = state.get("forecast") if settings.show_last_forecast else None
+        previous = Forecast.model_validate(shown) if shown else None
+        while True:
+            messages = build_messages(
+                settings.profile,
+                instruction=instruction,
+                observation=observation,
+                history=last_k(history, settings.history_window),
+                horizon=settings.horizon,
+                tools=settings.tools,
+                platform=settings.platform,
+                previous=previous,
+                note=note,
+            )
+            try:
+                reply: PolicyReply = yield _Ask(messages)
+            except PlannerError as error:
+                return Forecast(), (Status.MODEL_ERROR, str(error))
+            tally.usage, tally.calls = tally.usage + reply.usage, tally.calls + 1
+            forecast = read_forecast(
+                reply.text,
+                grammar=grammar,
+                horizon=settings.horizon,
+                step=step,
+                reasoning=reply.reasoning,
+                truncated=reply.truncated,
+            )
+            if not forecast.ok:
+                tally.events.append(f"re-asked: {forecast.outcome.value}: {forecast.problem}")
+                if reasks == settings.max_reasks:
+                    return forecast, (Status.PARSE_ERROR, f"{reasks + 1} replies could not be used: {forecast.problem}")
+                reasks, note = reasks + 1, f"your last reply could not be used: {forecast.problem}"
+                continue
+            if not _loops(state, settings, forecast, observation):
+                return forecast, None
+            wording = grammar.render_action(forecast.pairs[0].action)
+            tally.events.append(f"loop: {wording}")
+            get_runtime().stream_writer({"type": "loop", "step": step, "action": wording})
+            if settings.loop_guard is None or nudges == settings.loop_guard.max_nudges:
+                return forecast, (Status.LOOP, f"the planner keeps repeating {wording} although nothing changed")
+            nudges, note = nudges + 1, f"{wording} was tried before and changed nothing; do something else"
+
+
+def _opening(state: PlannerState) -> dict[str, Any]:
+    """Task and clock, set at the first step of a run and kept."""
+    started = state.get("started_at") or time.time()
+    return {"instruction": state.get("instruction") or _task_of(state.get("messages", [])), "started_at": started}
+
+
+def _task_of(messages: list[AnyMessage]) -> str:
+    return next((str(message.text) for message in reversed(messages) if isinstance(message, HumanMessage)), "")
+
+
+def _over_budget(state: PlannerState, settings: Settings, started: float) -> dict[str, Any] | None:
+    """Status and detail when a limit of the run is reached."""
+    usage = Usage.model_validate(state.get("usage") or {})
+    tokens, seconds = usage.input_tokens + usage.output_tokens, time.time() - started
+    if state.get("step", 0) >= settings.max_steps:
+        return {"status": Status.STEP_LIMIT.value, "detail": f"{settings.max_steps} steps were not enough"}
+    if state.get("remaining_steps", _STEPS_PER_TURN) < _STEPS_PER_TURN:
+        detail = "the graph's recursion_limit leaves no room for another step; raise it above 4 * max_steps"
+        return {"status": Status.STEP_LIMIT.value, "detail": detail}
+    if settings.time_limit is not None and seconds >= settings.time_limit:
+        return {"status": Status.TIME_LIMIT.value, "detail": f"{seconds:.1f} of {settings.time_limit:g} seconds used"}
+    if settings.token_limit is not None and tokens >= settings.token_limit:
+        return {"status": Status.TOKEN_LIMIT.value, "detail": f"{tokens} of {settings.token_limit} tokens used"}
+    return None
+
+
+def _loops(state: PlannerState, settings: Settings, forecast: Forecast, observation: Observation) -> bool:
+    if settings.loop_guard is None:
+        return False
+    first = forecast.pairs[0]
+    trail = [(kind, arguments, seen) for kind, arguments, seen in state.get("trail", [])]
+    return settings.loop_guard.repeats(trail, mark(first.action, first.instruction, observation))
+
+
+def _diverges(previous: Forecast, forecast: Forecast) -> bool:
+    """Whether the new first pair is not what the last forecast expected next; placeholders agree with anything."""
+    if len(previous.pairs) < 2:  # noqa: PLR2004  (nothing was expected)
+        return False
+    expected, got = previous.pairs[1], forecast.pairs[0]
+    agreement = similarity(
+        expected.action, got.action, instruction=expected.instruction, reference_instruction=got.instruction
+    )
+    return agreement < 1.0
+
+
+def _finalise_history(
+    state: PlannerState, settings: Settings, forecast: Forecast
+) -> Generator[_Ask | _Work, Any, list[dict[str, Any]]]:
+    """Write the newest entry's summary, now that the planner has seen and described what it returned."""
+    history = list(state.get("history", []))
+    if not history or not state.get("execution"):
+        return history
+    newest = HistoryEntry.model_validate(history[-1])
+    execution = Execution.model_validate(state["execution"])
+    summary = yield _Work(lambda: settings.summarizer.summarize(newest.action, execution, forecast))
+    history[-1] = newest.model_copy(update={"summary": summary}).model_dump()
+    return history

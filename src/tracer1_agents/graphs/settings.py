@@ -1,0 +1,135 @@
+"""How the loop behaves: fixed by the factory, overridden per run through the graph's context.
+
+Precedence: what the run's context says, then what the factory was given, then the defaults here. A parent graph hands
+its own context object down unchanged, so a foreign context is looked through for an attribute or key `tracer1`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.graphs.loop_guard import LoopGuard
+from tracer1_agents.planner.history import ExecutorText
+from tracer1_agents.planner.profiles import profile_named
+
+if TYPE_CHECKING:
+    from tracer1_agents.actions.space import Action, Platform
+    from tracer1_agents.planner.history import Summarizer
+    from tracer1_agents.planner.policy import Policy
+    from tracer1_agents.planner.profiles import Profile
+    from tracer1_agents.planner.prompt import ToolSpec
+    from tracer1_agents.types import Execution, Observation
+
+
+class Executor(Protocol):
+    """Carries out one action: the frozen tool agent of the paper."""
+
+    def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """Do it and say what came back. Never raises for what the action does."""
+        ...
+
+    async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """The same, awaitable; cancelling it ends the action."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tracer1Context:
+    """Per-run overrides, handed to `invoke(..., context=Tracer1Context(...))`. None keeps the factory's choice.
+
+    Attributes:
+        horizon: Pairs per forecast at most (T).
+        history_window: Past steps in the prompt (K).
+        max_steps: Steps per run.
+        time_limit: Seconds per run, checked between steps.
+        token_limit: Input plus output tokens of the planner per run.
+        policy: Who plans.
+        toolbox: Who runs tool calls and code.
+        grounder: Who carries out GUI actions.
+    """
+
+    horizon: int | None = None
+    history_window: int | None = None
+    max_steps: int | None = None
+    time_limit: float | None = None
+    token_limit: int | None = None
+    policy: Policy | None = None
+    toolbox: Executor | None = None
+    grounder: Executor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything the nodes need to know.
+
+    Attributes:
+        policy: Who plans.
+        toolbox: Who runs tool calls and code; None refuses them as observations.
+        grounder: Who carries out GUI actions; None refuses them as observations.
+        profile: Prompt and grammar.
+        tools: What the prompt says about the tools.
+        platform: Whose actions the prompt lists.
+        horizon: T.
+        history_window: K.
+        max_steps: Steps per run.
+        time_limit: Seconds per run.
+        token_limit: Planner tokens per run.
+        max_reasks: How often an unusable reply is asked for again, per step.
+        max_tool_errors: Failed executions in a row that end a run.
+        loop_guard: Watches for repetition; None lets the agent repeat itself.
+        summarizer: Writes the history.
+        show_last_forecast: Whether the prompt carries the previous forecast (a run-time foresight channel).
+    """
+
+    policy: Policy
+    toolbox: Executor | None = None
+    grounder: Executor | None = None
+    profile: Profile = field(default_factory=lambda: profile_named("generic"))
+    tools: tuple[ToolSpec, ...] = ()
+    platform: Platform = "tools"
+    horizon: int = 10
+    history_window: int = 5
+    max_steps: int = 30
+    time_limit: float | None = None
+    token_limit: int | None = None
+    max_reasks: int = 2
+    max_tool_errors: int = 5
+    loop_guard: LoopGuard | None = field(default_factory=LoopGuard)
+    summarizer: Summarizer = field(default_factory=ExecutorText)
+    show_last_forecast: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("horizon", 1), ("history_window", 0), ("max_steps", 1), ("max_reasks", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                msg = f"{name} must be a whole number of at least {least}, got {value!r}"
+                raise ConfigurationError(msg)
+        for name in ("time_limit", "token_limit"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                msg = f"{name} must be above 0, or None for no limit, got {value!r}"
+                raise ConfigurationError(msg)
+
+    def with_context(self, context: Any) -> Settings:
+        """These settings as one run wants them (see the module docstring).
+
+        Raises:
+            ConfigurationError: An override is out of range.
+        """
+        overrides = _find(context)
+        if overrides is None:
+            return self
+        given = {item.name: getattr(overrides, item.name) for item in fields(overrides)}
+        mine = {item.name: getattr(self, item.name) for item in fields(self)}
+        return Settings(**{**mine, **{name: value for name, value in given.items() if value is not None}})
+
+
+def _find(context: Any) -> Tracer1Context | None:
+    if isinstance(context, Tracer1Context):
+        return context
+    inner = context.get("tracer1") if isinstance(context, dict) else getattr(context, "tracer1", None)
+    if isinstance(inner, dict):
+        inner = Tracer1Context(**inner)
+    return inner if isinstance(inner, Tracer1Context) else None

@@ -1,0 +1,281 @@
+"""A policy answers messages with text, and where it can says which tokens it sampled.
+
+`ChatModelPolicy` asks any LangChain chat model; `ReplayPolicy` gives recorded replies. Text is only a view where token
+ids are known: training uses the ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from langchain_core.messages import HumanMessage, SystemMessage
+
+from tracer1_agents.errors import ConfigurationError, PlannerError
+from tracer1_agents.types import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import RunnableConfig
+
+    from tracer1_agents.blobs import BlobStore
+    from tracer1_agents.planner.prompt import Message
+
+_RETRY_STATUS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_RETRY_NAMES: Final = frozenset({"APIConnectionError", "APITimeoutError", "ConnectError", "ConnectTimeout", "ReadTimeout"})
+_PNG_HEAD: Final = b"\x89PNG"
+
+
+@dataclass(frozen=True)
+class PolicyReply:
+    """One answer of a policy.
+
+    Attributes:
+        text: What was said.
+        reasoning: A thought that the model's server kept apart from the text.
+        usage: Tokens, zeros where the model does not say.
+        truncated: Whether the answer was cut by its token limit.
+        prompt_ids: Token ids of the prompt, None where unknown.
+        completion_ids: Sampled token ids, None where unknown.
+        logprobs: Their log-probabilities, None where unknown.
+    """
+
+    text: str
+    reasoning: str = ""
+    usage: Usage = field(default_factory=Usage)
+    truncated: bool = False
+    prompt_ids: tuple[int, ...] | None = None
+    completion_ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+
+
+class Policy(Protocol):
+    """Samples one reply."""
+
+    def sample(
+        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
+    ) -> PolicyReply:
+        """Answer `messages`; `horizon` lets a policy stop early once it has said enough."""
+        ...
+
+    async def asample(
+        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
+    ) -> PolicyReply:
+        """The same, awaitable; cancelling it ends the sampling."""
+        ...
+
+
+@dataclass(frozen=True)
+class Retries:
+    """What to do when an endpoint is busy.
+
+    Attributes:
+        attempts: How often to ask in all.
+        first_wait: Seconds before the second attempt; doubled each time, with jitter.
+        longest_wait: Seconds a wait may grow to.
+        timeout: Seconds to wait for one answer; None waits for ever.
+    """
+
+    attempts: int = 4
+    first_wait: float = 0.5
+    longest_wait: float = 20.0
+    timeout: float | None = 300.0
+
+    def wait(self, attempt: int) -> float:
+        """Seconds to wait after failed attempt number `attempt` (from 1)."""
+        return min(self.longest_wait, self.first_wait * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+
+
+class ChatModelPolicy:
+    """Any LangChain chat model as a policy.
+
+    Args:
+        model: The model.
+        blobs: Where screenshots are looked up; needed only when messages carry images.
+        retries: For busy endpoints and answers that never come.
+        stops_at_lines: Whether the model takes `stop_lines` (local models do): then it stops once it has said
+            `horizon` pairs.
+    """
+
+    def __init__(
+        self,
+        model: BaseChatModel,
+        *,
+        blobs: BlobStore | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        self.model, self.blobs = model, blobs
+        self.retries = retries or Retries()
+        self._stops_at_lines = bool(getattr(model, "supports_stop_lines", False))
+
+    def sample(
+        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
+    ) -> PolicyReply:
+        """See `Policy`.
+
+        Raises:
+            PlannerError: The endpoint kept failing, refused, or did not answer in time.
+        """
+        prompt, options = self._prepare(messages, horizon)
+
+        def ask() -> BaseMessage:
+            return _with_timeout(lambda: self.model.invoke(prompt, config, **options), self.retries.timeout)
+
+        for attempt in range(1, self.retries.attempts + 1):
+            try:
+                return read_message(ask())
+            except Exception as error:  # noqa: BLE001  (whatever a provider raises is judged by _refusal)
+                self._refusal(error, attempt)
+                time.sleep(self.retries.wait(attempt))
+        raise AssertionError  # _refusal raises at the last attempt
+
+    async def asample(
+        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
+    ) -> PolicyReply:
+        """See `Policy`.
+
+        Raises:
+            PlannerError: The endpoint kept failing, refused, or did not answer in time.
+        """
+        prompt, options = self._prepare(messages, horizon)
+        for attempt in range(1, self.retries.attempts + 1):
+            try:
+                async with asyncio.timeout(self.retries.timeout):
+                    return read_message(await self.model.ainvoke(prompt, config, **options))
+            except Exception as error:  # noqa: BLE001  (whatever a provider raises is judged by _refusal)
+                self._refusal(error, attempt)
+                await asyncio.sleep(self.retries.wait(attempt))
+        raise AssertionError  # _refusal raises at the last attempt
+
+    def _prepare(self, messages: Sequence[Message], horizon: int) -> tuple[list[BaseMessage], dict[str, Any]]:
+        prompt = [to_langchain(message, self.blobs) for message in messages]
+        return prompt, {"stop_lines": horizon} if self._stops_at_lines else {}
+
+    def _refusal(self, error: Exception, attempt: int) -> None:
+        """Return when asking again may help; otherwise say what happened."""
+        busy = isinstance(error, ConnectionError | TimeoutError) or type(error).__name__ in _RETRY_NAMES
+        status = getattr(error, "status_code", None)
+        busy = busy or status in _RETRY_STATUS
+        if busy and attempt < self.retries.attempts:
+            return
+        name = getattr(self.model, "model_name", None) or getattr(self.model, "model", None) or type(self.model).__name__
+        place = getattr(self.model, "openai_api_base", None)
+        where = f"{name} at {place}" if place else str(name)
+        what = f"{type(error).__name__}: {error}".strip(": ")
+        tries = f" after {attempt} attempts" if attempt > 1 else ""
+        hint = "is the endpoint up?" if busy else "the endpoint refused the request"
+        raise PlannerError(f"planner model {where} gave no answer{tries}: {what}; {hint}") from error
+
+
+def _with_timeout(call: Callable[[], Any], timeout: float | None) -> Any:
+    """Run a blocking call, giving up on it after `timeout` seconds (it is left to die in a daemon thread)."""
+    if timeout is None:
+        return call()
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.extend((True, call()))
+        except BaseException as error:  # noqa: BLE001  (carried over to the caller's thread)
+            outcome.extend((False, error))
+
+    import contextvars  # noqa: PLC0415
+
+    worker = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
+    worker.start()
+    worker.join(timeout)
+    if not outcome:
+        msg = f"no answer within {timeout:g} seconds"
+        raise TimeoutError(msg)
+    done, value = outcome
+    if not done:
+        raise value
+    return value
+
+
+def to_langchain(message: Message, blobs: BlobStore | None) -> BaseMessage:
+    """A prompt message as LangChain has it; images become data URLs in user messages.
+
+    Raises:
+        ConfigurationError: The message has an image and there is no store to read it from.
+    """
+    if all(part["type"] == "text" for part in message.content):
+        return (SystemMessage if message.role == "system" else HumanMessage)(message.text)
+    if blobs is None:
+        msg = "the prompt holds a screenshot, but no blob store was handed in; pass blobs=BlobStore(...)"
+        raise ConfigurationError(msg)
+    parts: list[str | dict[Any, Any]] = []
+    for part in message.content:
+        if part["type"] == "text":
+            parts.append({"type": "text", "text": part["text"]})
+        else:
+            content = blobs.get(part["ref"].ref)
+            kind = "png" if content.startswith(_PNG_HEAD) else "jpeg"
+            url = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+            parts.append({"type": "image_url", "image_url": {"url": url}})
+    return HumanMessage(parts)
+
+
+def read_message(message: BaseMessage) -> PolicyReply:
+    """A model's answer as a `PolicyReply`, reasoning kept apart wherever the provider puts it."""
+    reasoning = str(message.additional_kwargs.get("reasoning_content") or "")
+    if isinstance(message.content, list):
+        for block in message.content:
+            if isinstance(block, dict) and block.get("type") in {"reasoning", "thinking"}:
+                reasoning += str(block.get("reasoning") or block.get("thinking") or "")
+    usage = getattr(message, "usage_metadata", None) or {}
+    metadata = message.response_metadata
+    finish = metadata.get("finish_reason") or metadata.get("stop_reason")
+    return PolicyReply(
+        text=str(message.text),
+        reasoning=reasoning,
+        usage=Usage(input_tokens=usage.get("input_tokens", 0), output_tokens=usage.get("output_tokens", 0)),
+        truncated=finish in {"length", "max_tokens"},
+        prompt_ids=_ids(metadata.get("prompt_token_ids")),
+        completion_ids=_ids(metadata.get("token_ids")),
+        logprobs=_ids(metadata.get("token_logprobs")),
+    )
+
+
+def _ids(values: Any) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)
+
+
+class ReplayPolicy:
+    """Gives recorded replies in order, to run the same graph over them.
+
+    Args:
+        replies: Texts, or whole `PolicyReply` objects.
+    """
+
+    def __init__(self, replies: Iterable[str | PolicyReply]) -> None:
+        self._replies = iter([reply if isinstance(reply, PolicyReply) else PolicyReply(reply) for reply in replies])
+
+    def sample(
+        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
+    ) -> PolicyReply:
+        """The next recorded reply.
+
+        Raises:
+            PlannerError: There is none left.
+        """
+        del messages, horizon, config
+        try:
+            return next(self._replies)
+        except StopIteration:
+            msg = "the recording has no further reply; the run asked more often than when it was recorded"
+            raise PlannerError(msg) from None
+
+    async def asample(
+        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
+    ) -> PolicyReply:
+        """The next recorded reply."""
+        return self.sample(messages, horizon=horizon, config=config)
