@@ -31,7 +31,7 @@ def unpack(archive: Path, root: Path) -> list[str]:
     """Unpack an archive beside the other files of a folder.
 
     Each member goes to `root` under its base name, or, where another file has that name, into a folder named by the
-    archive's stem. A file that is already there with the same content is left alone, so unpacking again changes nothing.
+    archive's stem. A file that is already there with the same content is left alone: unpacking again changes nothing.
 
     Args:
         archive: The zip file.

@@ -71,9 +71,8 @@ async def arun_tool(tool: BaseTool, arguments: Mapping[str, Any], *, timeout: fl
             check_arguments(tool, arguments)
             output = await tool.ainvoke(_request(tool, arguments))
     except Exception as error:  # noqa: BLE001  (the boundary where errors become observations)
-        if limit.expired():
-            error = ToolError(f"{tool.name} took longer than {format_number(timeout or 0.0)} seconds")  # noqa: PLW2901
-        return _failure(tool.name, error, perf_counter() - started)
+        late = ToolError(f"{tool.name} took longer than {format_number(timeout or 0.0)} seconds")
+        return _failure(tool.name, late if limit.expired() else error, perf_counter() - started)
     return _success(output, perf_counter() - started)
 
 

@@ -136,7 +136,7 @@ def _union(kinds: list[str]) -> Any:
 
 
 def _smolagents_inputs(tool: BaseTool) -> dict[str, dict[str, Any]]:
-    schema = tool.tool_call_schema
+    schema: Any = tool.tool_call_schema  # a pydantic model or a JSON schema
     document = schema if isinstance(schema, dict) else schema.model_json_schema()
     required = set(document.get("required", ()))
     definitions = document.get("$defs", {})

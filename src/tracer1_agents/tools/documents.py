@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
-from tracer1_agents.errors import ToolError
 from tracer1_agents.tools.archives import unpack
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import format_cell
@@ -97,7 +96,7 @@ def _read_json(path: Path) -> str:
         return json.dumps(json.loads(read_text(path)), ensure_ascii=False)
     except RecursionError as error:
         msg = "it is nested too deeply"
-        raise ToolError(f'"{path.name}" cannot be read as json: {msg}') from error
+        raise ValueError(msg) from error
 
 
 _READERS: Final[dict[str, Callable[[Path], str]]] = {

@@ -31,7 +31,8 @@ PIXEL_LIMIT: Final = 50_000_000
 _FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 _OUTPUTS: Final = (".png", ".jpg", ".jpeg")
 _OCR_SECONDS: Final = 60
-_OCR_WIDTH: Final = 1_000  # pixels; smaller images are enlarged, since tesseract wants letters some 30 pixels high
+_OCR_WIDTH: Final = 1_000  # pixels; smaller images are doubled, since tesseract wants letters some 30 pixels high
+_OCR_MARGIN: Final = 20  # pixels; letters at the very edge are lost
 
 
 def _parse_box(value: Any) -> Any:
@@ -101,20 +102,19 @@ def recognise(workspace: Workspace, name: str) -> list[str]:
         raise ToolUnavailableError(msg)
     with open_image(workspace, name) as image:
         pixels = _for_recognition(image)
-    sparse = _tesseract(program, pixels, "3")
-    return sparse or _tesseract(program, pixels, "6")  # automatic layout overlooks a lone short word
+    # One column of text first: the automatic layout overlooks lone short words. Then one block.
+    return _tesseract(program, pixels, "4") or _tesseract(program, pixels, "6")
 
 
 def _for_recognition(image: Any) -> bytes:
-    """Grey on white, large enough, as PNG bytes."""
+    """Grey on white, large enough, with a margin, as PNG bytes."""
     pillow = optional("PIL.Image", "reading images")
     rgba = image.convert("RGBA")
     flat = pillow.alpha_composite(pillow.new("RGBA", rgba.size, "white"), rgba).convert("L")
     if flat.width < _OCR_WIDTH:
-        scale = min(4, -(-_OCR_WIDTH // flat.width))
-        flat = flat.resize((flat.width * scale, flat.height * scale), pillow.Resampling.LANCZOS)
+        flat = flat.resize((flat.width * 2, flat.height * 2), pillow.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    flat.save(buffer, "PNG")
+    optional("PIL.ImageOps", "reading images").expand(flat, _OCR_MARGIN, fill=255).save(buffer, "PNG")
     return buffer.getvalue()
 
 

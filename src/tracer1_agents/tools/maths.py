@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 BITS_LIMIT: Final = 3_322  # a number of 1000 decimal digits
 DEGREE_LIMIT: Final = 12
+_EXPANSION_LIMIT: Final = 60  # factors of a product of powers before it is expanded
 _SPECIAL_LIMIT: Final = 2  # roots, absolute values, logarithms and unknown exponents in one equation
 _EQUATION_LENGTH: Final = 200
-_IMPLICIT_PRODUCT: Final = re.compile(r"(?<![A-Za-z_0-9.])([0-9.]+|\))\s*(?=[A-Za-z(])(?![eE][+-]?[0-9])")
+_IMPLICIT_PRODUCT: Final = re.compile(r"((?<![\w.])[0-9.]+(?:[eE][+-]?[0-9]+)?|\))\s*(?=[A-Za-z(])(?![eE][+-]?[0-9])")
 _ZERO: Final = 1e-9  # an imaginary part below this is rounding
 
 
@@ -58,24 +59,23 @@ def calculate(expression: str) -> int | float:
     Raises:
         ToolError: It is not one, or its value is not a number of reasonable size.
     """
+    reasons: dict[type[Exception], str] = {
+        ZeroDivisionError: "division by zero",
+        OverflowError: "the result is too large",
+    }
     try:
-        value = _bounded(walk(parse_expression(expression), _ARITHMETIC))
-    except ZeroDivisionError:
-        msg = "division by zero"
-    except OverflowError:
-        msg = "the result is too large"
+        value: int | float = _bounded(walk(parse_expression(expression), _ARITHMETIC))
     except (ExpressionError, ArithmeticError, ValueError, TypeError) as error:
-        msg = str(error)
-    else:
-        return value
-    raise ToolError(f'cannot calculate "{short(expression)}": {msg}')
+        msg = f'cannot calculate "{short(expression)}": {reasons.get(type(error), str(error))}'
+        raise ToolError(msg) from error
+    return value
 
 
 def _bounded(value: Any) -> Any:
     if isinstance(value, complex) or (isinstance(value, float) and math.isnan(value)):
         msg = "the result is not a real number"
         raise ExpressionError(msg)
-    if isinstance(value, int) and value.bit_length() > BITS_LIMIT:
+    if (isinstance(value, int) and value.bit_length() > BITS_LIMIT) or (isinstance(value, float) and math.isinf(value)):
         raise OverflowError
     return value
 
@@ -143,11 +143,14 @@ def _difference(sympy: Any, equation: str, variable: str) -> Any:
 
 def _symbols(sympy: Any, variable: str) -> Algebra:
     def power(base: Any, exponent: Any) -> Any:
-        if exponent.is_number and abs(exponent) > DEGREE_LIMIT and base.free_symbols:
-            msg = f"powers go up to {DEGREE_LIMIT}"
+        if base.free_symbols and exponent.free_symbols:
+            msg = f"{variable} cannot stand both in a base and in its exponent"
             raise ExpressionError(msg)
-        if base.is_number and exponent.is_number and abs(exponent) > BITS_LIMIT:
-            raise OverflowError
+        if exponent.is_Rational:
+            size, limit = (_bits(base), BITS_LIMIT) if base.is_Rational else (_degree(base), _EXPANSION_LIMIT)
+            if abs(exponent) * size > limit:
+                msg = "a power is too large"
+                raise ExpressionError(msg)
         return base**exponent
 
     def divide(left: Any, right: Any) -> Any:
@@ -162,6 +165,20 @@ def _symbols(sympy: Any, variable: str) -> Algebra:
         functions={"sqrt": sympy.sqrt, "abs": sympy.Abs, "exp": sympy.exp, "log": sympy.log, "ln": sympy.log},
         binary={"+": operator.add, "-": operator.sub, "*": operator.mul, "/": divide, "**": power},
     )
+
+
+def _bits(number: Any) -> int:
+    return max(int(number.p).bit_length(), int(number.q).bit_length())
+
+
+def _degree(expression: Any) -> int:
+    """How many factors expanding could give: an upper bound, so that nothing is expanded to find out."""
+    if expression.is_Rational:
+        return 0
+    if expression.is_Pow and expression.exp.is_Rational:
+        return _degree(expression.base) * (abs(int(expression.exp)) + 1)
+    inner = [_degree(part) for part in expression.args]
+    return max(sum(inner) if expression.is_Mul else max(inner, default=0), 1)
 
 
 def _roots(sympy: Any, difference: Any, symbol: Any) -> set[Any]:
@@ -179,7 +196,9 @@ def _roots(sympy: Any, difference: Any, symbol: Any) -> set[Any]:
             raise ExpressionError(msg)
         roots = _polynomial_roots(sympy, polynomial)
     elif _special_parts(sympy, numerator, symbol) <= _SPECIAL_LIMIT:
-        roots = set(sympy.solve(numerator, symbol))
+        real = sympy.Symbol(symbol.name, real=True)  # absolute values are solved over the real numbers only
+        over = real if numerator.has(sympy.Abs) else symbol
+        roots = set(sympy.solve(numerator.subs(symbol, over), over))
     else:
         msg = f"at most {_SPECIAL_LIMIT} roots, absolute values, logarithms or unknown exponents"
         raise ExpressionError(msg)

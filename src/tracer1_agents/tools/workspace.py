@@ -1,7 +1,7 @@
 """The one folder a toolbox may see.
 
-Every path that a model writes passes through `Workspace`: absolute paths, ".." and links that lead out of the folder are
-refused before anything is opened. It confines the *tools*; code that a model wrote is confined by a sandbox instead.
+Every path that a model writes passes through `Workspace`: absolute paths, ".." and links that lead out of the folder
+are refused before anything is opened. It confines the *tools*; code that a model wrote is confined by a sandbox.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def reading(name: str, kind: str) -> Iterator[None]:
         yield
     except (ToolError, ConfigurationError):
         raise
-    except Exception as error:  # noqa: BLE001  (parsers raise anything on hostile bytes)
+    except Exception as error:  # parsers raise anything on hostile bytes
         reason = short(str(error) or type(error).__name__, 120)
         msg = f'"{name}" cannot be read as {kind}: {reason}'
         raise ToolError(msg) from error
