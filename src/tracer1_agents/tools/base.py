@@ -1,0 +1,179 @@
+"""Running tools by name, so that whatever happens is an `Execution` a planner can read.
+
+A tool that refuses, arguments that do not fit and plain bugs all become text that starts with "error: "; only what the
+sandbox or the network broke is marked as infrastructure. Nothing here knows a particular tool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from pydantic_core import to_jsonable_python
+
+from tracer1_agents.actions.space import RESERVED_NAMES
+from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, SandboxError, ToolError
+from tracer1_agents.tools.aliases import ALIASES, Alias
+from tracer1_agents.tools.bridges import ToolLike, as_langchain_tool
+from tracer1_agents.tools.definition import check_arguments
+from tracer1_agents.tools.formatting import cut, format_number, short
+from tracer1_agents.types import Execution
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TEXT_LIMIT: Final = 8_000  # characters of an observation
+VALUE_LIMIT: Final = 200_000  # characters of JSON; traces keep every value
+
+
+def run_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> Execution:
+    """Call a tool and wait for it. Never raises for what the tool does.
+
+    Args:
+        tool: Any LangChain tool; an async-only one gets an event loop of its own.
+        arguments: By name, as JSON.
+    """
+    if isinstance(tool, StructuredTool) and tool.func is None:
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(context.run, asyncio.run, arun_tool(tool, arguments)).result()
+    started = perf_counter()
+    try:
+        check_arguments(tool, arguments)
+        output = tool.invoke(_request(tool, arguments))
+    except Exception as error:  # noqa: BLE001  (the boundary where errors become observations)
+        return _failure(tool.name, error, perf_counter() - started)
+    return _success(output, perf_counter() - started)
+
+
+async def arun_tool(tool: BaseTool, arguments: Mapping[str, Any], *, timeout: float | None = None) -> Execution:  # noqa: ASYNC109  (becomes an Execution, not an exception)
+    """Call a tool without blocking the event loop; cancelling the task cancels the call.
+
+    A sync tool runs in a thread. Cancelling or timing out stops waiting for it; the thread itself ends on its own.
+
+    Args:
+        tool: Any LangChain tool.
+        arguments: By name, as JSON.
+        timeout: Seconds; a call that takes longer is a failed execution.
+    """
+    started = perf_counter()
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            check_arguments(tool, arguments)
+            output = await tool.ainvoke(_request(tool, arguments))
+    except Exception as error:  # noqa: BLE001  (the boundary where errors become observations)
+        late = ToolError(f"{tool.name} took longer than {format_number(timeout or 0.0)} seconds")
+        return _failure(tool.name, late if limit.expired() else error, perf_counter() - started)
+    return _success(output, perf_counter() - started)
+
+
+class ToolRegistry(Mapping[str, BaseTool]):
+    """Tools by name, in the order given.
+
+    Args:
+        tools: LangChain tools, smolagents tools, or functions with annotations and a docstring.
+        aliases: Other names (and argument names) under which a tool can be called; those whose tool is not here, or
+            whose name is taken, are left out.
+
+    Raises:
+        ConfigurationError: Two tools have one name, or a name is that of an action.
+    """
+
+    def __init__(self, tools: Iterable[ToolLike], *, aliases: Mapping[str, Alias] = ALIASES) -> None:
+        self._tools: dict[str, BaseTool] = {}
+        for tool in map(as_langchain_tool, tools):
+            if tool.name in RESERVED_NAMES:
+                msg = f'a tool cannot be named "{tool.name}": that is the name of an action; rename it'
+                raise ConfigurationError(msg)
+            if tool.name in self._tools:
+                msg = f'two tools are named "{tool.name}"; rename one of them'
+                raise ConfigurationError(msg)
+            self._tools[tool.name] = tool
+        self._aliases = {
+            name: alias for name, alias in aliases.items() if alias.tool in self._tools and name not in self._tools
+        }
+
+    def __getitem__(self, name: str) -> BaseTool:
+        return self._tools[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tools)
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def run(self, name: str, arguments: Mapping[str, Any]) -> Execution:
+        """Call a tool by name or alias; an unknown name is a failed execution."""
+        tool, arguments = self._resolve(name, arguments)
+        return run_tool(tool, arguments) if tool else self._unknown(name)
+
+    async def arun(self, name: str, arguments: Mapping[str, Any], *, timeout: float | None = None) -> Execution:  # noqa: ASYNC109  (as arun_tool)
+        """`run` for async callers; see `arun_tool`."""
+        tool, arguments = self._resolve(name, arguments)
+        return await arun_tool(tool, arguments, timeout=timeout) if tool else self._unknown(name)
+
+    def _resolve(self, name: str, arguments: Mapping[str, Any]) -> tuple[BaseTool | None, Mapping[str, Any]]:
+        alias = self._aliases.get(name)
+        if alias is None:
+            return self._tools.get(name), arguments
+        return self._tools[alias.tool], alias.translate(arguments)
+
+    def _unknown(self, name: str) -> Execution:
+        lowered = {known.lower(): known for known in self._tools}
+        close = difflib.get_close_matches(name.lower(), lowered, n=1)
+        hint = f' did you mean "{lowered[close[0]]}"?' if close else ""
+        listed = ", ".join(self._tools) or "none"
+        return Execution(ok=False, text=f'error: no tool "{short(name, 40)}";{hint} tools: {listed}')
+
+
+def _request(tool: BaseTool, arguments: Mapping[str, Any]) -> Any:
+    if tool.response_format == "content":
+        return dict(arguments)
+    return {"type": "tool_call", "id": "call", "name": tool.name, "args": dict(arguments)}
+
+
+def _success(output: Any, seconds: float) -> Execution:
+    if isinstance(output, ToolMessage):
+        content, value = output.content, output.artifact
+    else:
+        content, value = output, None if isinstance(output, str) else output
+    return Execution(text=cut(_as_text(content), TEXT_LIMIT), value=_as_json(value), seconds=seconds)
+
+
+def _failure(name: str, error: Exception, seconds: float) -> Execution:
+    if any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__):
+        raise error  # LangGraph's interrupts and parent commands travel as exceptions; this room cannot import them
+    expected = isinstance(error, ToolError | ToolException | ConfigurationError)
+    infrastructure = isinstance(error, SandboxError | EnvironmentFailure)
+    text = str(error) if expected or infrastructure else f"{name} failed: {type(error).__name__}: {error}"
+    return Execution(
+        ok=False,
+        text=cut(f"error: {text}", TEXT_LIMIT),
+        seconds=seconds,
+        infrastructure=infrastructure,
+    )
+
+
+def _as_text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, int | float) and not isinstance(content, bool):
+        return format_number(content)
+    if isinstance(content, list) and content and all(isinstance(block, dict) and "type" in block for block in content):
+        return "\n".join(str(block["text"]) if "text" in block else f"[{block['type']}]" for block in content)
+    return json.dumps(to_jsonable_python(content, fallback=str), ensure_ascii=False)
+
+
+def _as_json(value: Any) -> Any:
+    """The value as plain JSON, None where it is too large to keep in every trace."""
+    plain = to_jsonable_python(value, fallback=str, inf_nan_mode="null")
+    return plain if len(json.dumps(plain)) <= VALUE_LIMIT else None

@@ -1,0 +1,169 @@
+"""Tools of other libraries as LangChain tools, and LangChain tools for smolagents.
+
+smolagents describes arguments as a dict of JSON-schema-like entries, LangChain as a pydantic model or a JSON schema;
+both directions keep names, descriptions, defaults and enums. MCP tools need no bridge: langchain-mcp-adapters gives
+LangChain tools.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
+
+from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import Field
+
+from tracer1_agents.errors import ConfigurationError, ToolError
+from tracer1_agents.tools.definition import arguments_model
+from tracer1_agents.tools.workspace import optional
+
+_PYTHON_TYPES: Final[dict[str, Any]] = {
+    "string": str,
+    "integer": int,
+    "number": float,
+    "boolean": bool,
+    "array": list[Any],
+    "object": dict[str, Any],
+    "null": None,
+}
+
+
+@runtime_checkable
+class SmolagentsTool(Protocol):
+    """What this room uses of `smolagents.Tool`."""
+
+    name: str
+    description: str
+    inputs: dict[str, dict[str, Any]]
+    output_type: str
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the tool."""
+        ...
+
+
+ToolLike = BaseTool | SmolagentsTool | Callable[..., Any]
+
+
+def as_langchain_tool(tool: Any) -> BaseTool:
+    """Any accepted kind of tool as a LangChain tool.
+
+    Args:
+        tool: A LangChain tool, a smolagents tool, or a function (async too) with annotations and a docstring.
+
+    Raises:
+        ConfigurationError: It is none of these, or a function lacks its docstring.
+    """
+    if isinstance(tool, BaseTool):
+        return tool
+    if isinstance(tool, SmolagentsTool):
+        return from_smolagents(tool)
+    if not callable(tool) or isinstance(tool, type):
+        msg = f"a tool must be a LangChain tool, a smolagents tool or a function, got {type(tool).__name__}"
+        raise ConfigurationError(msg)
+    if not inspect.getdoc(tool):
+        msg = f'function "{getattr(tool, "__name__", tool)}" needs a docstring to be a tool: the planner reads it'
+        raise ConfigurationError(msg)
+    is_async = inspect.iscoroutinefunction(tool)
+    return StructuredTool.from_function(
+        func=None if is_async else tool,
+        coroutine=tool if is_async else None,
+        parse_docstring=True,
+        error_on_invalid_docstring=False,
+    )
+
+
+def from_smolagents(tool: SmolagentsTool) -> BaseTool:
+    """A smolagents tool as a LangChain tool."""
+    fields = {name: _field(spec) for name, spec in tool.inputs.items()}
+
+    def call(**arguments: Any) -> Any:
+        given = {name: value for name, value in arguments.items() if value is not None}
+        return tool(**given)
+
+    return StructuredTool(
+        name=tool.name,
+        description=tool.description,
+        args_schema=arguments_model(tool.name, fields),
+        func=call,
+    )
+
+
+def to_smolagents(tool: BaseTool) -> Any:
+    """A LangChain tool as a `smolagents.Tool`, failures raised as `ToolError`.
+
+    Raises:
+        MissingExtraError: smolagents is not installed.
+    """
+    smolagents = optional("smolagents", "a smolagents tool")
+    from tracer1_agents.tools.base import run_tool  # noqa: PLC0415  (base builds on this module)
+
+    names = list(tool.args)
+
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001  (a method)
+        execution = run_tool(tool, {**dict(zip(names, args, strict=False)), **kwargs})
+        if not execution.ok:
+            raise ToolError(execution.text.removeprefix("error: "))
+        return execution.text
+
+    members = {
+        "name": tool.name,
+        "description": tool.description,
+        "inputs": _smolagents_inputs(tool),
+        "output_type": "string",
+        "skip_forward_signature_validation": True,  # forward takes whatever `inputs` names
+        "forward": forward,
+    }
+    return type(f"{tool.name}_bridge", (smolagents.Tool,), members)()
+
+
+def _field(spec: dict[str, Any]) -> tuple[Any, Any]:
+    kinds = spec["type"] if isinstance(spec["type"], list) else [spec["type"]]
+    annotation: Any = Literal[tuple(spec["enum"])] if spec.get("enum") else _union(kinds)
+    description = spec.get("description", "")
+    if spec.get("nullable") or "default" in spec:
+        return annotation | None, Field(default=spec.get("default"), description=description)
+    return annotation, Field(description=description)
+
+
+def _union(kinds: list[str]) -> Any:
+    types = [_PYTHON_TYPES.get(kind, Any) for kind in kinds]
+    union = types[0]
+    for other in types[1:]:
+        union = union | other
+    return union
+
+
+def _smolagents_inputs(tool: BaseTool) -> dict[str, dict[str, Any]]:
+    schema: Any = tool.tool_call_schema  # a pydantic model or a JSON schema
+    document = schema if isinstance(schema, dict) else schema.model_json_schema()
+    required = set(document.get("required", ()))
+    definitions = document.get("$defs", {})
+    inputs = {}
+    for name, spec in document.get("properties", {}).items():
+        inputs[name] = _smolagents_input(spec, definitions)
+        if name not in required:
+            inputs[name]["nullable"] = True
+    return inputs
+
+
+def _smolagents_input(spec: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """One argument; a choice of several types is "any", and nested fields are told in the description."""
+    resolved = {**_follow(spec, definitions), **{key: value for key, value in spec.items() if key != "$ref"}}
+    options = [_follow(option, definitions) for option in resolved.get("anyOf", [resolved])]
+    real = [option for option in options if option.get("type") != "null"]
+    kind = real[0].get("type", "any") if len(real) == 1 else "any"
+    found = {"type": kind, "description": resolved.get("description") or resolved.get("title", "")}
+    if len(real) == 1 and "enum" in real[0]:
+        found["enum"] = real[0]["enum"]
+    if len(real) == 1 and "properties" in real[0]:
+        found["description"] += f" (an object with {', '.join(real[0]['properties'])})"
+    if len(real) < len(options):
+        found["nullable"] = True
+    return found
+
+
+def _follow(spec: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    reference = spec.get("$ref", "")
+    return definitions.get(reference.removeprefix("#/$defs/"), {}) if reference else spec

@@ -1,0 +1,138 @@
+"""`python`: run code in a sandbox session that the caller hands in, and the toolbox as functions inside that code.
+
+This room knows only the shape of a session; which sandbox it is, and what it keeps out, is decided where it is built.
+Code that fails is an observation; a sandbox that fails is a `SandboxError` and passes through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
+
+from pydantic import Field
+
+from tracer1_agents.errors import SandboxError, ToolError, ToolUnavailableError
+from tracer1_agents.tools.definition import Output, make_tool
+from tracer1_agents.tools.formatting import cut, format_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_core.tools import BaseTool
+
+    from tracer1_agents.tools.base import ToolRegistry
+
+TIMEOUT: Final = 30.0  # seconds
+_NO_OUTPUT: Final = "no output; print what you need"
+_KEPT_OUTPUT: Final = 2_000  # characters of what was printed before an error
+
+
+class CodeResult(Protocol):
+    """What this room reads of a session's result; `sandboxes.base.RunResult` has it."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the code ran to its end."""
+        ...
+
+    @property
+    def stdout(self) -> str:
+        """What it printed."""
+        ...
+
+    @property
+    def value(self) -> str | None:
+        """Its last expression, as text."""
+        ...
+
+    @property
+    def error(self) -> str | None:
+        """One line such as "NameError: ..."."""
+        ...
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether its time was up."""
+        ...
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files it wrote."""
+        ...
+
+
+class CodeSession(Protocol):
+    """One interpreter whose variables live from run to run."""
+
+    def run(self, code: str, *, timeout: float) -> CodeResult:
+        """Run code, at most `timeout` seconds. Raises `SandboxError` when the sandbox itself fails."""
+        ...
+
+
+def code_tools(session: CodeSession | None, *, timeout: float = TIMEOUT) -> list[BaseTool]:
+    """`python` in one session.
+
+    Args:
+        session: Where code runs; None leaves the tool in the list, answering what to configure.
+        timeout: Seconds for one block.
+    """
+
+    def python(code: Annotated[str, Field(description="Python; variables stay for the next call")]) -> Output:
+        """Run Python code in a sandbox; print what you need to see."""
+        if session is None:
+            msg = "python is off here: configure a sandbox"
+            raise ToolUnavailableError(msg)
+        return run_code(session, code, timeout=timeout), None
+
+    return [make_tool(python)]
+
+
+def run_code(session: CodeSession, code: str, *, timeout: float = TIMEOUT) -> str:
+    """What a block of code printed, then the value of its last expression, then the files it wrote.
+
+    Args:
+        session: Where it runs.
+        code: Python source.
+        timeout: Seconds.
+
+    Raises:
+        ToolError: The code failed: "NameError: ...", followed by what it had printed.
+        SandboxError: The sandbox failed.
+    """
+    result = session.run(code, timeout=timeout)
+    printed = result.stdout.strip("\n")
+    if not result.ok:
+        problem = f"TimeoutError: the code ran longer than {format_number(timeout)} seconds"
+        if not result.timed_out:
+            problem = result.error or "Error: the code failed without a message"
+        raise ToolError(f"{problem}\nprinted before: {cut(printed, _KEPT_OUTPUT)}" if printed else problem)
+    parts = [printed, result.value or "", f"wrote {', '.join(result.files)}" if result.files else ""]
+    return "\n".join(part for part in parts if part) or _NO_OUTPUT
+
+
+def host_calls(registry: ToolRegistry) -> dict[str, Callable[..., Any]]:
+    """The tools as functions for code in a sandbox, to hand to a session as its host calls.
+
+    Each takes JSON arguments by name or in the order of its schema and gives its JSON value, or its text where it has
+    none. `python` itself is left out: code does not start code through the host.
+
+    Args:
+        registry: The toolbox.
+    """
+    return {name: _host_call(registry, name) for name in registry if name != "python"}
+
+
+def _host_call(registry: ToolRegistry, name: str) -> Callable[..., Any]:
+    order = list(registry[name].args)
+
+    def call(*positional: Any, **arguments: Any) -> Any:
+        if len(positional) > len(order):
+            msg = f"{name} takes {', '.join(order) or 'no arguments'}; got {len(positional)} arguments"
+            raise ToolError(msg)
+        execution = registry.run(name, {**dict(zip(order, positional, strict=False)), **arguments})
+        if execution.infrastructure:
+            raise SandboxError(execution.text)
+        if not execution.ok:
+            raise ToolError(execution.text.removeprefix("error: "))
+        return execution.text if execution.value is None else execution.value
+
+    return call

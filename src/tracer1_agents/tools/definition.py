@@ -1,0 +1,95 @@
+"""From a typed function to a LangChain tool, and from a model's arguments to a refusal that helps.
+
+A tool function returns `(text, value)`: what the planner reads, and the same result as plain JSON. Its signature is the
+only description of its arguments: names the schema does not have are refused, with the right names in the message.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from tracer1_agents.errors import ToolError
+from tracer1_agents.tools.formatting import short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Output = tuple[str, Any]
+
+# A model that writes expression=5 means "5": refusing it would teach nothing.
+_CONFIG = ConfigDict(extra="forbid", coerce_numbers_to_str=True, arbitrary_types_allowed=True)
+
+
+def arguments_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
+    """A pydantic model that refuses unknown names.
+
+    Args:
+        name: Of the tool.
+        fields: Argument name -> (type, default or field).
+    """
+    return create_model(f"{name}_arguments", __config__=_CONFIG, **dict(fields))
+
+
+def make_tool(function: Callable[..., Output]) -> StructuredTool:
+    """A tool of this toolbox.
+
+    Args:
+        function: Annotated arguments (`Annotated[type, Field(description=...)]`), a docstring for the model, and
+            `(text, value)` as its result.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    fields = {
+        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(function).parameters.items()
+    }
+    return StructuredTool(
+        name=function.__name__,
+        description=inspect.getdoc(function) or "",
+        args_schema=arguments_model(function.__name__, fields),
+        func=function,
+        response_format="content_and_artifact",
+    )
+
+
+def check_arguments(tool: BaseTool, arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments the tool cannot take, in words a model can act on.
+
+    Raises:
+        ToolError: An unknown or missing name, or a value of the wrong type.
+    """
+    takes = f"{tool.name} takes {', '.join(tool.args) or 'no arguments'}"
+    unknown = [name for name in arguments if name not in tool.args]
+    if unknown and not _takes_anything(tool):
+        msg = f'no argument "{short(unknown[0], 40)}"; {takes}'
+        raise ToolError(msg)
+    schema = tool.args_schema
+    if isinstance(schema, dict):
+        missing = [name for name in schema.get("required", ()) if name not in arguments]
+        if missing:
+            msg = f'argument "{missing[0]}" is missing; {takes}'
+            raise ToolError(msg)
+    elif isinstance(schema, type) and issubclass(schema, BaseModel):
+        try:
+            schema.model_validate(dict(arguments))
+        except ValidationError as error:
+            raise ToolError(_explain(error, takes)) from None
+
+
+def _takes_anything(tool: BaseTool) -> bool:
+    schema = tool.args_schema
+    if isinstance(schema, dict):
+        return bool(schema.get("additionalProperties"))
+    return isinstance(schema, type) and issubclass(schema, BaseModel) and schema.model_config.get("extra") == "allow"
+
+
+def _explain(error: ValidationError, takes: str) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "arguments"
+    if first["type"] == "missing":
+        return f'argument "{name}" is missing; {takes}'
+    problem = first["msg"].replace("Input should", "should").removeprefix("Value error, ")
+    return f'argument "{name}" {problem}, got {short(repr(first["input"]))}; {takes}'

@@ -1,0 +1,109 @@
+"""`inspect_file_as_text`: any file of the workspace as text a planner can read.
+
+One reader per kind of file, chosen by its ending; a broken or hostile file is an error that names the kind it was read
+as. Nothing here asks a model: a question is accepted, since T3's tool has one, and the text itself is the answer.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import Field
+
+from tracer1_agents.tools.archives import unpack
+from tracer1_agents.tools.definition import Output, make_tool
+from tracer1_agents.tools.formatting import format_cell
+from tracer1_agents.tools.images import SUFFIXES as IMAGE_SUFFIXES
+from tracer1_agents.tools.images import image_size
+from tracer1_agents.tools.markup import visible_text
+from tracer1_agents.tools.office import read_docx, read_pdf, read_pptx
+from tracer1_agents.tools.plain_text import read_text, tidy
+from tracer1_agents.tools.table_tools import headlines
+from tracer1_agents.tools.tables import SUFFIXES as TABLE_SUFFIXES
+from tracer1_agents.tools.tables import Table, file_part, read_table, read_tables
+from tracer1_agents.tools.workspace import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from langchain_core.tools import BaseTool
+
+    from tracer1_agents.tools.workspace import Workspace
+
+NOTHING: Final = "no text found"
+
+
+def document_tools(workspace: Workspace) -> list[BaseTool]:
+    """`inspect_file_as_text` over one folder."""
+
+    def inspect_file_as_text(
+        file_path: Annotated[str, Field(description='Name of a file, for example "report.pdf"')],
+        question: Annotated[str | None, Field(description="What you want to know; the file is shown anyway")] = None,  # noqa: ARG001  (T3's signature)
+    ) -> Output:
+        """Read a file: table, document, text, web page, json; unpack a zip archive; tell the size of an image."""
+        return inspect_file(workspace, file_path), None
+
+    return [make_tool(inspect_file_as_text)]
+
+
+def inspect_file(workspace: Workspace, name: str) -> str:
+    """A file as text.
+
+    Args:
+        workspace: Where it is.
+        name: As the model gave it; a sheet of a workbook as in ``book.xlsx#Sheet2``.
+
+    Raises:
+        ToolError: No such file, corrupt, too large, or of a kind that has no text.
+    """
+    file_name = file_part(workspace, name)
+    path = workspace.file(file_name)
+    suffix = path.suffix.lower()
+    if suffix in TABLE_SUFFIXES:
+        return _tables_text(read_tables(workspace, name) if name == file_name else [read_table(workspace, name)])
+    if suffix in IMAGE_SUFFIXES:
+        width, height = image_size(workspace, name)
+        return f"image, {width} x {height} pixels; use ocr or visualizer to read it"
+    if suffix == ".zip":
+        with reading(name, "zip"):
+            files = unpack(path, workspace.root)
+        return f"archive, {len(files)} files: {', '.join(files)}"
+    kind = suffix.removeprefix(".") or "text"
+    with reading(name, kind):
+        return _READERS.get(suffix, _read_plain)(path) or NOTHING
+
+
+def _tables_text(tables: list[Table]) -> str:
+    blocks = []
+    for head, table in zip(headlines(tables), tables, strict=True):
+        rows = (", ".join(map(format_cell, row)) for row in table.rows)
+        blocks.append("\n".join([head, *rows]))
+    return "\n".join(blocks)
+
+
+def _read_plain(path: Path) -> str:
+    return tidy(read_text(path))
+
+
+def _read_html(path: Path) -> str:
+    return visible_text(read_text(path))
+
+
+def _read_json(path: Path) -> str:
+    try:
+        return json.dumps(json.loads(read_text(path)), ensure_ascii=False)
+    except RecursionError as error:
+        msg = "it is nested too deeply"
+        raise ValueError(msg) from error
+
+
+_READERS: Final[dict[str, Callable[[Path], str]]] = {
+    ".pdf": read_pdf,
+    ".docx": read_docx,
+    ".pptx": read_pptx,
+    ".html": _read_html,
+    ".htm": _read_html,
+    ".json": _read_json,
+}

@@ -1,0 +1,191 @@
+"""Images: their size, text recognition, crops, boxes and plots, all without a model.
+
+Every image is opened through `open_image`, which knows the allowed formats and refuses too many pixels before any is
+decoded. Recognition runs the tesseract program on one thread: it is as fast on small images, and several agents share
+a machine.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+from tracer1_agents.errors import ToolError, ToolUnavailableError
+from tracer1_agents.tools.definition import Output, make_tool
+from tracer1_agents.tools.formatting import collapse, short
+from tracer1_agents.tools.workspace import Workspace, optional, reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_core.tools import BaseTool
+
+SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+PIXEL_LIMIT: Final = 50_000_000
+_FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
+_OUTPUTS: Final = (".png", ".jpg", ".jpeg")
+_OCR_SECONDS: Final = 60
+_OCR_WIDTH: Final = 1_000  # pixels; smaller images are doubled, since tesseract wants letters some 30 pixels high
+_OCR_MARGIN: Final = 20  # pixels; letters at the very edge are lost
+
+
+def _parse_box(value: Any) -> Any:
+    """Models write boxes as lists and, after GTA's habit, as "(1, 2, 3, 4)"."""
+    return value.strip("()[] ").split(",") if isinstance(value, str) else value
+
+
+Box = Annotated[list[float], BeforeValidator(_parse_box), Field(min_length=4, max_length=4)]
+ImagePath = Annotated[str, Field(description='An image, for example "photo.png"')]
+BoxArgument = Annotated[Box, Field(description="Left, top, right and bottom in pixels, for example [10, 20, 110, 80]")]
+OutputPath = Annotated[str, Field(description='Name to save under, for example "part.png"')]
+
+
+@contextmanager
+def open_image(workspace: Workspace, name: str) -> Iterator[Any]:
+    """A Pillow image, upright, not yet decoded.
+
+    Args:
+        workspace: Where it is.
+        name: Of the file.
+
+    Raises:
+        ToolError: No such file, not an image, corrupt, or more than 50 megapixels.
+    """
+    path = workspace.file(name)
+    kind = path.suffix.lower().removeprefix(".")
+    if path.suffix.lower() not in SUFFIXES:
+        msg = f'"{name}" is not an image (png, jpg)'
+        raise ToolError(msg)
+    pillow = optional("PIL.Image", "reading images")
+    operations = optional("PIL.ImageOps", "reading images")
+    with reading(name, kind), pillow.open(path, formats=_FORMATS) as image:
+        if image.width * image.height > PIXEL_LIMIT:
+            msg = f"it has more than {PIXEL_LIMIT // 1_000_000} megapixels"
+            raise ValueError(msg)
+        operations.exif_transpose(image, in_place=True)
+        yield image
+
+
+def image_size(workspace: Workspace, name: str) -> tuple[int, int]:
+    """Width and height in pixels; raises as `open_image`."""
+    with open_image(workspace, name) as image:
+        return image.width, image.height
+
+
+def image_tools(workspace: Workspace) -> list[BaseTool]:
+    """`ocr`, `crop_image` and `draw_box` over one folder."""
+
+    def ocr(image_path: ImagePath) -> Output:
+        """Read the text in an image."""
+        lines = recognise(workspace, image_path)
+        return "\n".join(lines) or "no text found", lines
+
+    return [make_tool(ocr), *_editing_tools(workspace)]
+
+
+def recognise(workspace: Workspace, name: str) -> list[str]:
+    """The lines of text in an image.
+
+    Raises:
+        ToolUnavailableError: tesseract is not installed.
+        ToolError: The image cannot be read, or recognition took too long.
+    """
+    program = shutil.which("tesseract")
+    if program is None:
+        msg = 'ocr needs the program tesseract: install it (Debian: "apt install tesseract-ocr")'
+        raise ToolUnavailableError(msg)
+    with open_image(workspace, name) as image:
+        pixels = _for_recognition(image)
+    # One column of text first: the automatic layout overlooks lone short words. Then one block.
+    return _tesseract(program, pixels, "4") or _tesseract(program, pixels, "6")
+
+
+def _for_recognition(image: Any) -> bytes:
+    """Grey on white, large enough, with a margin, as PNG bytes."""
+    pillow = optional("PIL.Image", "reading images")
+    rgba = image.convert("RGBA")
+    flat = pillow.alpha_composite(pillow.new("RGBA", rgba.size, "white"), rgba).convert("L")
+    if flat.width < _OCR_WIDTH:
+        flat = flat.resize((flat.width * 2, flat.height * 2), pillow.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    optional("PIL.ImageOps", "reading images").expand(flat, _OCR_MARGIN, fill=255).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _tesseract(program: str, pixels: bytes, layout: str) -> list[str]:
+    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    try:
+        finished = subprocess.run(  # noqa: S603  (fixed arguments; the image goes through standard input)
+            [program, "stdin", "stdout", "--psm", layout],
+            input=pixels,
+            capture_output=True,
+            env=environment,
+            timeout=_OCR_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        msg = f"ocr took longer than {_OCR_SECONDS} seconds; crop the image to the part you need"
+        raise ToolError(msg) from error
+    if finished.returncode != 0:
+        msg = f"tesseract failed: {short(finished.stderr.decode(errors='replace'), 200)}"
+        raise ToolError(msg)
+    lines = map(collapse, finished.stdout.decode(errors="replace").splitlines())
+    return [line for line in lines if line]
+
+
+def _editing_tools(workspace: Workspace) -> list[BaseTool]:
+    def crop_image(image_path: ImagePath, box: BoxArgument, output: OutputPath) -> Output:
+        """Cut a rectangle out of an image and save it."""
+        with open_image(workspace, image_path) as image:
+            part = image.crop(_inside(box, image.width, image.height))
+        return save_image(workspace, part, output)
+
+    def draw_box(
+        image_path: ImagePath,
+        box: BoxArgument,
+        label: Annotated[str | None, Field(description="A word to write at the box")] = None,
+        output: OutputPath = "boxed.png",
+    ) -> Output:
+        """Draw a rectangle on a copy of an image and save it."""
+        drawing = optional("PIL.ImageDraw", "drawing on images")
+        with open_image(workspace, image_path) as image:
+            copy = image.convert("RGB")
+        edges = _inside(box, copy.width, copy.height)
+        canvas = drawing.Draw(copy)
+        canvas.rectangle(edges, outline="red", width=max(2, min(copy.size) // 200))
+        if label:
+            canvas.text((edges[0] + 4, edges[1] + 4), short(label), fill="red")
+        return save_image(workspace, copy, output)
+
+    return [make_tool(crop_image), make_tool(draw_box)]
+
+
+def save_image(workspace: Workspace, image: Any, output: str) -> tuple[str, Any]:
+    """Write a Pillow image and say so.
+
+    Raises:
+        ToolError: The name cannot be written.
+    """
+    path = workspace.output(output, _OUTPUTS)
+    buffer = io.BytesIO()
+    if path.suffix.lower() == ".png":
+        image.save(buffer, "PNG")
+    else:
+        image.convert("RGB").save(buffer, "JPEG", quality=90)
+    workspace.write(path, buffer.getvalue())
+    return f"saved {output}, {image.width} x {image.height} pixels", output
+
+
+def _inside(box: list[float], width: int, height: int) -> tuple[int, int, int, int]:
+    left, top, right, bottom = (round(edge) for edge in box)
+    clipped = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+    if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:
+        msg = f"the box [{left}, {top}, {right}, {bottom}] is empty or outside the image of {width} x {height} pixels"
+        raise ToolError(msg)
+    return clipped

@@ -1,0 +1,155 @@
+"""Questions about one table: aggregate, filter, sort, join. Pure: no files, no text for the planner.
+
+Equality is the same everywhere: numbers as numbers, text without regard to case or surrounding blanks. A missing cell
+equals nothing, sorts last, and takes part in no aggregate.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+from tracer1_agents.errors import ToolError
+from tracer1_agents.tools.formatting import Cell, collapse, format_cell, short
+from tracer1_agents.tools.tables import ROW_LIMIT, Table, parse_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+Operation = Literal["sum", "mean", "median", "min", "max", "count", "unique"]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "contains"]
+
+_ORDERINGS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "<": lambda cell, wanted: cell < wanted,
+    "<=": lambda cell, wanted: cell <= wanted,
+    ">": lambda cell, wanted: cell > wanted,
+    ">=": lambda cell, wanted: cell >= wanted,
+}
+
+
+def wanted_cell(value: float | str | bool) -> Cell:  # noqa: FBT001  (a JSON value, not a switch)
+    """What a model's value means as a cell."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    return parse_cell(value) if isinstance(value, str) else value
+
+
+def matches(cell: Cell, operator: Operator, wanted: Cell) -> bool:
+    """Whether a cell stands in the given relation to a value."""
+    if operator == "!=":
+        return not matches(cell, "=", wanted)
+    if cell is None or wanted is None:
+        return operator == "=" and cell is wanted
+    if operator == "contains":
+        return format_cell(wanted).casefold() in format_cell(cell).casefold()
+    left, right = _key(cell), _key(wanted)
+    if operator == "=":
+        return left == right
+    return left[0] == right[0] and _ORDERINGS[operator](left, right)
+
+
+def select(table: Table, column: str, operator: Operator, wanted: Cell) -> Table:
+    """The rows whose cell matches.
+
+    Raises:
+        ToolError: No such column.
+    """
+    place = table.index(column)
+    rows = tuple(row for row in table.rows if matches(row[place], operator, wanted))
+    return Table(table.columns, rows, table.sheet)
+
+
+def aggregate(table: Table, column: str, operation: Operation) -> Cell:
+    """One number (for min and max also a text) out of a column.
+
+    Raises:
+        ToolError: No such column; a text where numbers are needed; no value for an operation that needs one.
+    """
+    place = table.index(column)
+    name = table.columns[place]
+    cells = [row[place] for row in table.rows if row[place] is not None]
+    if operation == "count":
+        return len(cells)
+    if operation == "unique":
+        return len({_key(cell) for cell in cells})
+    if not cells and operation != "sum":
+        msg = f'column "{name}" has no values'
+        raise ToolError(msg)
+    if operation == "min":
+        return min(cells, key=_key)
+    if operation == "max":
+        return max(cells, key=_key)
+    return _arithmetic(_numbers(cells, name), operation)
+
+
+def order(table: Table, column: str, *, descending: bool = False) -> Table:
+    """The rows sorted by a column: numbers before texts, missing cells last either way, ties as they were.
+
+    Raises:
+        ToolError: No such column.
+    """
+    place = table.index(column)
+    present = [row for row in table.rows if row[place] is not None]
+    absent = [row for row in table.rows if row[place] is None]
+    present.sort(key=lambda row: _key(row[place]), reverse=descending)
+    return Table(table.columns, (*present, *absent), table.sheet)
+
+
+def join(left: Table, right: Table, on: str) -> Table:
+    """Inner join: every pair of rows whose cells in `on` are equal, in the order of `left`.
+
+    Columns are those of `left`, then those of `right` without its `on`; a name that `left` has too gets "_right".
+
+    Raises:
+        ToolError: No such column in one of them, or too many rows.
+    """
+    left_place, right_place = left.index(on), right.index(on)
+    by_key: dict[tuple[int, Any], list[tuple[Cell, ...]]] = defaultdict(list)
+    for row in right.rows:
+        if row[right_place] is not None:
+            by_key[_key(row[right_place])].append(_without(row, right_place))
+    rows: list[tuple[Cell, ...]] = []
+    for row in left.rows:
+        rows += [row + other for other in by_key.get(_key(row[left_place]), ())]
+        if len(rows) > ROW_LIMIT:
+            msg = f'the join on "{short(on)}" has more than {ROW_LIMIT} rows; join on a column with fewer repeats'
+            raise ToolError(msg)
+    return Table(_joined_names(left.columns, _without(right.columns, right_place)), tuple(rows))
+
+
+def _joined_names(left: tuple[str, ...], right: Iterable[str]) -> tuple[str, ...]:
+    names = dict.fromkeys(left)
+    for column in right:
+        name = column
+        while name in names:
+            name += "_right"
+        names[name] = None
+    return tuple(names)
+
+
+def _without(row: tuple[Any, ...], place: int) -> tuple[Any, ...]:
+    return row[:place] + row[place + 1 :]
+
+
+def _key(cell: Cell) -> tuple[int, Any]:
+    """Sorts and compares: numbers before texts, texts without case; a missing cell is no value a lookup can hold."""
+    if cell is None:
+        return (2, "")
+    return (1, collapse(cell).casefold()) if isinstance(cell, str) else (0, cell)
+
+
+def _numbers(cells: list[Cell], column: str) -> list[int | float]:
+    text = next((cell for cell in cells if isinstance(cell, str)), None)
+    if text is not None:
+        msg = f'column "{column}" is not numeric, for example "{short(text)}"'
+        raise ToolError(msg)
+    return cast("list[int | float]", cells)
+
+
+def _arithmetic(numbers: list[int | float], operation: Operation) -> int | float:
+    if operation == "median":
+        return statistics.median(numbers)
+    total = sum(numbers) if all(isinstance(number, int) for number in numbers) else math.fsum(numbers)
+    return total if operation == "sum" else total / len(numbers)

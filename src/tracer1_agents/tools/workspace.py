@@ -1,0 +1,152 @@
+"""The one folder a toolbox may see.
+
+Every path that a model writes passes through `Workspace`: absolute paths, ".." and links that lead out of the folder
+are refused before anything is opened. It confines the *tools*; code that a model wrote is confined by a sandbox.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any, Final
+
+from tracer1_agents.errors import ConfigurationError, MissingExtraError, ToolError
+from tracer1_agents.tools.formatting import short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE_LIMIT: Final = 50_000_000  # bytes
+_LISTED: Final = 20
+_SCANNED: Final = 10_000  # entries looked at when files are listed
+EXTRA: Final = "tools"
+
+
+class Workspace:
+    """A folder and the names in it.
+
+    Args:
+        root: An existing folder.
+
+    Raises:
+        ConfigurationError: There is no such folder.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).resolve()
+        if not self.root.is_dir():
+            msg = f'the workspace must be an existing folder, got "{root}"'
+            raise ConfigurationError(msg)
+
+    def files(self) -> list[str]:
+        """Names of the files here and in sub-folders, sorted; hidden files and links are left out."""
+        names = []
+        for path in islice(self.root.rglob("*"), _SCANNED):
+            relative = path.relative_to(self.root)
+            if path.is_file() and not path.is_symlink() and not any(part.startswith(".") for part in relative.parts):
+                names.append(relative.as_posix())
+        return sorted(names)
+
+    def contains(self, name: str) -> bool:
+        """Whether `name` is a file of this folder."""
+        try:
+            return self._inside(name).is_file()
+        except (ToolError, OSError):
+            return False
+
+    def file(self, name: str) -> Path:
+        """The existing file of that name.
+
+        Raises:
+            ToolError: It is outside the folder, does not exist, or is too large.
+        """
+        path = self._inside(name)
+        try:
+            found, size = path.is_file(), path.stat().st_size if path.is_file() else 0
+        except OSError:  # a name longer than the file system allows
+            found, size = False, 0
+        if not found:
+            listed = ", ".join(self.files()[:_LISTED]) or "none"
+            msg = f'no file "{short(name)}" in this folder; files: {listed}'
+            raise ToolError(msg)
+        if size > FILE_LIMIT:
+            msg = f'"{name}" is larger than {FILE_LIMIT // 1_000_000} MB'
+            raise ToolError(msg)
+        return path
+
+    def output(self, name: str, suffixes: tuple[str, ...]) -> Path:
+        """Where a tool may write a result of that name.
+
+        Args:
+            name: As the model gave it.
+            suffixes: Allowed endings, lower case with the dot.
+
+        Raises:
+            ToolError: The name is outside the folder, has another ending, or cannot be a file.
+        """
+        path = self._inside(name)
+        if path.suffix.lower() not in suffixes:
+            msg = f'output must be a {" or ".join(suffixes)} name, got "{short(name)}"'
+            raise ToolError(msg)
+        if path.is_dir() or not path.parent.is_dir():
+            msg = f'"{short(name)}" cannot be written: give the name of a file in this folder'
+            raise ToolError(msg)
+        return path
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a file that `output` allowed, never through a link put there in the meantime."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(path, flags, 0o644), "wb") as stream:
+            stream.write(data)
+
+    def _inside(self, name: str) -> Path:
+        pure = PurePosixPath(name)
+        allowed = not (pure.is_absolute() or PureWindowsPath(name).drive or ".." in pure.parts or "\0" in name)
+        if allowed:
+            try:
+                path = (self.root / pure).resolve()
+            except (OSError, RuntimeError):  # a loop of links
+                allowed = False
+            else:
+                allowed = path.is_relative_to(self.root)
+        if not allowed:
+            msg = f'"{short(name)}" is outside this task\'s folder'
+            raise ToolError(msg)
+        return path
+
+
+@contextmanager
+def reading(name: str, kind: str) -> Iterator[None]:
+    """Turn whatever a parser throws at a broken file into one `ToolError`.
+
+    Args:
+        name: The file as the model named it.
+        kind: What it was read as, for example "xlsx".
+    """
+    try:
+        yield
+    except (ToolError, ConfigurationError):
+        raise
+    except Exception as error:  # parsers raise anything on hostile bytes
+        reason = short(str(error) or type(error).__name__, 120)
+        msg = f'"{name}" cannot be read as {kind}: {reason}'
+        raise ToolError(msg) from error
+
+
+def optional(module: str, feature: str) -> Any:
+    """Import a library of the optional extra when it is first needed.
+
+    Args:
+        module: Dotted name.
+        feature: What needs it, as a user would say.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(feature, EXTRA) from error

@@ -1,0 +1,29 @@
+"""A workspace with real files, and the default toolbox over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tracer1_agents.tools.base import ToolRegistry
+from tracer1_agents.tools.toolbox import default_toolbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SALES = "city,unit price,qty,code\nBerlin,3.50,2,007\nRome,1.25,,008\nberlin,2,5,009\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A workspace below `tmp_path`, so that there is an outside to be kept out of."""
+    workspace = tmp_path / "work"
+    workspace.mkdir()
+    (workspace / "sales.csv").write_text(SALES)
+    return workspace
+
+
+@pytest.fixture
+def box(folder: Path) -> ToolRegistry:
+    return ToolRegistry(default_toolbox(folder))

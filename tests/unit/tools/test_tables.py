@@ -1,0 +1,247 @@
+"""Every expected text here is worked out by hand from the rows of `conftest.SALES` or of the file in the test."""
+
+from __future__ import annotations
+
+import datetime as dt
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import openpyxl
+import pytest
+
+from tracer1_agents.tools import tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tracer1_agents.tools.base import ToolRegistry
+
+
+def save_workbook(path: Path, sheets: dict[str, list[list[Any]]]) -> None:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+
+
+def ask(box: ToolRegistry, operation: str, column: str = "unit price", **where: Any) -> str:
+    arguments = {"file_path": "sales.csv", "column": column, "operation": operation, **where}
+    return box.run("table_aggregate", arguments).text
+
+
+@pytest.mark.parametrize(
+    ("operation", "column", "text"),
+    [
+        ("sum", "unit price", "6.75"),  # 3.5 + 1.25 + 2
+        ("mean", "unit price", "2.25"),
+        ("median", "unit price", "2"),
+        ("min", "unit price", "1.25"),
+        ("max", "unit price", "3.5"),
+        ("count", "qty", "2"),  # one cell is empty
+        ("sum", "qty", "7"),
+        ("mean", "qty", "3.5"),
+        ("unique", "city", "2"),  # "Berlin" and "berlin" are one
+        ("min", "city", "Berlin"),
+        ("max", "city", "Rome"),
+        ("max", "code", "009"),
+    ],
+)
+def test_aggregate(box: ToolRegistry, operation: str, column: str, text: str) -> None:
+    assert ask(box, operation, column) == text
+
+
+@pytest.mark.parametrize(
+    ("operation", "value", "text"),
+    [
+        ("sum", " BERLIN ", "5.5"),
+        ("mean", "berlin", "2.75"),
+        ("count", "Oslo", "0"),
+        ("sum", "Oslo", "0"),
+        ("unique", "Oslo", "0"),
+        ("mean", "Oslo", "error: no rows where city is Oslo"),
+        ("max", "Oslo", "error: no rows where city is Oslo"),
+    ],
+)
+def test_aggregate_where(box: ToolRegistry, operation: str, value: str, text: str) -> None:
+    assert ask(box, operation, where_column="City", where_value=value) == text
+
+
+@pytest.mark.parametrize("value", [2, 2.0, "2", "2.0"])
+def test_where_compares_numbers_as_numbers(box: ToolRegistry, value: object) -> None:
+    assert ask(box, "count", where_column="qty", where_value=value) == "1"
+
+
+def test_where_needs_both_halves(box: ToolRegistry) -> None:
+    assert ask(box, "sum", where_column="city").startswith("error: where_column and where_value go together")
+
+
+@pytest.mark.parametrize("operation", ["sum", "mean", "median"])
+def test_arithmetic_on_text_names_a_culprit(box: ToolRegistry, operation: str) -> None:
+    assert ask(box, operation, "city") == 'error: column "city" is not numeric, for example "Berlin"'
+
+
+def test_aggregate_of_an_empty_column(box: ToolRegistry, folder: Path) -> None:
+    (folder / "gap.csv").write_text("a,b\n1,\n")
+    call = {"file_path": "gap.csv", "column": "b", "operation": "max"}
+    assert box.run("table_aggregate", call).text == 'error: column "b" has no values'
+
+
+@pytest.mark.parametrize("column", ["unit price", "Unit Price", "unit_price", "UNIT-PRICE", " unit  price "])
+def test_column_names_are_forgiving(box: ToolRegistry, column: str) -> None:
+    assert ask(box, "max", column) == "3.5"
+
+
+def test_an_ambiguous_column_is_refused(box: ToolRegistry, folder: Path) -> None:
+    (folder / "twins.csv").write_text("Price,price\n1,2\n")
+    call = {"file_path": "twins.csv", "operation": "sum"}
+    assert box.run("table_aggregate", {**call, "column": "price"}).text == "2"
+    unclear = box.run("table_aggregate", {**call, "column": "PRICE"})
+    assert unclear.text == 'error: no column "PRICE"; columns: Price, price'
+
+
+@pytest.mark.parametrize(
+    ("column", "operator", "value", "codes"),
+    [
+        ("qty", ">", 2, ["009"]),
+        ("qty", ">=", "2", ["007", "009"]),
+        ("qty", "<", 5, ["007"]),
+        ("qty", "!=", 2, ["008", "009"]),  # an empty cell is not 2
+        ("city", "=", "BERLIN", ["007", "009"]),
+        ("city", "contains", "OM", ["008"]),
+        ("city", ">", "c", ["008"]),
+        ("city", ">", 3, []),  # text is neither more nor less than a number
+        ("code", "=", "007", ["007"]),
+        ("code", "=", 7, []),  # a code is not a quantity
+    ],
+)
+def test_filter(box: ToolRegistry, column: str, operator: str, value: object, codes: list[str]) -> None:
+    call = {"file_path": "sales.csv", "column": column, "operator": operator, "value": value}
+    done = box.run("table_filter", call)
+    assert done.text.split("\n")[0] == f"{len(codes)} of 3 rows"
+    assert [row["code"] for row in done.value] == codes
+
+
+def test_filter_lists_and_saves(box: ToolRegistry, folder: Path) -> None:
+    call = {"file_path": "sales.csv", "column": "qty", "operator": "=", "value": 2, "output": "two.csv"}
+    done = box.run("table_filter", call)
+    assert done.text == "1 of 3 rows; saved as two.csv\ncity: Berlin, unit price: 3.5, qty: 2, code: 007"
+    assert (folder / "two.csv").read_text() == "city,unit price,qty,code\nBerlin,3.5,2,007\n"
+
+
+@pytest.mark.parametrize("output", ["../two.csv", "/tmp/two.csv", "two.txt", "two", "no/such/two.csv"])  # noqa: S108  (must be refused)
+def test_output_stays_in_the_folder(box: ToolRegistry, folder: Path, output: str) -> None:
+    call = {"file_path": "sales.csv", "column": "qty", "operator": "=", "value": 2, "output": output}
+    assert not box.run("table_filter", call).ok
+    assert [path.name for path in folder.parent.rglob("*") if path.is_file()] == ["sales.csv"]
+
+
+def test_sort(box: ToolRegistry) -> None:
+    call = {"file_path": "sales.csv", "column": "QTY"}
+    assert [row["code"] for row in box.run("table_sort", call).value] == ["007", "009", "008"]
+    down = box.run("table_sort", {**call, "descending": True, "limit": 2})
+    assert down.text.split("\n")[0] == "first 2 of 3 rows by qty, descending"
+    assert [row["code"] for row in down.value] == ["009", "007"]  # the empty cell is last either way
+
+
+def test_sort_limit_beyond_the_table(box: ToolRegistry) -> None:
+    text = box.run("table_sort", {"file_path": "sales.csv", "column": "qty", "limit": 9}).text
+    assert text.startswith("first 3 of 3 rows by qty\n")
+
+
+def test_join(box: ToolRegistry, folder: Path) -> None:
+    (folder / "people.csv").write_text("City,qty,mayor\nROME,1,Ada\nrome,2,Bo\nOslo,3,Cy\n")
+    call = {"left_path": "sales.csv", "right_path": "people.csv", "on": "city", "output": "both.csv"}
+    columns = "city, unit price, qty, code, qty_right, mayor"
+    assert box.run("table_join", call).text == f"joined, 2 rows, columns: {columns}; saved as both.csv"
+    rows = "Rome,1.25,,008,1,Ada\nRome,1.25,,008,2,Bo\n"
+    assert (folder / "both.csv").read_text() == f"{columns.replace(', ', ',')}\n{rows}"
+
+
+def test_a_join_that_explodes_is_refused(box: ToolRegistry, folder: Path) -> None:
+    (folder / "many.csv").write_text("k,v\n" + "same,1\n" * 1000)
+    call = {"left_path": "many.csv", "right_path": "many.csv", "on": "k", "output": "out.csv"}
+    assert "more than 200000 rows" in box.run("table_join", call).text
+    assert not (folder / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", b"a,b\n1,x y\n"),
+        ("t.csv", b"\xef\xbb\xbfa,b\r\n1,x  y\r\n\r\n"),
+        ("t.csv", b'"a";"b"\n1;x y\n'),
+        ("t.csv", b'a,b\n1,"x\ny"\n'),
+        ("t.tsv", b"a\tb\n1\tx y\n"),
+        ("t.csv", "a,b\n1,x y\n".encode("utf-16")),
+    ],
+)
+def test_dialects_of_text_tables(box: ToolRegistry, folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    done = box.run("inspect_file_as_text", {"file_path": name})
+    assert done.text == "table, 1 rows, columns: a, b\n1, x y"
+
+
+def test_headers_without_names_or_with_the_same(box: ToolRegistry, folder: Path) -> None:
+    (folder / "t.csv").write_text("a,,a\n1,2,3,4\n5\n")
+    done = box.run("inspect_file_as_text", {"file_path": "t.csv"})
+    assert done.text == "table, 2 rows, columns: a, column_2, a_2, column_4\n1, 2, 3, 4\n5, , , "
+
+
+def test_workbook_cells(box: ToolRegistry, folder: Path) -> None:
+    row = [1, 2.5, "text", True, dt.datetime(2024, 5, 1), dt.datetime(2024, 5, 1, 9, 30), None, "12"]  # noqa: DTZ001  (spreadsheets have no zones)
+    save_workbook(folder / "t.xlsx", {"Data": [["a", "b", "c", "d", "e", "f", "g", "h"], row], "Empty": []})
+    done = box.run("inspect_file_as_text", {"file_path": "t.xlsx"})
+    head = "table, 1 rows, columns: a, b, c, d, e, f, g, h"
+    assert done.text == f"{head}\n1, 2.5, text, TRUE, 2024-05-01, 2024-05-01 09:30:00, , 12"
+    assert box.run("table_columns", {"file_path": "t.xlsx"}).text == head
+
+
+def test_workbook_with_several_sheets(box: ToolRegistry, folder: Path) -> None:
+    save_workbook(folder / "t.xlsx", {"One": [["a"], [1]], "Two": [["b"], [2], [3]]})
+    done = box.run("inspect_file_as_text", {"file_path": "t.xlsx"})
+    one, two = 'sheet "One":\ntable, 1 rows, columns: a\n1', 'sheet "Two":\ntable, 2 rows, columns: b\n2\n3'
+    assert done.text == f"{one}\n{two}"
+    total = {"column": "b", "operation": "sum"}
+    assert box.run("table_aggregate", {**total, "file_path": "t.xlsx#two"}).text == "5"
+    assert box.run("table_aggregate", {**total, "file_path": "t.xlsx"}).text == 'error: no column "b"; columns: a'
+    missing = box.run("table_columns", {"file_path": "t.xlsx#Three"})
+    assert missing.text.startswith('error: no file "t.xlsx#Three"')
+    assert "no sheet" in box.run("table_aggregate", {**total, "file_path": "t.xlsx#Three"}).text
+
+
+def test_declared_but_empty_cells_cost_nothing(box: ToolRegistry, folder: Path) -> None:
+    save_workbook(folder / "t.xlsx", {"One": [["a"], [1]]})
+    source = (folder / "t.xlsx").read_bytes()
+    (folder / "u.xlsx").write_bytes(source)
+    with zipfile.ZipFile(folder / "t.xlsx") as old, zipfile.ZipFile(folder / "u.xlsx", "w") as new:
+        for item in old.infolist():
+            data = old.read(item).replace(b'ref="A1:A2"', b'ref="A1:XFD1048576"')
+            data = data.replace(b"</sheetData>", b'<row r="1048576"><c r="A1048576"><v>9</v></c></row></sheetData>')
+            new.writestr(item, data)
+    done = box.run("inspect_file_as_text", {"file_path": "u.xlsx"})
+    assert done.text == "table, 1 rows, columns: a\n1"  # the lone last row lies behind a million blank ones
+    assert done.seconds < 2
+
+
+def test_too_many_rows_are_refused(box: ToolRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "ROW_LIMIT", 2)
+    assert box.run("table_columns", {"file_path": "sales.csv"}).text.startswith(
+        'error: "sales.csv" cannot be read as csv: more than 2 rows'
+    )
+
+
+def test_not_a_table_and_no_such_file(box: ToolRegistry, folder: Path) -> None:
+    (folder / "a.txt").write_text("x")
+    assert box.run("table_columns", {"file_path": "a.txt"}).text == 'error: "a.txt" is not a table (csv, tsv, xlsx)'
+    missing = box.run("table_columns", {"file_path": "b.csv"})
+    assert missing.text == 'error: no file "b.csv" in this folder; files: a.txt, sales.csv'
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"a\0b,c\n"])
+def test_empty_and_binary_tables(box: ToolRegistry, folder: Path, content: bytes) -> None:
+    (folder / "t.csv").write_bytes(content)
+    reason = "it holds binary data" if b"\0" in content else "it is empty"
+    assert box.run("table_columns", {"file_path": "t.csv"}).text == f'error: "t.csv" cannot be read as csv: {reason}'
