@@ -8,7 +8,7 @@ about to do; an action without a thought of its own has none.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 # every repetition is bounded or followed by what it cannot match: a line of 100,000 blanks must not take seconds
 MARKER: Final = re.compile(
@@ -30,3 +30,43 @@ def last_sentence(text: str) -> str:
 def one_line(text: str) -> str:
     """`text` with every run of white space as one blank."""
     return " ".join(text.split())
+
+
+class Prose(NamedTuple):
+    """What the text before a call says.
+
+    Attributes:
+        summary: The `Observation:` line, None where there is none.
+        thought: Everything else but the `Action:` line.
+        instruction: The `Action:` line, or else the last sentence of the thought.
+    """
+
+    summary: str | None
+    thought: str
+    instruction: str
+
+
+def read_prose(text: str) -> Prose:
+    """Labelled or plain text before a call, as in Qwen replies."""
+    summary: str | None = None
+    instruction: str | None = None
+    markers = list(MARKER.finditer(text))
+    starts = [*(marker.start() for marker in markers), len(text)]
+    thoughts = [text[: starts[0]].strip()]
+    for marker, end in zip(markers, starts[1:], strict=True):
+        part = text[marker.end() : end].strip()
+        label = marker["label"].lower()
+        if label == "observation" and summary is None:
+            summary = one_line(part)
+        elif label == "action":
+            instruction = unquoted(one_line(part))
+        else:
+            thoughts.append(part)
+    thought = "\n".join(filter(None, thoughts))
+    return Prose(summary, thought, last_sentence(thought) if instruction is None else instruction)
+
+
+def unquoted(text: str) -> str:
+    """`text` without one pair of double quotes around all of it."""
+    is_quoted = len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1]
+    return text[1:-1] if is_quoted else text

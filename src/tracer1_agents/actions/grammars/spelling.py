@@ -104,11 +104,15 @@ def _converted(kind: str, field: str, value: Any, screen: Screen) -> Any:
     if field in {"point", "start", "end"}:
         return None if value is None else read_point(value, screen, of=f"{kind}: {field}")
     if field == "keys":
-        return split_keys(value) if isinstance(value, str) else value
+        return split_keys(value) if isinstance(value, str) else _lowered(value)
     if field in {"direction", "button"} and isinstance(value, str):
         return value.strip().lower()
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if field in {"content", "option", "app_name"} and is_number else value
+
+
+def _lowered(keys: Any) -> Any:
+    return [key.lower() if isinstance(key, str) else key for key in keys] if isinstance(keys, list | tuple) else keys
 
 
 def split_keys(text: str) -> tuple[str, ...]:
