@@ -6,11 +6,9 @@ what nobody parses.
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.space import (
-    KINDS,
     Action,
     CallUser,
     Click,
@@ -43,26 +41,36 @@ if TYPE_CHECKING:
 _HERE: Final = Point(0.25, 0.5)
 _THERE: Final = Point(0.75, 0.5)
 
-SAMPLES: Final[tuple[Action, ...]] = (
-    Click(point=_HERE),
-    LeftDouble(point=_HERE),
-    TripleClick(point=_HERE),
-    RightSingle(point=_HERE),
-    MiddleClick(point=_HERE),
-    Hover(point=_HERE),
-    LongPress(point=_HERE),
-    Drag(start=_HERE, end=_THERE),
-    Scroll(point=_HERE, direction="down"),
-    Type(content="text"),
-    Select(point=_HERE, option="entry"),
-    Hotkey(keys=("ctrl", "c")),
-    PressButton(button="back"),
-    OpenApp(app_name="name"),
-    Wait(),
-    CallUser(),
-    ToolCall(name="tool_name", arguments={"argument": "value"}),
-    Code(source="print(1 + 1)"),
-    Finish(answer="the answer"),
+# every kind of the union at least once; described so that it is true in any dialect
+SAMPLES: Final[tuple[tuple[Action, str], ...]] = (
+    (Click(point=_HERE), "Click or tap once."),
+    (LeftDouble(point=_HERE), "Double-click with the left button."),
+    (TripleClick(point=_HERE), "Click three times: selects a line or paragraph."),
+    (RightSingle(point=_HERE), "Click once with the right button."),
+    (MiddleClick(point=_HERE), "Click once with the middle button."),
+    (Hover(point=_HERE), "Move the pointer without clicking."),
+    (LongPress(point=_HERE), "Press and hold."),
+    (Drag(start=_HERE, end=_THERE), "Press at the first point, move, release at the second; a swipe on a phone."),
+    (Scroll(point=_HERE, direction="down"), "Show what is further down the page."),
+    (Scroll(point=_HERE, direction="up"), "Show what is further up."),
+    (Scroll(point=_HERE, direction="left"), "Show what is further left."),
+    (Scroll(point=_HERE, direction="right"), "Show what is further right."),
+    (Type(content="text"), "Type text where the keyboard focus is; a line break at its end submits."),
+    (Select(point=_HERE, option="entry"), "Choose an entry of a drop-down list by its text."),
+    (Hotkey(keys=("ctrl", "c")), "Press keys together, or one key; names in lower case."),
+    (PressButton(button="home"), "Press the home button."),
+    (PressButton(button="back"), "Press the back button."),
+    (PressButton(button="enter"), "Press the enter key of the device."),
+    (PressButton(button="menu"), "Press the menu button."),
+    (PressButton(button="recent"), "Show the apps used recently."),
+    (OpenApp(app_name="name"), "Start an application by name."),
+    (Wait(), "Do nothing until the screen has settled."),
+    (CallUser(), "Hand over to the user when the task cannot go on without them."),
+    (ToolCall(name="tool_name", arguments={"argument": "value"}), "Call a tool by its own name."),
+    (Code(source="print(1 + 1)"), "Run Python in a sandbox; tools can be called in it by name; print what you need."),
+    (Finish(answer="the answer"), "End with an answer."),
+    (Finish(), "End without an answer: the task is done."),
+    (Finish(status="infeasible"), "End: the task cannot be done."),
 )
 
 _EXAMPLES: Final[dict[Platform, tuple[str, tuple[tuple[Action, str], ...]]]] = {
@@ -102,28 +110,25 @@ _EXAMPLES: Final[dict[Platform, tuple[str, tuple[tuple[Action, str], ...]]]] = {
 
 
 def action_list(grammar: Grammar, platform: Platform, *, has_tools: bool) -> str:
-    """Every action of a platform, one a line: a sample as `grammar` writes it, and what it does.
+    """Every action of a platform: one a line, samples as `grammar` writes them, and what they do.
 
     Args:
         grammar: The dialect.
         platform: Whose actions.
         has_tools: Whether tools can be called; on a screen the tool call is listed only then.
     """
-    classes = set(actions_for(platform)) | ({ToolCall} if has_tools else set())
-    classes -= set() if has_tools else {ToolCall}
-    lines = []
-    for sample in SAMPLES:
-        if KINDS[sample.kind] in classes:
-            written = " ".join(grammar.render_action(sample).split("\n"))
-            lines.append(f"{written}  {_first_paragraph(type(sample))}")
-    return "\n".join(lines)
+    kinds = {cls.model_fields["kind"].default for cls in actions_for(platform)} - {"tool"}
+    kinds |= {"tool"} if has_tools else set()
+    listed = [(action, text) for action, text in SAMPLES if action.kind in kinds]
+    return "\n".join(f"{in_one_line(grammar, action)}  {text}" for action, text in listed)
+
+
+def in_one_line(grammar: Grammar, action: Action) -> str:
+    """The action as `grammar` writes it, without line breaks between its parts."""
+    return " ".join(grammar.render_action(action).split("\n"))
 
 
 def worked_example(grammar: Grammar, platform: Platform, horizon: int) -> str:
     """A reply to some other task, at most `horizon` pairs long, as `grammar` writes it."""
     summary, pairs = _EXAMPLES[platform]
     return grammar.render(pairs[:horizon], summary)
-
-
-def _first_paragraph(cls: type) -> str:
-    return " ".join((inspect.getdoc(cls) or "").partition("\n\n")[0].split())

@@ -9,11 +9,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from string import Template
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
+from tracer1_agents.actions.coordinates import Size
+from tracer1_agents.actions.space import Point
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.planner.examples import action_list, worked_example
+from tracer1_agents.planner.examples import action_list, in_one_line, worked_example
 from tracer1_agents.planner.history import cut
+from tracer1_agents.types import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +24,10 @@ if TYPE_CHECKING:
     from tracer1_agents.actions.codec import Grammar
     from tracer1_agents.actions.space import Platform
     from tracer1_agents.planner.profiles import Profile
-    from tracer1_agents.types import Forecast, HistoryEntry, ImageRef, Observation
+    from tracer1_agents.types import Forecast, HistoryEntry, Observation
 
-_IMAGE_NOTE = "a screenshot was taken, but it cannot be shown here; only the text above describes the screen."
+_NO_SCREENSHOT: Final = ImageRef(ref="", width=1000, height=1000)  # examples are written on it where there is none
+_IMAGE_NOTE: Final = "a screenshot was taken, but it cannot be shown here; only the text above describes the screen."
 
 
 class TextPart(TypedDict):
@@ -104,32 +108,40 @@ def build_messages(
     if horizon < 1:
         msg = f"horizon counts from 1, got {horizon}"
         raise ConfigurationError(msg)
-    grammar = profile.grammar_for(observation.image)
-    messages: list[Message] = []
-    if profile.system_template:
-        shown_tools = tools if profile.shows_tools else ()
-        values = {
-            "actions": action_list(grammar, platform, has_tools=bool(shown_tools)),
-            "tools": _tool_lines(shown_tools),
-            "example": worked_example(grammar, platform, horizon),
-            "horizon": str(horizon),
-        }
-        messages.append(Message("system", [_text(_fill(profile.system_template, values))]))
-    is_hidden = observation.image is not None and not profile.supports_images
-    values = {
+    grammar = profile.grammar_for(observation.image or _NO_SCREENSHOT, platform=platform)
+    image_note = _IMAGE_NOTE if observation.image is not None and not profile.supports_images else ""
+    user = {
         "instruction": instruction,
         "history": "\n".join(_history_lines(history)),
         "step": str(history[-1].step + 1 if history else 1),
         "observation": cut(observation.text, profile.observation_chars),
         "previous": _previous(previous, grammar),
-        "image_note": _IMAGE_NOTE if is_hidden else "",
+        "image_note": image_note,
         "note": note or "",
     }
-    content: list[TextPart | ImagePart] = [_text(_fill(profile.user_template, values))]
+    content: list[TextPart | ImagePart] = [_text(_fill(profile.user_template, user))]
     if observation.image is not None and profile.supports_images:
         content.insert(0, {"type": "image", "ref": observation.image})
-    messages.append(Message("user", content))
+    messages = [Message("user", content)]
+    if profile.system_template:
+        shown_tools = tools if profile.shows_tools else ()
+        system = {
+            "actions": action_list(grammar, platform, has_tools=bool(shown_tools)),
+            "tools": _tool_lines(shown_tools),
+            "example": worked_example(grammar, platform, horizon),
+            "horizon": str(horizon),
+            **_corner(profile, observation.image or _NO_SCREENSHOT, platform),
+        }
+        messages.insert(0, Message("system", [_text(_fill(profile.system_template, system))]))
     return messages
+
+
+def _corner(profile: Profile, image: ImageRef, platform: Platform) -> dict[str, str]:
+    """How far points reach; nothing where there is no screen to point at."""
+    if platform == "tools":
+        return {"right": "", "bottom": ""}
+    right, bottom = profile.frame.from_unit(Point(1.0, 1.0), Size(image.width, image.height))
+    return {"right": str(right), "bottom": str(bottom)}
 
 
 def _text(text: str) -> TextPart:
@@ -145,7 +157,7 @@ def _history_lines(history: Sequence[HistoryEntry]) -> list[str]:
 def _previous(previous: Forecast | None, grammar: Grammar) -> str:
     """The actions after the one that was executed, on one line; "" when there are none."""
     pairs = previous.pairs[1:] if previous is not None else ()
-    return "; ".join(" ".join(grammar.render_action(pair.action).split("\n")) for pair in pairs)
+    return "; ".join(in_one_line(grammar, pair.action) for pair in pairs)
 
 
 def _tool_lines(tools: Sequence[ToolSpec]) -> str:

@@ -27,7 +27,7 @@ from tracer1_agents.actions.codec import (
     build_tool_call,
 )
 from tracer1_agents.actions.grammars.scanner import Scanner
-from tracer1_agents.actions.space import GUI_KINDS, Code, Finish, Result, ToolCall, dump_action
+from tracer1_agents.actions.space import GUI_KINDS, Finish, Result, ToolCall, dump_action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
 _PREFIX: Final = re.compile(r"^(?:\d{1,3}[.)]\s+|[-*]\s+|Action:\s*)")
-_FINISH_NAMES: Final = frozenset({"finish", "final_answer", "answer", "finished", "terminate"})
+FINISH_NAMES: Final = frozenset({"finish", "final_answer", "answer", "finished", "terminate"})
 
 
 def _read_call(scanner: Scanner) -> RawCall:
@@ -72,7 +72,7 @@ def _read_instruction(scanner: Scanner) -> str:
     return str(value)
 
 
-def _as_text(value: Any) -> Any:
+def as_text(value: Any) -> Any:
     """A bare `Result(step=k)` where a string field stands becomes its written-out form."""
     return f"Result(step={value.step})" if isinstance(value, Result) else value
 
@@ -83,10 +83,10 @@ def call_to_action(call: RawCall) -> Action:
     Raises:
         Broken: The arguments do not fit.
     """
-    if call.name in _FINISH_NAMES:
+    if call.name in FINISH_NAMES:
         return finish_action(call.arguments)
     if call.name in GUI_KINDS or call.name == "code":
-        return build_action(call.name, {key: _as_text(value) for key, value in call.arguments.items()})
+        return build_action(call.name, {key: as_text(value) for key, value in call.arguments.items()})
     return build_tool_call(call.name, call.arguments)
 
 
@@ -100,7 +100,7 @@ def finish_action(arguments: dict[str, Any]) -> Action:
     Raises:
         Broken: Another argument was given.
     """
-    rest = {key: _as_text(value) for key, value in arguments.items()}
+    rest = {key: as_text(value) for key, value in arguments.items()}
     answers = [rest.pop(key) for key in ("answer", "content", "text") if key in rest]
     status = str(rest.pop("status", "success")).lower()
     if rest or len(answers) > 1:
@@ -116,7 +116,7 @@ def finish_action(arguments: dict[str, Any]) -> Action:
 def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_plain(item) for item in value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_as_text)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=as_text)
 
 
 class CanonicalGrammar:
@@ -171,34 +171,34 @@ class CanonicalGrammar:
             dumped = dump_action(action)
             name = str(dumped.pop("kind"))
             fields = dumped
-        inside = ", ".join(f"{_render_key(key)}={_render_value(value)}" for key, value in fields.items())
+        inside = ", ".join(f"{render_key(key)}={render_value(value)}" for key, value in fields.items())
         return f"{name}({inside})"
 
     def render(self, pairs: Sequence[tuple[Action, str]], summary: str | None = None) -> str:
         """One line a pair, after the summary line where one is given."""
-        lines = [] if summary is None else [f"# {_json_line(summary)}"]
-        lines += [f"{self.render_action(action)} # {_json_line(instruction)}" for action, instruction in pairs]
+        lines = [] if summary is None else [f"# {json_line(summary)}"]
+        lines += [f"{self.render_action(action)} # {json_line(instruction)}" for action, instruction in pairs]
         return "\n".join(lines)
 
 
-def _json_line(value: Any) -> str:
+def json_line(value: Any) -> str:
+    """JSON of `value` without any character at which a line could break."""
     # splitlines() breaks at these although JSON lets them stand in a string
     text = json.dumps(value, ensure_ascii=False)
     return re.sub(r"[\x1c-\x1e\x85\u2028\u2029\x7f]", lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
-def _render_key(key: str) -> str:
-    return key if _KEY.fullmatch(key) else _json_line(key)
+def render_key(key: str) -> str:
+    """An argument name, quoted unless it is an identifier."""
+    return key if _KEY.fullmatch(key) else json_line(key)
 
 
-def _render_value(value: Any) -> str:
+def render_value(value: Any) -> str:
+    """An argument value as `Scanner.value` reads it: JSON on one line, results as `Result(step=k)`."""
     if isinstance(value, Result):
         return f"Result(step={value.step})"
     if isinstance(value, list):
-        return "[" + ", ".join(_render_value(item) for item in value) + "]"
+        return "[" + ", ".join(render_value(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_json_line(key)}: {_render_value(item)}" for key, item in value.items()) + "}"
-    return _json_line(value)
-
-
-__all__ = ["CanonicalGrammar", "Code", "call_to_action", "finish_action"]
+        return "{" + ", ".join(f"{json_line(key)}: {render_value(item)}" for key, item in value.items()) + "}"
+    return json_line(value)

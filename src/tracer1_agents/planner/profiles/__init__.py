@@ -7,20 +7,25 @@ empty is left out, with its heading; blocks are separated by blank lines, or, in
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal
 
-from tracer1_agents.actions.coordinates import UNIT, Frame
+from tracer1_agents.actions.coordinates import THOUSAND, UI_TARS_15, UNIT, Frame, Screen, Size
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
+from tracer1_agents.actions.grammars.generic import GenericGrammar
+from tracer1_agents.actions.grammars.qwen import QwenGrammar
+from tracer1_agents.actions.grammars.ui_tars import UiTarsGrammar
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.planner.history import OBSERVATION_CHARS
 
 if TYPE_CHECKING:
     from tracer1_agents.actions.codec import Grammar
+    from tracer1_agents.actions.space import Platform
     from tracer1_agents.types import ImageRef
 
-GrammarName = Literal["canonical"]
+GrammarName = Literal["canonical", "ui-tars", "qwen-tool-call", "generic"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +52,42 @@ class Profile:
     supports_images: bool
     observation_chars: int = OBSERVATION_CHARS
 
-    def grammar_for(self, image: ImageRef | None = None) -> Grammar:
-        """The profile's grammar, bound to the size of the screenshot that the reply is about.
+    def grammar_for(self, image: ImageRef | None = None, *, platform: Platform = "tools") -> Grammar:
+        """The profile's grammar, bound to the screenshot that the reply is about.
+
+        Args:
+            image: The screenshot; only frames of pixels need it, and without it they refuse every point.
+            platform: For which platform actions are written (Qwen has one tool for each).
 
         Raises:
             ConfigurationError: The frame cannot hold an image of that size.
         """
-        return CanonicalGrammar()
+        screen = Screen(self.frame, Size(image.width, image.height) if image else None)
+        match self.grammar:
+            case "canonical":
+                return CanonicalGrammar()
+            case "ui-tars":
+                return UiTarsGrammar(screen)
+            case "qwen-tool-call":
+                return QwenGrammar(screen, platform)
+            case "generic":
+                return GenericGrammar(screen)
 
 
 def _template(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _chat(name: str, grammar: GrammarName, *, frame: Frame = THOUSAND) -> Profile:
+    return Profile(
+        name=name,
+        grammar=grammar,
+        frame=frame,
+        system_template=_template(f"{grammar}.system.txt"),
+        user_template=_template("chat.user.txt"),
+        shows_tools=True,
+        supports_images=True,
+    )
 
 
 COMPACT: Final = Profile(
@@ -69,8 +99,36 @@ COMPACT: Final = Profile(
     shows_tools=False,
     supports_images=False,
 )
+UI_TARS: Final = _chat("ui-tars", "ui-tars")
+UI_TARS_1_5: Final = _chat("ui-tars-1.5", "ui-tars", frame=UI_TARS_15)
+QWEN_TOOL_CALL: Final = _chat("qwen-tool-call", "qwen-tool-call")
+GENERIC: Final = _chat("generic", "generic")
 
-PROFILES: Final = {profile.name: profile for profile in (COMPACT,)}
+PROFILES: Final[dict[str, Profile]] = {
+    profile.name: profile for profile in (COMPACT, UI_TARS, UI_TARS_1_5, QWEN_TOOL_CALL, GENERIC)
+}
+
+# first match wins; GUI-Owl answers in Qwen's form
+_FAMILIES: Final[tuple[tuple[str, str], ...]] = (
+    (r"tracer1", "compact"),
+    (r"ui-?tars-?v?1[.-]?5", "ui-tars-1.5"),
+    (r"ui-?tars", "ui-tars"),
+    (r"qwen-?3[.\d]*-?vl|gui-?owl", "qwen-tool-call"),
+)
+
+
+def profile_for(model_name: str) -> str:
+    """The profile that a model most likely wants, guessed by its name.
+
+    Args:
+        model_name: As a hub or an endpoint calls it, such as "ByteDance-Seed/UI-TARS-1.5-7B".
+
+    Returns:
+        Name of a profile; "generic" for models it does not know. Qwen2.5-VL is among those: it writes pixels of the
+        resized image, so its frame is a choice (`dataclasses.replace(QWEN_TOOL_CALL, frame=...)`).
+    """
+    name = re.sub(r"[\s_]+", "-", model_name.lower())
+    return next((profile for pattern, profile in _FAMILIES if re.search(pattern, name)), "generic")
 
 
 def profile_named(name: str) -> Profile:
