@@ -185,9 +185,7 @@ class Sandbox(Protocol):
         """Try it for real on this machine; never raises."""
         ...
 
-    def open(
-        self, workspace: Path | None = None, host_calls: HostCalls = ..., limits: Limits = ...
-    ) -> Session:
+    def open(self, workspace: Path | None = None, host_calls: HostCalls = ..., limits: Limits = ...) -> Session:
         """Start a session.
 
         Args:
