@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias, runtime_checkable
 
 from tracer1_agents.errors import ConfigurationError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 HostCalls: TypeAlias = Mapping[str, Callable[..., Any]]
 """Name inside the sandbox -> what the host runs for it; arguments and results are JSON."""
 
+NO_CALLS: Final[HostCalls] = MappingProxyType({})
 MIB: Final = 1 << 20
 
 
@@ -71,6 +73,9 @@ class Limits:
             if value <= 0:
                 problem = f"Limits.{item.name} must be above 0, got {value!r}"
                 raise ConfigurationError(problem)
+
+
+DEFAULT_LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +190,9 @@ class Sandbox(Protocol):
         """Try it for real on this machine; never raises."""
         ...
 
-    def open(self, workspace: Path | None = None, host_calls: HostCalls = ..., limits: Limits = ...) -> Session:
+    def open(
+        self, workspace: Path | None = None, host_calls: HostCalls = NO_CALLS, limits: Limits = DEFAULT_LIMITS
+    ) -> Session:
         """Start a session.
 
         Args:

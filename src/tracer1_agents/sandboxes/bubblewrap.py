@@ -15,17 +15,21 @@ import json
 import os
 import select
 import shutil
+import subprocess
 import sys
-from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import SandboxError, SandboxUnavailableError
-from tracer1_agents.sandboxes.base import Availability, Capabilities, HostCalls, Limits
+from tracer1_agents.sandboxes.base import DEFAULT_LIMITS, NO_CALLS, Availability, Capabilities, HostCalls, Limits
 from tracer1_agents.sandboxes.process import Identity, Pipes, WorkerProcess, launcher
 from tracer1_agents.sandboxes.seccomp import filter_program
 from tracer1_agents.sandboxes.session import WorkerSession
 from tracer1_agents.sandboxes.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _NOBODY: Final = 65534
 _WORK: Final = "/work"
@@ -64,9 +68,8 @@ class BubblewrapSandbox:
             not_covered=(
                 "Reading the programs and libraries of the host's /usr (read-only).",
                 "Kernel bugs in calls that the seccomp denylist allows; for hostile multi-tenant code use a VM.",
-                "Total memory and the number of files are sampled ten times a second while a run is under way, so a "
-                "burst can pass the limit for a tenth of a second; only a cgroup would make it exact.",
-                "Between two runs, processes that the code left behind keep their own limits but are not sampled.",
+                "Total memory and file counts are sampled ten times a second, during runs only: a burst can pass them.",
+                "Processes that a run leaves behind live on, within their own limits, until the session is closed.",
                 "Timing and other side channels, and the load on the machine within the limits.",
             ),
         )
@@ -83,17 +86,16 @@ class BubblewrapSandbox:
         return Availability(ok=True)
 
     def open(
-        self, workspace: Path | None = None, host_calls: HostCalls | None = None, limits: Limits | None = None
+        self, workspace: Path | None = None, host_calls: HostCalls = NO_CALLS, limits: Limits = DEFAULT_LIMITS
     ) -> WorkerSession:
         """See `Sandbox.open`."""
-        kept = limits or Limits()
         return WorkerSession(
-            lambda: self._start(kept),
+            lambda: self._start(limits),
             paths=tuple(_site_target(index) for index in range(len(self._site_packages))),
             workspace=workspace,
-            host_calls=host_calls or {},
-            limits=kept,
-            watchdog=Watchdog(kept, (_WORK, "/tmp", "/dev/shm")),  # noqa: S108  (the sandbox's own)
+            host_calls=host_calls,
+            limits=limits,
+            watchdog=Watchdog(limits, (_WORK, "/tmp", "/dev/shm")),  # noqa: S108  (the sandbox's own)
         )
 
     def _start(self, limits: Limits) -> WorkerProcess:
@@ -108,7 +110,7 @@ class BubblewrapSandbox:
                 command,
                 environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
                 identity=Identity(user=_NOBODY, group=_NOBODY) if os.geteuid() == 0 else None,
-                stdin=-3,
+                stdin=subprocess.DEVNULL,
                 stdout=pipes.output[1],
                 stderr=pipes.output[1],
                 pass_fds=(pipes.requests[0], pipes.replies[1], *data.descriptors),
@@ -139,7 +141,7 @@ class BubblewrapSandbox:
                 "OPENBLAS_NUM_THREADS",
                 "1",
             ),
-            *("--setenv", "PYTHONDONTWRITEBYTECODE", "1", "--setenv", "MPLCONFIGDIR", "/tmp/matplotlib"),
+            *("--setenv", "PYTHONDONTWRITEBYTECODE", "1", "--setenv", "MPLCONFIGDIR", "/tmp/matplotlib"),  # noqa: S108  (the sandbox's own)
             *_system_folders(),
             *self._extra_folders(),
             *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),
@@ -170,8 +172,7 @@ class _Handed:
 
     @classmethod
     def make(cls) -> _Handed:
-        worker = importlib.resources.files("tracer1_agents.sandboxes").joinpath("worker.py").read_bytes()
-        return cls(_memory_file(filter_program()), _memory_file(worker), os.pipe())
+        return cls(_memory_file(filter_program()), _memory_file(_worker_source()), os.pipe())
 
     @property
     def descriptors(self) -> tuple[int, int, int]:
@@ -192,8 +193,14 @@ class _Handed:
                 text += more
         try:
             return os.pidfd_open(json.loads(text)["child-pid"])
-        except (ValueError, ProcessLookupError):
+        except (ValueError, OSError):
+            # Without it --die-with-parent still ends the namespace, only unobserved.
             return None
+
+
+@cache
+def _worker_source() -> bytes:
+    return importlib.resources.files("tracer1_agents.sandboxes").joinpath("worker.py").read_bytes()
 
 
 def _memory_file(data: bytes) -> int:
@@ -218,7 +225,7 @@ def _system_folders() -> list[str]:
     for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
         path = Path("/") / name
         if path.is_symlink():
-            binds += ["--symlink", os.readlink(path), str(path)]
+            binds += ["--symlink", str(path.readlink()), str(path)]
         elif path.is_dir():
             binds += ["--ro-bind", str(path), str(path)]
     for needed in ("/etc/alternatives", "/etc/ld.so.cache", "/etc/fonts"):

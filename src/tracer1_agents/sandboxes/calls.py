@@ -11,11 +11,14 @@ import contextvars
 import json
 import keyword
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.sandboxes.base import HostCalls, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracer1_agents.sandboxes.base import HostCalls, Limits
 
 Answer = dict[str, Any]
 
@@ -41,14 +44,18 @@ class CallDesk:
         """Start counting anew."""
         self._used = 0
 
-    def serve(self, request: dict[str, Any], reply: Callable[[Answer], None]) -> None:
-        """Check a request and run it; `reply` is called once, from another thread where the function ran.
+    def serve(self, request: dict[str, Any], send: Callable[[Answer], None]) -> None:
+        """Check a request and run it; `send` is called once, from another thread where the function ran.
 
         Args:
-            request: What the code asked for: name, args, kwargs. Untrusted.
-            reply: Takes the answer.
+            request: What the code asked for: id, name, args, kwargs. Untrusted.
+            send: Takes the answer.
         """
         self._used += 1
+
+        def reply(answer: Answer) -> None:
+            send({**answer, "id": request.get("id")})
+
         function = self._functions.get(str(request.get("name")))
         args, kwargs = request.get("args"), request.get("kwargs")
         if self._used > self._limits.host_calls:

@@ -1,4 +1,4 @@
-"""Lines of JSON to and from an untrusted process, beside its output; nothing it sends can block or break the host.
+"""Lines of JSON to and from an untrusted process, beside its output; nothing it sends can break the host.
 
 Three pipes in one loop: requests out, replies in, and whatever the code prints. All are non-blocking, all inbound data
 is capped, and a line that is not a JSON object with the current nonce is skipped: code that has found the descriptor can
@@ -40,7 +40,7 @@ class Channel:
         self._wake_in, self._wake_out = os.pipe()
         self._outbound, self._inbound, self._printed = bytearray(), bytearray(), bytearray()
         self._lock = threading.Lock()
-        self._descriptors = (requests, replies, output, self._wake_in, self._wake_out)
+        self._descriptors: tuple[int, ...] = (requests, replies, output, self._wake_in, self._wake_out)
         self.nonce = ""
         self.output_cut = False
         self.ended = False

@@ -10,14 +10,17 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.sandboxes.base import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracer1_agents.sandboxes.base import Limits
 
 _MAX_DEPTH: Final = 16
 _MAX_NAME: Final = 255
@@ -66,9 +69,17 @@ class Workspace:
                 total -= status.st_size
                 pending.dropped.append(f"{path}: {status.st_size} bytes do not fit into the sandbox")
             elif self._carried.get(path) != _signature(status):
-                pending.files.append((path, _read(PurePosixPath(path).name, folder, self._limits.file_bytes)))
-                self._carried[path] = _signature(status)
+                self._add(pending, path, folder, status)
         return pending
+
+    def _add(self, pending: Pending, path: str, folder: int, status: os.stat_result) -> None:
+        try:
+            data = _read(PurePosixPath(path).name, folder, self._limits.file_bytes)
+        except OSError as error:
+            pending.dropped.append(f"{path}: {error.strerror}")
+            return
+        pending.files.append((path, data))
+        self._carried[path] = _signature(status)
 
     def write(self, path: str, data: bytes) -> str | None:
         """Put a file that came back in its place.
@@ -95,7 +106,11 @@ class Workspace:
         for folder, folders, names, descriptor in os.fwalk(self._root, follow_symlinks=False):
             folders[:] = sorted(name for name in folders if _is_plain(name))
             for name in sorted(names):
-                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                try:
+                    status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                except FileNotFoundError:
+                    # It went away since the folder was read.
+                    continue
                 if _is_plain(name) and stat.S_ISREG(status.st_mode):
                     yield (Path(folder).relative_to(self._root) / name).as_posix(), descriptor, status
 
@@ -120,10 +135,8 @@ def _folder(root: Path, parts: list[str]) -> Iterator[int]:
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in parts:
-            try:
+            with suppress(FileExistsError):
                 os.mkdir(part, 0o755, dir_fd=descriptor)
-            except FileExistsError:
-                pass
             inner = os.open(part, _FOLDER, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = inner

@@ -14,6 +14,7 @@ import subprocess
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,7 +44,7 @@ class WorkerProcess:
     def __init__(self, process: subprocess.Popen[bytes], channel: Channel, init: int | None = None) -> None:
         self.channel = channel
         self._process = process
-        self._finalizer = weakref.finalize(self, _end, process, channel, init)
+        self._finalizer = weakref.finalize(self, _end, process, channel, init, os.getpid())
 
     @property
     def pid(self) -> int:
@@ -67,12 +68,13 @@ class WorkerProcess:
             return None
 
 
-def _end(process: subprocess.Popen[bytes], channel: Channel, init: int | None) -> None:
+def _end(process: subprocess.Popen[bytes], channel: Channel, init: int | None, owner: int) -> None:
+    if os.getpid() != owner:
+        # A forked copy of the host is ending; the worker belongs to the original.
+        return
     if init is not None:
-        try:
+        with suppress(ProcessLookupError):
             signal.pidfd_send_signal(init, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         select.select([init], [], [], _GONE_SECONDS)
         os.close(init)
     process.kill()

@@ -1,7 +1,7 @@
 """The host's side of a session: drive one worker, whatever started it, and start another when it is lost.
 
-The loop ends in one of four ways: the worker says it is done, the clock runs out, the worker is gone, or a watchdog ends
-it. Only the first keeps the interpreter. The clock is the host's; nothing the code does can move it.
+A run ends in one of four ways: the worker says it is done, the clock runs out, the worker is gone, or the watchdog
+says so. Only the first keeps the interpreter. The clock is the host's; nothing the code does can move it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tracer1_agents.errors import ConfigurationError, SandboxError
@@ -24,6 +23,7 @@ from tracer1_agents.sandboxes.files import Workspace
 from tracer1_agents.sandboxes.process import StartWorker, WorkerProcess
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import TracebackType
 
 _TICK: Final = 0.1

@@ -7,14 +7,18 @@ sandbox can mislead it: mount points and the process tree are the kernel's.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from tracer1_agents.sandboxes.base import Limits
-from tracer1_agents.sandboxes.process import WorkerProcess
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracer1_agents.sandboxes.base import Limits
+    from tracer1_agents.sandboxes.process import WorkerProcess
 
 _PROC: Final = Path("/proc")
+# The started program, the first process inside, the worker: of these, one more than is needed shows the mounts.
+_INSIDE: Final = 4
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -36,7 +40,7 @@ class Watchdog:
         if memory > self._limits.total_memory_bytes:
             return f"MemoryError: the processes of the run use {memory} bytes, over {self._limits.total_memory_bytes}"
         for folder in self._folders:
-            used = _used_inodes(processes[-1], folder) if processes else 0
+            used = max((_used_inodes(process, folder) for process in processes[1:_INSIDE]), default=0)
             if used > self._limits.inodes:
                 return f"OSError: {used} files in {folder}, over {self._limits.inodes}"
         return None

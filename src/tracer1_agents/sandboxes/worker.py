@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import base64
 import binascii
+import contextlib
 import json
 import linecache
 import os
@@ -21,11 +22,11 @@ import stat
 import sys
 import threading
 import traceback
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 _CHUNK = 512 * 1024
-_WALK_LIMIT = 20_000
 Message = dict[str, Any]
 
 
@@ -34,7 +35,7 @@ class Channel:
 
     def __init__(self, requests: int, replies: int) -> None:
         for descriptor in (requests, replies):
-            os.set_inheritable(descriptor, False)
+            os.set_inheritable(descriptor, False)  # noqa: FBT003  (positional-only)
         self._requests = os.fdopen(requests, "rb")
         self._replies = replies
         self._nonce = ""
@@ -56,59 +57,101 @@ class Channel:
             view = view[os.write(self._replies, view) :]
 
 
+class Desk:
+    """Carries host calls to the host, one at a time, while a run is under way."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._owner = os.getpid()
+        self._calls = 0
+        self._open = False
+
+    def open(self) -> None:
+        """A run begins."""
+        self._open = True
+
+    def close(self) -> None:
+        """A run ends: wait for a thread's call that is under way, and refuse the next."""
+        with self._lock:
+            self._open = False
+
+    def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Ask the host and wait; its refusals and errors arrive as RuntimeError."""
+        if os.getpid() != self._owner:
+            problem = f"{name}() can only be called in the main process, not in a forked one"
+            raise RuntimeError(problem)
+        try:
+            json.dumps((args, kwargs))
+        except (TypeError, ValueError) as error:
+            problem = f"{name}() takes JSON arguments (text, numbers, lists, dicts): {error}"
+            raise TypeError(problem) from None
+        with self._lock:
+            answer = self._exchange({"op": "call", "name": name, "args": args, "kwargs": kwargs})
+        if answer.get("ok"):
+            return answer.get("value")
+        raise RuntimeError(answer.get("error"))
+
+    def _exchange(self, request: Message) -> Message:
+        if not self._open:
+            problem = "host functions can only be called while a run is under way"
+            raise RuntimeError(problem)
+        self._calls += 1
+        number = self._calls
+        self._channel.send({**request, "id": number})
+        # An exception from a signal handler may have abandoned an earlier call, whose answer comes first.
+        while (answer := self._channel.receive()) is not None:
+            if answer.get("id") == number:
+                return answer
+        os._exit(1)
+
+    def function(self, name: str) -> HostCall:
+        """A callable for the code's namespace."""
+        return HostCall(name, self)
+
+
 class HostCall:
     """A function of the host, callable by name from the code."""
 
-    def __init__(self, name: str, channel: Channel, lock: threading.Lock, owner: int) -> None:
+    def __init__(self, name: str, desk: Desk) -> None:
         self.__name__ = self.__qualname__ = name
-        self._channel, self._lock, self._owner = channel, lock, owner
+        self._desk = desk
 
     def __repr__(self) -> str:
         return f"<host function {self.__name__}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Ask the host and wait; its refusals and errors arrive as RuntimeError."""
-        if os.getpid() != self._owner:
-            problem = f"{self.__name__}() can only be called in the main process, not in a forked one"
-            raise RuntimeError(problem)
-        try:
-            request = {"op": "call", "name": self.__name__, "args": args, "kwargs": kwargs}
-            json.dumps(request)
-        except (TypeError, ValueError) as error:
-            problem = f"{self.__name__}() takes JSON arguments (text, numbers, lists, dicts): {error}"
-            raise TypeError(problem) from None
-        with self._lock:
-            self._channel.send(request)
-            answer = self._channel.receive()
-        if answer is None:
-            os._exit(1)
-        if answer.get("ok"):
-            return answer.get("value")
-        raise RuntimeError(answer.get("error"))
+        """Call it with JSON arguments."""
+        return self._desk.call(self.__name__, args, kwargs)
 
 
 class Files:
     """The working folder: what the host put there, and what has changed since."""
 
     def __init__(self, root: str, limits: dict[str, int]) -> None:
-        self._root, self._limits = root, limits
+        self._root, self._limits = Path(root), limits
         self._seen: dict[str, tuple[int, int, int]] = {}
+        self._refused: dict[str, str] = {}
 
     def put(self, path: str, data: bytes, *, start: bool, last: bool) -> None:
-        """Write one chunk of a file of the host; a file the code made unwritable stays as it is."""
-        target = os.path.join(self._root, path)
+        """Write one chunk of a file of the host; a failure is remembered for `refused`."""
+        target = self._root / path
         try:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            if start and os.path.lexists(target):
-                os.unlink(target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if start:
+                target.unlink(missing_ok=True)
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-            descriptor = os.open(target, flags, 0o644)
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(os.open(target, flags, 0o644), "wb") as file:
                 file.write(data)
-        except OSError:
-            return
-        if last:
-            self._seen[path] = self._signature(os.lstat(target))
+            if last:
+                self._seen[path] = self._signature(target.lstat())
+        except OSError as error:
+            self._refused[path] = f"could not be put into the sandbox: {error.strerror}"
+
+    def refused(self) -> dict[str, str]:
+        """Files of the host that could not be written since the last look, with the reasons."""
+        refused, self._refused = self._refused, {}
+        return refused
 
     def changed(self) -> list[str]:
         """Regular files that are new or different since the last look; hidden names and links are left out."""
@@ -121,28 +164,26 @@ class Files:
 
     def read(self, path: str) -> bytes:
         """Content of a regular file within the size limit; OSError otherwise."""
-        descriptor = os.open(os.path.join(self._root, path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        limit = self._limits["file_bytes"]
+        descriptor = os.open(self._root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError("not a regular file")
-            if status.st_size > self._limits["file_bytes"]:
-                raise OSError(f"over {self._limits['file_bytes']} bytes")
-            return file.read(self._limits["file_bytes"])
+            if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+                problem = f"no regular file of at most {limit} bytes"
+                raise OSError(problem)
+            return file.read(limit)
 
     def _walk(self) -> list[tuple[str, os.stat_result]]:
         found: list[tuple[str, os.stat_result]] = []
-        visited = 0
         for folder, folders, names in os.walk(self._root):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
-                visited += 1
-                if visited > _WALK_LIMIT:
-                    return found
-                full = os.path.join(folder, name)
-                status = os.lstat(full)
+                path = Path(folder, name)
+                status = path.lstat()
                 if not name.startswith(".") and stat.S_ISREG(status.st_mode):
-                    found.append((os.path.relpath(full, self._root), status))
+                    found.append((path.relative_to(self._root).as_posix(), status))
+            if len(found) > self._limits["inodes"]:
+                break
         return found
 
     @staticmethod
@@ -176,15 +217,19 @@ class Interpreter:
             if error.code in (None, 0):
                 return {"ok": True}
             return self._failure(error, name)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (whatever the code raises is its outcome)
             return self._failure(error, name)
 
     def _execute(self, code: str, name: str) -> Any:
         tree = ast.parse(code, name)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         space = self._module.__dict__
-        exec(compile(tree, name, "exec"), space)
-        return eval(compile(ast.Expression(last.value), name, "eval"), space) if last is not None else None
+        last = tree.body[-1] if tree.body else None
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
+        exec(compile(tree, name, "exec"), space)  # noqa: S102  (running code is this file's purpose, in a sandbox)
+        if isinstance(last, ast.Expr):
+            return eval(compile(ast.Expression(last.value), name, "eval"), space)  # noqa: S307  (as above)
+        return None
 
     def _failure(self, error: BaseException, name: str) -> Message:
         try:
@@ -194,11 +239,12 @@ class Interpreter:
             line = traceback.format_exception_only(type(error), error)[-1].strip()
             text = "".join(traceback.format_exception(type(error), error, frames))
             return {"ok": False, **self._text("error", line), **self._text("traceback", text)}
-        except BaseException:
+        except BaseException:  # noqa: BLE001  (its own __str__ may raise anything)
             return {"ok": False, "error": "an exception that cannot be printed"}
 
     def _text(self, key: str, text: str) -> Message:
-        clean = str(text)[: self._limit].encode("utf-8", "replace").decode()
+        text = str.__str__(text)
+        clean = text[: self._limit].encode("utf-8", "replace").decode()
         return {key: clean, "cut": True} if len(text) > self._limit else {key: clean}
 
 
@@ -219,44 +265,46 @@ def apply_limits(limits: dict[str, int]) -> None:
 def flush() -> None:
     """Push out what the code printed; it may have closed or replaced its streams."""
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        try:
-            stream.flush()
-        except BaseException:
-            continue
+        with contextlib.suppress(BaseException):
+            if stream is not None:
+                stream.flush()
 
 
 def send_files(channel: Channel, files: Files, limit: int) -> None:
-    """Hand changed files to the host in chunks; what cannot be read is named with its reason."""
+    """Hand changed files to the host in chunks; what cannot be carried either way is named with its reason."""
     changed = files.changed()
-    for path in changed[limit:]:
-        channel.send({"op": "drop", "path": path, "reason": f"more than {limit} files"})
+    dropped = files.refused() | dict.fromkeys(changed[limit:], f"more than {limit} files")
     for path in changed[:limit]:
         try:
             data = files.read(path)
         except (OSError, MemoryError) as error:
-            channel.send({"op": "drop", "path": path, "reason": str(error)})
+            dropped[path] = str(error)
             continue
         for start in range(0, max(len(data), 1), _CHUNK):
             chunk = base64.b64encode(data[start : start + _CHUNK]).decode()
             channel.send({"op": "file", "path": path, "data": chunk, "last": start + _CHUNK >= len(data)})
+    for path, reason in dropped.items():
+        channel.send({"op": "drop", "path": path, "reason": reason})
 
 
-def serve(channel: Channel, interpreter: Interpreter, files: Files, limits: dict[str, int]) -> None:
+def serve(channel: Channel, interpreter: Interpreter, desk: Desk, files: Files, limits: dict[str, int]) -> None:
     """Answer requests until the host goes away."""
     owner = os.getpid()
     while (request := channel.receive()) is not None:
         if request["op"] == "put":
             data = binascii.a2b_base64(request["data"])
             files.put(request["path"], data, start=request["start"], last=request["last"])
-            continue
-        outcome = interpreter.run(request["code"])
-        flush()
-        if os.getpid() != owner:
-            # The code forked and its child came back here: only the parent may answer.
-            os._exit(0)
-        if request.get("files"):
-            send_files(channel, files, limits["files"])
-        channel.send({"op": "done", **outcome})
+        elif request["op"] == "run":
+            desk.open()
+            outcome = interpreter.run(request["code"])
+            flush()
+            if os.getpid() != owner:
+                # The code forked and its child came back here: only the parent may answer.
+                os._exit(0)
+            desk.close()
+            if request["files"]:
+                send_files(channel, files, limits["files"])
+            channel.send({"op": "done", **outcome})
 
 
 def main() -> None:
@@ -269,12 +317,11 @@ def main() -> None:
     limits: dict[str, int] = setup["limits"]
     sys.path.extend(setup["paths"])
     apply_limits(limits)
-    interpreter = Interpreter(limits["value_bytes"])
-    lock = threading.Lock()
+    interpreter, desk = Interpreter(limits["value_bytes"]), Desk(channel)
     for name in setup["calls"]:
-        interpreter.define(name, HostCall(name, channel, lock, os.getpid()))
+        interpreter.define(name, desk.function(name))
     channel.send({"op": "ready"})
-    serve(channel, interpreter, Files(work, limits), limits)
+    serve(channel, interpreter, desk, Files(work, limits), limits)
 
 
 main()
