@@ -39,7 +39,11 @@ FILES = [
     attack("write to /usr", "open('/usr/x', 'w'); print('BREACH')", "Read-only file system"),
     attack("write to /", "open('/x', 'w'); print('BREACH')", "Read-only file system"),
     attack("write to /dev", "open('/dev/x', 'w'); print('BREACH')", "Read-only file system"),
-    attack("replace the worker", "open('/run/worker.py', 'w'); print('BREACH')", "Read-only file system"),
+    attack(
+        "replace the worker",
+        "open('/run/tracer1_agents/sandboxes/inside/worker.py', 'w'); print('BREACH')",
+        "Read-only file system",
+    ),
     attack(
         "leave by ..",
         "print('BREACH', open('../../../../../../..' + {secret!r}).read())",
@@ -62,7 +66,7 @@ FILES = [
                 target = os.readlink('/proc/self/fd/' + name)
             except OSError:
                 continue
-            if target.startswith('/') and not target.startswith(('/dev/null', '/proc', '/run/worker')):
+            if target.startswith('/') and not target.startswith(('/dev/null', '/proc', '/run/tracer1')):
                 print('BREACH', name, target)
         print('looked at all')
         """,

@@ -10,20 +10,18 @@ The host's file system is never shared writably: files travel through the worker
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import os
 import select
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import SandboxError, SandboxUnavailableError
 from tracer1_agents.sandboxes.base import DEFAULT_LIMITS, NO_CALLS, Availability, Capabilities, HostCalls, Limits
-from tracer1_agents.sandboxes.process import Identity, Pipes, WorkerProcess, launcher
+from tracer1_agents.sandboxes.process import Identity, Pipes, WorkerProcess, inside_sources, launcher
 from tracer1_agents.sandboxes.seccomp import filter_program
 from tracer1_agents.sandboxes.session import WorkerSession
 from tracer1_agents.sandboxes.watchdog import Watchdog
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
 
 _NOBODY: Final = 65534
 _WORK: Final = "/work"
-_WORKER: Final = "/run/worker.py"
+_INSIDE: Final = "/run/tracer1_agents/sandboxes/inside"
 _SYSTEM_PYTHON: Final = Path("/usr/bin/python3")
 _INFO_SECONDS: Final = 10.0
 _REPLY_ROOM: Final = 2 << 20
@@ -103,7 +101,7 @@ class BubblewrapSandbox:
         if program is None:
             problem = f"bubblewrap (bwrap) is not installed; {_INSTALL}"
             raise SandboxUnavailableError(problem)
-        pipes, data = Pipes.make(), _Handed.make()
+        pipes, data = Pipes.make(), _Handed()
         command = [program, *self._namespaces(limits), *data.arguments, *self._program(pipes)]
         try:
             process = launcher.start(
@@ -161,27 +159,39 @@ class BubblewrapSandbox:
     def _program(self, pipes: Pipes) -> list[str]:
         requests, replies, _ = pipes.child_ends
         read_only = ["--remount-ro", "/dev", "--remount-ro", "/"]
-        return [*read_only, "--", str(self._python), "-I", "-B", _WORKER, str(requests), str(replies), _WORK]
+        return [
+            *read_only,
+            "--",
+            str(self._python),
+            "-I",
+            "-B",
+            f"{_INSIDE}/worker.py",
+            str(requests),
+            str(replies),
+            _WORK,
+        ]
 
 
 class _Handed:
-    """Descriptors that bwrap reads its filter and the worker from, and tells the pid of its first process on."""
+    """Descriptors for bwrap: its filter, the worker's files, and where it tells the pid of its first process."""
 
-    def __init__(self, seccomp: int, worker: int, info: tuple[int, int]) -> None:
-        self._seccomp, self._worker, self._info = seccomp, worker, info
-
-    @classmethod
-    def make(cls) -> _Handed:
-        return cls(_memory_file(filter_program()), _memory_file(_worker_source()), os.pipe())
+    def __init__(self) -> None:
+        self._seccomp = _memory_file(filter_program())
+        self._files = {name: _memory_file(data) for name, data in inside_sources().items()}
+        self._info = os.pipe()
 
     @property
-    def descriptors(self) -> tuple[int, int, int]:
-        return self._seccomp, self._worker, self._info[1]
+    def descriptors(self) -> tuple[int, ...]:
+        """Child's ends."""
+        return self._seccomp, *self._files.values(), self._info[1]
 
     @property
     def arguments(self) -> list[str]:
-        seccomp, worker, info = (str(descriptor) for descriptor in self.descriptors)
-        return ["--seccomp", seccomp, "--ro-bind-data", worker, _WORKER, "--info-fd", info]
+        """For the command line of bwrap."""
+        arguments = ["--seccomp", str(self._seccomp), "--info-fd", str(self._info[1])]
+        for name, descriptor in self._files.items():
+            arguments += ["--ro-bind-data", str(descriptor), f"{_INSIDE}/{name}"]
+        return arguments
 
     def read_init(self) -> int | None:
         """Close everything; pidfd of the namespace's first process, None when bwrap did not get that far."""
@@ -196,11 +206,6 @@ class _Handed:
         except (ValueError, OSError):
             # Without it --die-with-parent still ends the namespace, only unobserved.
             return None
-
-
-@cache
-def _worker_source() -> bytes:
-    return importlib.resources.files("tracer1_agents.sandboxes").joinpath("worker.py").read_bytes()
 
 
 def _memory_file(data: bytes) -> int:

@@ -7,6 +7,7 @@ killed at a random moment.
 
 from __future__ import annotations
 
+import importlib.resources
 import os
 import select
 import signal
@@ -16,11 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from tracer1_agents.errors import SandboxError
 from tracer1_agents.sandboxes.channel import Channel
 
+_SOURCES: Final = (".py", ".mjs")
 _GONE_SECONDS: Final = 5.0
 
 
@@ -161,6 +164,13 @@ class Pipes:
         """After a start that failed."""
         for descriptor in (self.requests[1], self.replies[0], self.output[0]):
             os.close(descriptor)
+
+
+@cache
+def inside_sources() -> Mapping[str, bytes]:
+    """File name -> content of what runs inside; read once, so that a host that drops its rights can still start."""
+    folder = importlib.resources.files("tracer1_agents.sandboxes.inside")
+    return {item.name: item.read_bytes() for item in folder.iterdir() if item.name.endswith(_SOURCES)}
 
 
 StartWorker = Callable[[], WorkerProcess]

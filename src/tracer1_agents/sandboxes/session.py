@@ -240,8 +240,9 @@ class WorkerSession:
             if any(message.get("op") == "ready" for message in worker.channel.pump(_TICK)):
                 return worker
         output = worker.channel.take_output().decode("utf-8", "replace").strip()
+        why = self._describe_end(worker) if worker.channel.ended else f"no answer within {_START_SECONDS:.0f} s"
         self._lose()
-        problem = f"the sandbox did not start: {output or f'no answer within {_START_SECONDS:.0f} s'}"
+        problem = f"the sandbox did not start: {output or why}"
         raise SandboxError(problem)
 
 
