@@ -39,7 +39,7 @@ class Limits:
         timeout: Seconds of wall time a run gets where the caller names none.
         memory_bytes: Address space of each process.
         total_memory_bytes: Resident memory of all processes together (sampled, see `watchdog`).
-        processes: Processes and threads at one time.
+        processes: Processes and threads at one time (Linux before 5.14 counts all of the user's).
         cpu_seconds: CPU time of each process over the whole session.
         disk_bytes: Size of each of the writable file systems (work folder, /tmp, /dev/shm).
         inodes: Files and folders in each of them (sampled, see `watchdog`).
@@ -197,8 +197,8 @@ class Sandbox(Protocol):
 
         Args:
             workspace: Folder whose regular files the code finds in its working folder, and where new and changed
-                files come back to. Hidden names (".env", ".git") are carried neither way. None: an empty working
-                folder, and nothing comes back.
+                files come back to. Hidden names (".env", ".git") are carried neither way, and neither are removals.
+                None: an empty working folder, and nothing comes back.
             host_calls: Functions of the host that the code may call by these names.
             limits: What the session may use.
 

@@ -54,7 +54,8 @@ class BubblewrapSandbox:
     name: Final = "bubblewrap"
 
     def __init__(self, *, python: Path | None = None, site_packages: Sequence[Path] = ()) -> None:
-        self._python = python or (_SYSTEM_PYTHON if _SYSTEM_PYTHON.exists() else Path(sys.executable))
+        chosen = python or (_SYSTEM_PYTHON if _SYSTEM_PYTHON.exists() else Path(sys.executable))
+        self._python = chosen.resolve()
         self._site_packages = tuple(Path(folder).resolve() for folder in site_packages)
 
     @property
@@ -149,8 +150,9 @@ class BubblewrapSandbox:
 
     def _extra_folders(self) -> list[str]:
         binds: list[str] = []
-        if not self._python.resolve().is_relative_to("/usr"):
-            root = _installation(self._python)
+        if not self._python.is_relative_to("/usr"):
+            # An installation is the parent of its `bin`.
+            root = self._python.parent.parent
             binds += ["--ro-bind", str(root), str(root)]
         for index, folder in enumerate(self._site_packages):
             binds += ["--ro-bind", str(folder), _site_target(index)]
@@ -217,11 +219,6 @@ def _memory_file(data: bytes) -> int:
 
 def _site_target(index: int) -> str:
     return f"/opt/site-packages-{index}"
-
-
-def _installation(python: Path) -> Path:
-    """Root of the installation that an interpreter belongs to: the parent of its `bin`."""
-    return python.resolve().parent.parent
 
 
 def _system_folders() -> list[str]:

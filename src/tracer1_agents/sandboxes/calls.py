@@ -11,9 +11,9 @@ import contextvars
 import json
 import keyword
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tracer1_agents.sandboxes.base import HostCalls, Limits
 
 Answer = dict[str, Any]
+
+_REFUSALS: Final = 1000
 
 
 class CallDesk:
@@ -34,6 +36,7 @@ class CallDesk:
         self._functions = dict(functions)
         self._limits = limits
         self._used = 0
+        self._busy = False
 
     @property
     def names(self) -> list[str]:
@@ -42,7 +45,7 @@ class CallDesk:
 
     def begin_run(self) -> None:
         """Start counting anew."""
-        self._used = 0
+        self._used, self._busy = 0, False
 
     def serve(self, request: dict[str, Any], send: Callable[[Answer], None]) -> None:
         """Check a request and run it; `send` is called once, from another thread where the function ran.
@@ -50,10 +53,19 @@ class CallDesk:
         Args:
             request: What the code asked for: id, name, args, kwargs. Untrusted.
             send: Takes the answer.
+
+        Raises:
+            SandboxError: The worker asks while another call is under way, or goes on asking far over the limit: no
+                longer our worker, but code that has taken its place.
         """
         self._used += 1
+        if self._busy or self._used > self._limits.host_calls + _REFUSALS:
+            problem = "the code flooded the host with calls"
+            raise SandboxError(problem)
+        self._busy = True
 
         def reply(answer: Answer) -> None:
+            self._busy = False
             send({**answer, "id": request.get("id")})
 
         function = self._functions.get(str(request.get("name")))

@@ -1,7 +1,7 @@
 """Lines of JSON to and from an untrusted process, beside its output; nothing it sends can break the host.
 
-Three pipes in one loop: requests out, replies in, and whatever the code prints. All are non-blocking, all inbound data
-is capped, and a line that is not a JSON object with the current nonce is skipped: code that has found the descriptor can
+Three pipes in one loop: requests out, replies in, and whatever the code prints. None of them blocks, what comes in is
+capped, and a line that is not a JSON object with the current nonce is skipped: code that has found the descriptor can
 at worst spoil its own run.
 """
 

@@ -127,7 +127,7 @@ def _default_cache() -> Path:
 
 
 def _confine(process: subprocess.Popen[bytes], limits: Limits) -> None:
-    """Set what Linux lets a parent set; an address-space limit is not among it, since V8 reserves far more than it uses."""
+    """Set what Linux lets a parent set; no address-space limit, since V8 reserves far more than it uses."""
     if sys.platform != "linux":
         return
     for kind, value in ((resource.RLIMIT_CPU, limits.cpu_seconds), (resource.RLIMIT_CORE, 0)):

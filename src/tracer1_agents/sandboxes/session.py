@@ -7,8 +7,6 @@ says so. Only the first keeps the interpreter. The clock is the host's; nothing 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import secrets
 import threading
 import time
@@ -21,6 +19,7 @@ from tracer1_agents.sandboxes.base import HostCalls, Limits, RunResult
 from tracer1_agents.sandboxes.calls import CallDesk
 from tracer1_agents.sandboxes.files import Workspace
 from tracer1_agents.sandboxes.process import StartWorker, WorkerProcess
+from tracer1_agents.sandboxes.transfer import Transfer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 _TICK: Final = 0.1
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 1.0
-_CHUNK: Final = 512 * 1024
-_MAX_NOTES, _MAX_NOTE = 100, 400
 
 Watchdog = Callable[[WorkerProcess], str | None]
 """Looks at a running worker every tick; a text ends the run and says why."""
@@ -40,20 +37,19 @@ Watchdog = Callable[[WorkerProcess], str | None]
 class _Run:
     """What one run has brought so far."""
 
-    deadline: float
+    seconds: float
     cancelled: threading.Event
+    transfer: Transfer
+    began: float = field(default_factory=time.monotonic)
+    next_look: float = 0.0
     done: dict[str, Any] | None = None
     stopped: str | None = None
     timed_out: bool = False
-    parts: dict[str, bytearray] = field(default_factory=dict)
-    complete: list[str] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    carried_bytes: int = 0
 
-    def drop(self, note: str) -> None:
-        """Remember that a file was not carried; a flood of notes is cut."""
-        if len(self.dropped) < _MAX_NOTES:
-            self.dropped.append(note[:_MAX_NOTE])
+    @property
+    def remaining(self) -> float:
+        """Seconds until the timeout."""
+        return self.began + self.seconds - time.monotonic()
 
 
 class WorkerSession:
@@ -124,94 +120,66 @@ class WorkerSession:
             problem = f"timeout must be above 0 seconds, got {seconds}"
             raise ConfigurationError(problem)
         with self._turn:
-            return self._run(code, seconds, cancelled)
+            try:
+                return self._run(code, seconds, cancelled)
+            except BaseException:
+                # Ctrl-C, for one: the worker may still be busy with this run, so it cannot serve the next.
+                self._lose()
+                raise
 
     def _run(self, code: str, seconds: float, cancelled: threading.Event) -> RunResult:
+        if cancelled.is_set():
+            return RunResult(ok=False, error="the run was cancelled before it began")
         worker = self._worker or self._open()
-        run = _Run(deadline=time.monotonic() + seconds, cancelled=cancelled)
+        run = _Run(seconds, cancelled, Transfer(self._workspace, self._limits))
         self._desk.begin_run()
         worker.channel.nonce = secrets.token_hex(16)
         worker.channel.output_cut = False
-        self._carry_in(worker, run)
-        worker.channel.post({"op": "run", "code": code, "files": self._workspace is not None})
+        run.transfer.carry_in(worker.channel.post)
+        worker.channel.post({"op": "run", "code": code, "files": run.transfer.wanted})
         self._converse(worker, run)
-        printed = worker.channel.take_output()
+        printed = worker.channel.take_output().decode("utf-8", "replace")
         cut = worker.channel.output_cut
         if run.done is None:
             run.stopped = run.stopped or self._describe_end(worker)
             self._lose()
-        files = self._carry_out(run)
-        return _result(run, printed.decode("utf-8", "replace"), cut=cut, files=files, seconds=seconds)
+            return _ended(run, printed, cut=cut)
+        return _answered(run, run.done, printed, cut=cut)
 
     def _converse(self, worker: WorkerProcess, run: _Run) -> None:
         """Serve the worker until the run has ended; afterwards `run.done` or `run.stopped` says how."""
         while run.done is None and not worker.channel.ended:
-            remaining = run.deadline - time.monotonic()
-            if run.cancelled.is_set() or self._closed:
-                run.stopped = "the run was cancelled"
-            elif remaining <= 0:
-                run.timed_out, run.stopped = True, "TimeoutError"
-            elif self._watchdog is not None:
-                run.stopped = self._watchdog(worker)
-            if run.stopped:
+            run.stopped = self._reason_to_stop(worker, run)
+            if run.stopped is not None:
                 return
             try:
-                for message in worker.channel.pump(min(_TICK, remaining)):
+                for message in worker.channel.pump(min(_TICK, run.remaining)):
                     self._handle(worker, run, message)
             except SandboxError as error:
                 run.stopped = str(error)
+                return
+
+    def _reason_to_stop(self, worker: WorkerProcess, run: _Run) -> str | None:
+        if run.cancelled.is_set() or self._closed:
+            return "the run was cancelled"
+        if run.remaining <= 0:
+            run.timed_out = True
+            return f"TimeoutError: the run took more than {run.seconds:g} s"
+        if self._watchdog is None or time.monotonic() < run.next_look:
+            return None
+        run.next_look = time.monotonic() + _TICK
+        return self._watchdog(worker)
 
     def _handle(self, worker: WorkerProcess, run: _Run, message: dict[str, Any]) -> None:
         match message.get("op"):
             case "call":
                 self._desk.serve(message, worker.channel.post)
-            case "file":
-                self._receive_file(run, message)
-            case "drop":
-                run.drop(f"{message.get('path')}: {message.get('reason')}")
+            case "file" | "drop":
+                run.transfer.receive(message)
             case "done":
                 run.done = message
             case _:
                 return
-
-    def _receive_file(self, run: _Run, message: dict[str, Any]) -> None:
-        """Gather one chunk; the limits hold here too, since a worker that was taken over ignores its own."""
-        path = str(message.get("path"))
-        try:
-            chunk = binascii.a2b_base64(str(message.get("data")))
-        except (binascii.Error, ValueError):
-            run.drop(f"{path}: unreadable")
-            return
-        run.carried_bytes += len(chunk)
-        over = run.carried_bytes > self._limits.disk_bytes or len(run.parts) > self._limits.files
-        if over or self._workspace is None:
-            run.drop(f"{path}: over the session's limits")
-            return
-        run.parts.setdefault(path, bytearray()).extend(chunk)
-        if message.get("last"):
-            run.complete.append(path)
-
-    def _carry_in(self, worker: WorkerProcess, run: _Run) -> None:
-        if self._workspace is None:
-            return
-        pending = self._workspace.pending()
-        run.dropped.extend(pending.dropped)
-        for path, data in pending.files:
-            for start in range(0, max(len(data), 1), _CHUNK):
-                chunk = base64.b64encode(data[start : start + _CHUNK]).decode()
-                place = {"start": start == 0, "last": start + _CHUNK >= len(data)}
-                worker.channel.post({"op": "put", "path": path, "data": chunk, **place})
-
-    def _carry_out(self, run: _Run) -> tuple[str, ...]:
-        written: set[str] = set()
-        if self._workspace is not None and run.done is not None:
-            for path in run.complete:
-                refusal = self._workspace.write(path, bytes(run.parts[path]))
-                if refusal is None:
-                    written.add(path)
-                else:
-                    run.drop(f"{path}: {refusal}")
-        return tuple(sorted(written))
 
     def _describe_end(self, worker: WorkerProcess) -> str:
         status = worker.exit_status(_END_SECONDS)
@@ -246,29 +214,29 @@ class WorkerSession:
         raise SandboxError(problem)
 
 
-def _result(run: _Run, stdout: str, *, cut: bool, files: tuple[str, ...], seconds: float) -> RunResult:
-    dropped = tuple(run.dropped)
-    if run.done is None:
-        why = f"TimeoutError: the run took more than {seconds:g} s" if run.timed_out else run.stopped
-        error = f"{why}; its variables are gone, the next run starts in a fresh interpreter"
-        return RunResult(
-            ok=False,
-            stdout=stdout,
-            error=error,
-            timed_out=run.timed_out,
-            truncated=cut,
-            state_lost=True,
-            dropped_files=dropped,
-        )
+def _ended(run: _Run, stdout: str, *, cut: bool) -> RunResult:
     return RunResult(
-        ok=run.done.get("ok") is True,
+        ok=False,
         stdout=stdout,
-        value=_text(run.done.get("value")),
-        error=_text(run.done.get("error")),
-        traceback=_text(run.done.get("traceback")) or "",
-        truncated=cut or run.done.get("cut") is True,
+        error=f"{run.stopped}; its variables are gone, the next run starts in a fresh interpreter",
+        timed_out=run.timed_out,
+        truncated=cut,
+        state_lost=True,
+        dropped_files=run.transfer.dropped,
+    )
+
+
+def _answered(run: _Run, done: dict[str, Any], stdout: str, *, cut: bool) -> RunResult:
+    files = run.transfer.carry_out()
+    return RunResult(
+        ok=done.get("ok") is True,
+        stdout=stdout,
+        value=_text(done.get("value")),
+        error=_text(done.get("error")),
+        traceback=_text(done.get("traceback")) or "",
+        truncated=cut or done.get("cut") is True,
         files=files,
-        dropped_files=dropped,
+        dropped_files=run.transfer.dropped,
     )
 
 
