@@ -97,13 +97,11 @@ class _Call:
         self._function, self._args, self._kwargs, self._limit, self._reply = function, args, kwargs, limit, reply
 
     def __call__(self) -> None:
-        answer = _refusal("the host function ended its thread")
         try:
             answer = self._answer(self._function(*self._args, **self._kwargs))
-        except Exception as error:  # noqa: BLE001  (whatever a host function raises is news for the code that called it)
+        except BaseException as error:  # noqa: BLE001  (whatever a host function raises is news for the code that called)
             answer = _refusal(str(error) or type(error).__name__)
-        finally:
-            self._reply(answer)
+        self._reply(answer)
 
     def _answer(self, value: Any) -> Answer:
         try:
