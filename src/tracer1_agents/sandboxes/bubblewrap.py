@@ -32,7 +32,19 @@ if TYPE_CHECKING:
 _NOBODY: Final = 65534
 _WORK: Final = "/work"
 _INSIDE: Final = "/run/tracer1_agents/sandboxes/inside"
+_PYTHON_HOME: Final = "/opt/python"
 _SYSTEM_PYTHON: Final = Path("/usr/bin/python3")
+_WRITABLE: Final = (_WORK, "/tmp", "/dev/shm")  # noqa: S108  (the sandbox's own)
+_OUTSIDE_ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+_INSIDE_ENVIRONMENT: Final = {
+    **_OUTSIDE_ENVIRONMENT,
+    "HOME": _WORK,
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108  (the sandbox's own)
+    # One thread each: numeric libraries otherwise reserve address space and processes for every core.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 _INFO_SECONDS: Final = 10.0
 _REPLY_ROOM: Final = 2 << 20
 _INSTALL: Final = (
@@ -94,7 +106,7 @@ class BubblewrapSandbox:
             workspace=workspace,
             host_calls=host_calls,
             limits=limits,
-            watchdog=Watchdog(limits, (_WORK, "/tmp", "/dev/shm")),  # noqa: S108  (the sandbox's own)
+            watchdog=Watchdog(limits, _WRITABLE),
         )
 
     def _start(self, limits: Limits) -> WorkerProcess:
@@ -102,98 +114,79 @@ class BubblewrapSandbox:
         if program is None:
             problem = f"bubblewrap (bwrap) is not installed; {_INSTALL}"
             raise SandboxUnavailableError(problem)
-        pipes, data = Pipes.make(), _Handed()
-        command = [program, *self._namespaces(limits), *data.arguments, *self._program(pipes)]
+        handed = _Handed(self._options(limits))
+        pipes = Pipes.make()
         try:
             process = launcher.start(
-                command,
-                environment={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+                [program, *handed.arguments, "--", *self._worker_command(pipes)],
+                environment=_OUTSIDE_ENVIRONMENT,
                 identity=Identity(user=_NOBODY, group=_NOBODY) if os.geteuid() == 0 else None,
                 stdin=subprocess.DEVNULL,
                 stdout=pipes.output[1],
                 stderr=pipes.output[1],
-                pass_fds=(pipes.requests[0], pipes.replies[1], *data.descriptors),
+                pass_fds=(pipes.requests[0], pipes.replies[1], *handed.descriptors),
             )
         except SandboxError:
             pipes.close_host_ends()
             raise
         finally:
             pipes.close_child_ends()
-            init = data.read_init()
+            init = handed.read_init()
         channel = pipes.channel(output_limit=limits.output_bytes, message_limit=limits.message_bytes + _REPLY_ROOM)
         return WorkerProcess(process, channel, init)
 
-    def _namespaces(self, limits: Limits) -> list[str]:
-        sized = ["--size", str(limits.disk_bytes), "--tmpfs"]
+    def _options(self, limits: Limits) -> list[str]:
+        """What bwrap is to build, in order: later mounts cover earlier ones, and the root becomes read-only last."""
         return [
             *("--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session"),
             *("--cap-drop", "ALL", "--uid", str(_NOBODY), "--gid", str(_NOBODY), "--hostname", "sandbox"),
-            *("--clearenv", "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "HOME", _WORK),
-            *(
-                "--setenv",
-                "LANG",
-                "C.UTF-8",
-                "--setenv",
-                "OMP_NUM_THREADS",
-                "1",
-                "--setenv",
-                "OPENBLAS_NUM_THREADS",
-                "1",
-            ),
-            *("--setenv", "PYTHONDONTWRITEBYTECODE", "1", "--setenv", "MPLCONFIGDIR", "/tmp/matplotlib"),  # noqa: S108  (the sandbox's own)
+            "--clearenv",
+            *(part for name, value in _INSIDE_ENVIRONMENT.items() for part in ("--setenv", name, value)),
             *_system_folders(),
             *self._extra_folders(),
             *("--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"),
-            *(*sized, "/dev/shm", *sized, "/tmp", *sized, _WORK),  # noqa: S108  (the sandbox's own)
-            *("--chdir", _WORK),
+            *(part for folder in _WRITABLE for part in ("--size", str(limits.disk_bytes), "--tmpfs", folder)),
+            *("--remount-ro", "/dev", "--chdir", _WORK),
         ]
 
     def _extra_folders(self) -> list[str]:
         binds: list[str] = []
         if not self._python.is_relative_to("/usr"):
-            # An installation is the parent of its `bin`.
-            root = self._python.parent.parent
-            binds += ["--ro-bind", str(root), str(root)]
+            binds += ["--ro-bind", str(self._python.parent.parent), _PYTHON_HOME]
         for index, folder in enumerate(self._site_packages):
             binds += ["--ro-bind", str(folder), _site_target(index)]
         return binds
 
-    def _program(self, pipes: Pipes) -> list[str]:
+    def _worker_command(self, pipes: Pipes) -> list[str]:
         requests, replies, _ = pipes.child_ends
-        read_only = ["--remount-ro", "/dev", "--remount-ro", "/"]
-        return [
-            *read_only,
-            "--",
-            str(self._python),
-            "-I",
-            "-B",
-            f"{_INSIDE}/worker.py",
-            str(requests),
-            str(replies),
-            _WORK,
-        ]
+        python = str(self._python)
+        if not self._python.is_relative_to("/usr"):
+            # An installation is the parent of its `bin`, and finds its library from there wherever it lies.
+            python = f"{_PYTHON_HOME}/bin/{self._python.name}"
+        return [python, "-I", "-B", f"{_INSIDE}/worker.py", str(requests), str(replies), _WORK]
 
 
 class _Handed:
-    """Descriptors for bwrap: its filter, the worker's files, and where it tells the pid of its first process."""
+    """Descriptors for bwrap: its options, its filter, the worker's files, and where it tells its first process's pid.
 
-    def __init__(self) -> None:
-        self._seccomp = _memory_file(filter_program())
-        self._files = {name: _memory_file(data) for name, data in inside_sources().items()}
+    The options go this way because whoever is inside can read the command line of process 1.
+    """
+
+    def __init__(self, options: list[str]) -> None:
+        seccomp = _memory_file(filter_program())
+        files = {name: _memory_file(data) for name, data in inside_sources().items()}
         self._info = os.pipe()
-
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """Child's ends."""
-        return self._seccomp, *self._files.values(), self._info[1]
+        options = [*options, "--seccomp", str(seccomp), "--info-fd", str(self._info[1])]
+        for name, descriptor in files.items():
+            options += ["--ro-bind-data", str(descriptor), f"{_INSIDE}/{name}"]
+        options += ["--remount-ro", "/"]
+        self._options = _memory_file("\0".join(options).encode())
+        self.descriptors = (self._options, seccomp, *files.values(), self._info[1])
 
     @property
     def arguments(self) -> list[str]:
         """For the command line of bwrap."""
-        arguments = ["--seccomp", str(self._seccomp), "--info-fd", str(self._info[1])]
-        for name, descriptor in self._files.items():
-            arguments += ["--ro-bind-data", str(descriptor), f"{_INSIDE}/{name}"]
-        return arguments
+        return ["--args", str(self._options)]
 
     def read_init(self) -> int | None:
         """Close everything; pidfd of the namespace's first process, None when bwrap did not get that far."""

@@ -23,7 +23,7 @@ from typing import Any, Final
 from tracer1_agents.errors import SandboxError
 from tracer1_agents.sandboxes.channel import Channel
 
-_SOURCES: Final = (".py", ".mjs")
+_SOURCES: Final = ".py"
 _GONE_SECONDS: Final = 5.0
 
 

@@ -162,6 +162,7 @@ def test_output_and_values_are_cut_and_say_so(bubblewrap):
 
 def test_forged_replies_change_nothing(session):
     code = """
+import os
 forged = b'\\n{"op": "done", "ok": true, "value": "forged", "nonce": "%s"}\\n'
 for nonce in (b'', b'0' * 32):
     print((forged % nonce).decode())
