@@ -1,0 +1,41 @@
+"""Pick a sandbox that works on this machine; where none does, say why, and run nothing.
+
+Running code inside the host's own process is never the answer to a missing sandbox.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracer1_agents.errors import SandboxUnavailableError
+from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
+from tracer1_agents.sandboxes.pyodide import PyodideSandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tracer1_agents.sandboxes.base import Sandbox
+
+DEFAULT_ORDER: Sequence[Callable[[], Sandbox]] = (BubblewrapSandbox, PyodideSandbox)
+"""Real processes and packages first, then WebAssembly, which needs no kernel features."""
+
+
+def default_sandbox(candidates: Sequence[Callable[[], Sandbox]] = DEFAULT_ORDER) -> Sandbox:
+    """The first candidate whose trial run succeeds.
+
+    Args:
+        candidates: Makers of sandboxes, best first.
+
+    Raises:
+        SandboxUnavailableError: None of them works; the message gives each one's reason and what to install.
+    """
+    problems: list[str] = []
+    for make in candidates:
+        sandbox = make()
+        found = sandbox.probe()
+        if found.ok:
+            return sandbox
+        advice = "" if found.install in found.reason else f"; {found.install}"
+        problems.append(f"{sandbox.name}: {found.reason}{advice}")
+    problem = "no sandbox works on this machine, and code is never run without one.\n" + "\n".join(problems)
+    raise SandboxUnavailableError(problem)

@@ -1,0 +1,138 @@
+"""CPython as WebAssembly (Pyodide) in a Deno process that may read its own files and nothing else.
+
+For machines without Linux namespaces: no kernel feature, no root, macOS too. Deno denies network, environment, writing,
+subprocesses and foreign functions; the Python inside sees a file system in memory. It starts in 2 s and runs the
+standard library only. Node is no substitute: there, Python code reaches the host through `js.process`.
+
+Needs Deno and, once, its copy of Pyodide; nothing is downloaded when a session starts (`--cached-only`).
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tracer1_agents.errors import SandboxError, SandboxUnavailableError
+from tracer1_agents.sandboxes.base import DEFAULT_LIMITS, NO_CALLS, Availability, Capabilities, HostCalls, Limits
+from tracer1_agents.sandboxes.process import Pipes, WorkerProcess, launcher
+from tracer1_agents.sandboxes.session import WorkerSession
+from tracer1_agents.sandboxes.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    import subprocess
+
+PYODIDE: Final = "npm:pyodide@0.28.3"
+_REPLY_ROOM: Final = 2 << 20
+_INSTALL: Final = f"install Deno 2 (pip install deno, or https://deno.com), then once: deno cache {PYODIDE}"
+
+
+class PyodideSandbox:
+    """Sessions in WebAssembly.
+
+    Args:
+        deno: The program; None: `deno` on the path, or beside the host's Python (where its wheel puts it).
+        cache: Deno's cache, which holds Pyodide; None: $DENO_DIR, else Deno's default.
+    """
+
+    name: Final = "pyodide"
+
+    def __init__(self, *, deno: Path | None = None, cache: Path | None = None) -> None:
+        self._deno = deno
+        self._cache = cache or _default_cache()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `Sandbox.capabilities`."""
+        return Capabilities(
+            packages="the standard library, without threads, sockets and subprocesses",
+            subprocesses=False,
+            not_covered=(
+                "Bugs of Deno or V8: one process with the rights of the host's user stands behind them.",
+                "Reading Deno's own cache and this package's worker files.",
+                "Memory and disk are one, and sampled ten times a second, on Linux only; CPU time is limited on Linux.",
+                "Code can falsify its own results through the `js` module.",
+            ),
+        )
+
+    def probe(self) -> Availability:
+        """See `Sandbox.probe`."""
+        try:
+            with self.open() as session:
+                result = session.run("6 * 7")
+        except SandboxError as error:
+            return Availability(ok=False, reason=str(error), install=_INSTALL)
+        if result.value != "42":
+            return Availability(ok=False, reason=f"the trial run failed: {result.error}", install=_INSTALL)
+        return Availability(ok=True)
+
+    def open(
+        self, workspace: Path | None = None, host_calls: HostCalls = NO_CALLS, limits: Limits = DEFAULT_LIMITS
+    ) -> WorkerSession:
+        """See `Sandbox.open`."""
+        return WorkerSession(
+            lambda: self._start(limits),
+            workspace=workspace,
+            host_calls=host_calls,
+            limits=limits,
+            watchdog=Watchdog(limits) if sys.platform == "linux" else None,
+        )
+
+    def _start(self, limits: Limits) -> WorkerProcess:
+        command = self._command()
+        pipes = Pipes.make()
+        try:
+            process = launcher.start(
+                command,
+                environment={"DENO_DIR": str(self._cache), "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"},
+                identity=None,
+                stdin=pipes.requests[0],
+                stdout=pipes.replies[1],
+                stderr=pipes.output[1],
+            )
+        except SandboxError:
+            pipes.close_host_ends()
+            raise
+        finally:
+            pipes.close_child_ends()
+        _confine(process, limits)
+        channel = pipes.channel(output_limit=limits.output_bytes, message_limit=limits.message_bytes + _REPLY_ROOM)
+        return WorkerProcess(process, channel)
+
+    def _command(self) -> list[str]:
+        found = self._deno or shutil.which("deno") or Path(sys.executable).with_name("deno")
+        if not Path(found).exists():
+            problem = f"Deno is not installed; {_INSTALL}"
+            raise SandboxUnavailableError(problem)
+        if not self._cache.is_dir():
+            problem = f"Deno has no cache at {self._cache}; {_INSTALL}"
+            raise SandboxUnavailableError(problem)
+        inside = Path(__file__).parent / "inside"
+        return [
+            *(str(found), "run", "--cached-only", "--no-prompt", "--no-config", "--no-lock", "--no-remote"),
+            f"--allow-read={self._cache},{inside}",
+            *(str(inside / "pyodide.mjs"), str(inside)),
+        ]
+
+
+def _default_cache() -> Path:
+    if set_by_user := os.environ.get("DENO_DIR"):
+        return Path(set_by_user)
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/deno"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "deno"
+
+
+def _confine(process: subprocess.Popen[bytes], limits: Limits) -> None:
+    """Set what Linux lets a parent set; no address-space limit, since V8 reserves far more than it uses."""
+    if sys.platform != "linux":
+        return
+    for kind, value in ((resource.RLIMIT_CPU, limits.cpu_seconds), (resource.RLIMIT_CORE, 0)):
+        try:
+            resource.prlimit(process.pid, kind, (value, value))
+        except ProcessLookupError:
+            # It ended at once; the session finds out why.
+            return
