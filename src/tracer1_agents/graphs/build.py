@@ -247,7 +247,7 @@ def trace_of(result: Mapping[str, Any]) -> Trace:
     """
     return Trace.model_validate(
         {
-            "instruction": result.get("instruction", ""),
+            "instruction": result.get("task", ""),
             "steps": result.get("forecast_log", []),
             "status": result["status"],
             "answer": result.get("answer"),

@@ -133,15 +133,16 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
 
     def _plan(self, state: PlannerState, settings: Settings, emit: Callable[[dict[str, Any]], None]) -> _Planning:
         """The whole of planning one step; yields effects, returns the state update."""
-        opening = _opening(state)
+        state, opening = _begin(state)
         if ended := _over_budget(state, settings, opening["started_at"]):
             return {**opening, **ended}
         step = state.get("step", 0) + 1
         observation = Observation.model_validate(state.get("observation") or {})
         tally = _Tally()
-        forecast, problem = yield from self._forecast(state, opening["instruction"], observation, settings, tally)
+        forecast, problem = yield from self._forecast(state, opening["task"], observation, settings, tally)
         usage = Usage.model_validate(state.get("usage") or {}) + tally.usage
-        update = {**opening, "planning": tally.as_json(), "usage": usage.model_dump()}
+        calls = state.get("planner_calls", 0) + tally.calls
+        update = {**opening, "planning": tally.as_json(), "usage": usage.model_dump(), "planner_calls": calls}
         if problem:
             status, detail = problem
             return {**update, "status": status.value, "detail": detail}
@@ -214,10 +215,18 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
             nudges, note = nudges + 1, f"{wording} was tried before and changed nothing; do something else"
 
 
-def _opening(state: PlannerState) -> dict[str, Any]:
-    """Task and clock, set at the first step of a run and kept."""
-    started = state.get("started_at") or time.time()
-    return {"instruction": state.get("instruction") or _task_of(state.get("messages", [])), "started_at": started}
+def _begin(state: PlannerState) -> tuple[PlannerState, dict[str, Any]]:
+    """The state to plan from, and what the update must say about the run as a whole.
+
+    A status at this point is that of an earlier run on the same thread: then everything starts anew.
+    """
+    fresh: dict[str, Any] = {}
+    if state.get("status"):
+        fresh = {"step": 0, "history": [], "execution": None, "forecast": None, "trail": [], "usage": Usage().model_dump()}
+        fresh |= {"planner_calls": 0, "status": None, "detail": "", "started_at": 0.0, "task": ""}
+        state = {**state, **fresh}  # type: ignore[typeddict-item]
+    task = state.get("task") or state.get("instruction") or _task_of(state.get("messages", []))
+    return state, {**fresh, "task": task, "started_at": state.get("started_at") or time.time()}
 
 
 def _task_of(messages: list[AnyMessage]) -> str:

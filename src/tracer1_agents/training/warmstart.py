@@ -250,7 +250,7 @@ def train(config: WarmstartConfig) -> None:
         progress.seconds += time.perf_counter() - began
         progress.tokens += batch.ids_BL.numel()
         if progress.step % 100 == 0:
-            _log(trainer, event="train", loss=round(sum(recent[-100:]) / 100, 4), **vars(progress))
+            _log(trainer, event="train", loss=round(sum(recent[-100:]) / len(recent[-100:]), 4), **vars(progress))
         done = progress.seconds >= trainer.minutes * 60
         if done or progress.seconds >= next_checkpoint:
             next_checkpoint += trainer.checkpoint_minutes * 60

@@ -1,0 +1,1 @@
+"""Trace to report: task sets, runs that resume, and tables."""

@@ -1,0 +1,131 @@
+"""Task sets in GAIA's format: metadata.jsonl with attachments beside it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from tracer1_agents.errors import DataError
+
+BUNDLED: Final = ("demo", "measure")
+_REQUIRED: Final = ("task_id", "Question")
+
+
+@dataclass(frozen=True)
+class GaiaTask:
+    """One question.
+
+    Attributes:
+        task_id: Unique in its set.
+        question: In words.
+        level: 1 to 3, 0 where the source gives none.
+        truth: The reference answer, None in a test split that hides it.
+        attachment: Path of the file that comes with it, None where there is none.
+        family: The generator's family for bundled tasks, else "".
+        trained_family: False for bundled tasks of a family that the shipped planner never trained on.
+    """
+
+    task_id: str
+    question: str
+    level: int = 0
+    truth: str | None = None
+    attachment: Path | None = None
+    family: str = ""
+    trained_family: bool = True
+
+
+@dataclass(frozen=True)
+class TaskSet:
+    """What a folder held.
+
+    Attributes:
+        folder: Where it was read.
+        tasks: In the order of the file.
+        problems: Lines that could not be read, each with file and line.
+        corpus: A search corpus beside the tasks, None where there is none.
+    """
+
+    folder: Path
+    tasks: tuple[GaiaTask, ...]
+    problems: tuple[DataError, ...] = field(default=())
+    corpus: Path | None = None
+
+
+def read_tasks(source: str | Path) -> TaskSet:
+    """Read a task set; a broken line is a problem in the result, the rest is read.
+
+    Args:
+        source: "demo" or "measure" (bundled), a folder with metadata.jsonl, or such a file.
+
+    Raises:
+        DataError: There is no metadata.jsonl at all.
+    """
+    if str(source) in BUNDLED and not Path(source).exists():
+        source = Path(str(resources.files("tracer1_agents") / "assets" / "tasks" / str(source)))
+    path = Path(source)
+    metadata = path / "metadata.jsonl" if path.is_dir() else path
+    if not metadata.is_file():
+        msg = f"no task set; expected a folder with metadata.jsonl, such a file, or one of {', '.join(BUNDLED)}"
+        raise DataError(msg, path=metadata)
+    tasks: list[GaiaTask] = []
+    problems: list[DataError] = []
+    seen: set[str] = set()
+    with metadata.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                task = _read_line(line, metadata, number)
+                if task.task_id in seen:
+                    msg = f"task_id {task.task_id!r} stands on an earlier line too; the second one is left out"
+                    raise DataError(msg, path=metadata, line=number)  # noqa: TRY301  (collected below)
+            except DataError as problem:
+                problems.append(problem)
+            else:
+                seen.add(task.task_id)
+                tasks.append(task)
+    corpus = metadata.parent / "corpus.jsonl"
+    return TaskSet(metadata.parent, tuple(tasks), tuple(problems), corpus if corpus.is_file() else None)
+
+
+def _read_line(line: str, path: Path, number: int) -> GaiaTask:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        msg = f"not JSON ({error.msg} at column {error.colno}): {line.strip()[:60]!r}"
+        raise DataError(msg, path=path, line=number) from None
+    if not isinstance(row, dict):
+        msg = f"expected an object with task_id and Question, got {type(row).__name__}"
+        raise DataError(msg, path=path, line=number)
+    for key in _REQUIRED:
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            msg = f"field {key!r} is missing or empty, got {row.get(key)!r}"
+            raise DataError(msg, path=path, line=number)
+    return _build(row, path, number)
+
+
+def _build(row: dict[str, Any], path: Path, number: int) -> GaiaTask:
+    try:
+        level = int(row.get("Level") or 0)
+    except (TypeError, ValueError):
+        msg = f"field 'Level' must be a number, got {row['Level']!r}"
+        raise DataError(msg, path=path, line=number) from None
+    name = str(row.get("file_name") or "")
+    if name and (Path(name).is_absolute() or ".." in Path(name).parts):
+        msg = f"field 'file_name' must name a file beside metadata.jsonl, got {name!r}"
+        raise DataError(msg, path=path, line=number)
+    notes = row.get("Annotator Metadata")
+    notes = notes if isinstance(notes, dict) else {}
+    truth = row.get("Final answer")
+    return GaiaTask(
+        task_id=row["task_id"],
+        question=row["Question"],
+        level=level,
+        truth=None if truth in (None, "?") else str(truth),
+        attachment=path.parent / name if name else None,
+        family=str(notes.get("family", "")),
+        trained_family=bool(notes.get("trained_family", True)),
+    )

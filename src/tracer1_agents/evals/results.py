@@ -1,0 +1,126 @@
+"""A run on disk: one JSON line a task, and a file beside it that says how the run was made.
+
+The results file is the resume point: what is in it is done. A line cut off by a kill is dropped on the next start, lines
+of tasks that failed for reasons outside the agent are done again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.types import Status, Trace
+
+REDO: Final = frozenset({Status.MODEL_ERROR.value, Status.INFRASTRUCTURE_ERROR.value, Status.CANCELLED.value})
+
+
+class TaskResult(BaseModel):
+    """One line of a results file.
+
+    Attributes:
+        task_id: Of the task.
+        level: 1 to 3, 0 where unknown.
+        family: Of a bundled task, else "".
+        trained_family: False for tasks of families the shipped planner never trained on.
+        prediction: The final answer.
+        correct: By GAIA's official rules; None where the truth is hidden.
+        status: How the run ended (`types.Status`), or "data_error" when the task could not start.
+        detail: For an unhappy end, why.
+        planner_calls: Re-asks included.
+        tokens: Planner tokens, input plus output.
+        seconds: Wall time.
+        trace: The whole episode, None for a task that could not start.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    task_id: str
+    level: int = 0
+    family: str = ""
+    trained_family: bool = True
+    prediction: str | None = None
+    correct: bool | None = None
+    status: str
+    detail: str = ""
+    planner_calls: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    trace: Trace | None = None
+
+
+class ResultsFile:
+    """Results of one run.
+
+    Args:
+        path: The JSONL file; `path` with suffix ".meta.json" holds how the run was made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.meta_path = path.with_suffix(".meta.json")
+
+    def resume(self, setup: dict[str, Any]) -> dict[str, TaskResult]:
+        """Finished results of an earlier, equal run; writes the metadata of a fresh one.
+
+        Args:
+            setup: What decides the results (model, tasks, horizon, ...); must equal that of the earlier run.
+
+        Raises:
+            ConfigurationError: The file belongs to a run with another setup.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.path.exists():
+            self.meta_path.write_text(json.dumps(setup, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            self.path.touch()
+            return {}
+        self._check_setup(setup)
+        done = {result.task_id: result for result in read_results(self.path)[0] if result.status not in REDO}
+        fresh = self.path.with_suffix(".tmp")
+        fresh.write_text("".join(_line(result) for result in done.values()), encoding="utf-8")
+        fresh.replace(self.path)
+        return done
+
+    def _check_setup(self, setup: dict[str, Any]) -> None:
+        try:
+            earlier = json.loads(self.meta_path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            msg = f"{self.path} exists but {self.meta_path.name} does not say how it was made; choose another --output"
+            raise ConfigurationError(msg) from None
+        plain = json.loads(json.dumps(setup))
+        changed = [key for key in plain if not key.startswith("info_") and earlier.get(key) != plain[key]]
+        if changed:
+            parts = ", ".join(f"{key} was {earlier.get(key)!r} and is {plain[key]!r}" for key in changed)
+            msg = f"{self.path} belongs to another run ({parts}); choose another --output or delete it"
+            raise ConfigurationError(msg)
+
+    def append(self, result: TaskResult) -> None:
+        """Add one finished task."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(_line(result))
+
+
+def _line(result: TaskResult) -> str:
+    return result.model_dump_json() + "\n"
+
+
+def read_results(path: Path) -> tuple[list[TaskResult], list[str]]:
+    """Results of a file, and a message for each line that is none.
+
+    Raises:
+        ConfigurationError: There is no such file.
+    """
+    if not path.is_file():
+        msg = f"{path}: no such results file; one is written by examples/gaia_agent.py --output"
+        raise ConfigurationError(msg)
+    results: list[TaskResult] = []
+    problems: list[str] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        try:
+            results.append(TaskResult.model_validate_json(line))
+        except ValidationError as error:
+            problems.append(f"{path}:{number}: not a result ({error.errors()[0]['msg']}); the line is left out")
+    return results, problems

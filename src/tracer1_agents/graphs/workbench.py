@@ -1,0 +1,80 @@
+"""One episode's workplace: a folder, the toolbox confined to it, a sandbox session, and the executor over all three.
+
+    with open_workbench(folder) as executor:
+        agent.invoke({"instruction": task}, context=Tracer1Context(toolbox=executor))
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tracer1_agents.errors import SandboxUnavailableError
+from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
+from tracer1_agents.sandboxes.choose import default_sandbox
+from tracer1_agents.sandboxes.lazy import LazySession
+from tracer1_agents.tools.base import ToolRegistry
+from tracer1_agents.tools.code import host_calls
+from tracer1_agents.tools.toolbox import default_toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tracer1_agents.sandboxes.base import Sandbox, Session
+    from tracer1_agents.tools.search import Corpus, WebBackend
+    from tracer1_agents.tools.vision import VisionModel
+
+
+def find_sandbox() -> tuple[Sandbox | None, str]:
+    """A sandbox that works here, or None and the reason.
+
+    Returns:
+        The sandbox and "", or None and a message that says what to install.
+    """
+    try:
+        return default_sandbox(), ""
+    except SandboxUnavailableError as error:
+        return None, str(error)
+
+
+@contextmanager
+def open_workbench(
+    workspace: Path,
+    *,
+    sandbox: Sandbox | None = None,
+    corpus: Path | Corpus | None = None,
+    web: WebBackend | None = None,
+    vision_model: VisionModel | None = None,
+    timeout: float = 60.0,
+) -> Iterator[ToolboxExecutor]:
+    """The default toolbox over one folder, for one episode.
+
+    Args:
+        workspace: The task's folder; tools see and write nothing else.
+        sandbox: Where `python` and code blocks run, started at first use; None turns them off.
+        corpus: For the search tools.
+        web: Search and fetch on the web; none by default.
+        vision_model: For the tools that look at pictures.
+        timeout: Seconds for one execution.
+
+    Yields:
+        An executor; leaving the block ends the sandbox.
+    """
+    registry: ToolRegistry
+
+    def start() -> Session:
+        if sandbox is None:  # pragma: no cover  (no session is made then)
+            raise AssertionError
+        return sandbox.open(workspace, host_calls(registry))
+
+    session = LazySession(start) if sandbox is not None else None
+    registry = ToolRegistry(
+        default_toolbox(workspace, corpus=corpus, web=web, sandbox=session, vision_model=vision_model)
+    )
+    close = session.close if session is not None else None
+    try:
+        yield ToolboxExecutor(registry, session=session, timeout=timeout, close=close)
+    finally:
+        if close is not None:
+            close()

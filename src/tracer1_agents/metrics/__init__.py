@@ -1,0 +1,1 @@
+"""Forecast against what happened, and how sure a rate is: pure functions."""

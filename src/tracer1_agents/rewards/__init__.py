@@ -1,0 +1,1 @@
+"""Execution and reference to a number: pure functions."""
