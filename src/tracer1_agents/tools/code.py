@@ -81,32 +81,29 @@ def code_tools(session: CodeSession | None, *, timeout: float = TIMEOUT) -> list
         if session is None:
             msg = "python is off here: configure a sandbox"
             raise ToolUnavailableError(msg)
-        return run_code(session, code, timeout=timeout), None
+        result = session.run(code, timeout=timeout)
+        return output_text(result, timeout), {"files": list(result.files)}
 
     return [make_tool(python)]
 
 
-def run_code(session: CodeSession, code: str, *, timeout: float = TIMEOUT) -> str:
-    """What a block of code printed, then the value of its last expression, then the files it wrote.
+def output_text(result: CodeResult, timeout: float) -> str:
+    """What a block of code printed, then the value of its last expression.
 
     Args:
-        session: Where it runs.
-        code: Python source.
-        timeout: Seconds.
+        result: Of the run.
+        timeout: Seconds it had.
 
     Raises:
         ToolError: The code failed: "NameError: ...", followed by what it had printed.
-        SandboxError: The sandbox failed.
     """
-    result = session.run(code, timeout=timeout)
     printed = result.stdout.strip("\n")
     if not result.ok:
         problem = f"TimeoutError: the code ran longer than {format_number(timeout)} seconds"
         if not result.timed_out:
             problem = result.error or "Error: the code failed without a message"
         raise ToolError(f"{problem}\nprinted before: {cut(printed, _KEPT_OUTPUT)}" if printed else problem)
-    parts = [printed, result.value or "", f"wrote {', '.join(result.files)}" if result.files else ""]
-    return "\n".join(part for part in parts if part) or _NO_OUTPUT
+    return "\n".join(part for part in (printed, result.value) if part) or _NO_OUTPUT
 
 
 def host_calls(registry: ToolRegistry) -> dict[str, Callable[..., Any]]:

@@ -7,7 +7,8 @@ only description of its arguments: names the schema does not have are refused, w
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, get_type_hints
+import re
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 Output = tuple[str, Any]
 
 # A model that writes expression=5 means "5": refusing it would teach nothing.
-_CONFIG = ConfigDict(extra="forbid", coerce_numbers_to_str=True, arbitrary_types_allowed=True)
+_CONFIG: Final = ConfigDict(extra="forbid", coerce_numbers_to_str=True, arbitrary_types_allowed=True)
+_SUBJECT: Final = re.compile(r"^\w+ should")  # "Input should", "List should": the argument's name says more
 
 
 def arguments_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
@@ -91,5 +93,5 @@ def _explain(error: ValidationError, takes: str) -> str:
     name = str(first["loc"][0]) if first["loc"] else "arguments"
     if first["type"] == "missing":
         return f'argument "{name}" is missing; {takes}'
-    problem = first["msg"].replace("Input should", "should").removeprefix("Value error, ")
+    problem = _SUBJECT.sub("should", first["msg"]).removeprefix("Value error, ")
     return f'argument "{name}" {problem}, got {short(repr(first["input"]))}; {takes}'
