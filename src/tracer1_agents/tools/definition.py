@@ -17,7 +17,7 @@ from tracer1_agents.errors import ToolError
 from tracer1_agents.tools.formatting import short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
 Output = tuple[str, Any]
 
@@ -36,12 +36,15 @@ def arguments_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
     return create_model(f"{name}_arguments", __config__=_CONFIG, **dict(fields))
 
 
-def make_tool(function: Callable[..., Output]) -> StructuredTool:
+def make_tool(
+    function: Callable[..., Output], *, coroutine: Callable[..., Awaitable[Output]] | None = None
+) -> StructuredTool:
     """A tool of this toolbox.
 
     Args:
         function: Annotated arguments (`Annotated[type, Field(description=...)]`), a docstring for the model, and
             `(text, value)` as its result.
+        coroutine: The same for async callers, where cancelling must reach further than a thread.
     """
     hints = get_type_hints(function, include_extras=True)
     fields = {
@@ -53,6 +56,7 @@ def make_tool(function: Callable[..., Output]) -> StructuredTool:
         description=inspect.getdoc(function) or "",
         args_schema=arguments_model(function.__name__, fields),
         func=function,
+        coroutine=coroutine,
         response_format="content_and_artifact",
     )
 

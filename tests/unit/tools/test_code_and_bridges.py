@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -27,6 +28,7 @@ class Result:
     value: str | None = None
     error: str | None = None
     timed_out: bool = False
+    state_lost: bool = False
     files: tuple[str, ...] = ()
 
 
@@ -58,6 +60,11 @@ class Session:
         ),
         (Result(ok=False, error="KeyError: 1", stdout="a\n"), False, "error: KeyError: 1\nprinted before: a"),
         (Result(ok=False, timed_out=True), False, "error: TimeoutError: the code ran longer than 30 seconds"),
+        (
+            Result(ok=False, timed_out=True, state_lost=True),
+            False,
+            "error: TimeoutError: the code ran longer than 30 seconds; Python was restarted, its variables are gone",
+        ),
         (Result(ok=False), False, "error: Error: the code failed without a message"),
     ],
 )
@@ -67,6 +74,28 @@ def test_python(folder: Path, result: Result, ok: object, text: str) -> None:
     assert (done.ok, done.text, done.infrastructure) == (ok, text, False)
     assert session.seen == [("print(2 + 2)", 30.0)]
     assert done.value == ({"files": list(result.files)} if ok else None)
+
+
+def test_python_from_async_code_in_a_thread(folder: Path) -> None:
+    box = ToolRegistry(default_toolbox(folder, sandbox=Session(Result(stdout="4"))))
+    assert asyncio.run(box.arun("python", {"code": "1"})).text == "4"
+
+
+def test_cancelling_reaches_the_session(folder: Path) -> None:
+    class Cancellable(Session):
+        async def arun(self, code: str, *, timeout: float) -> Result:  # noqa: ASYNC109  (as the session has it)
+            try:
+                await asyncio.sleep(timeout)
+            except asyncio.CancelledError:
+                self.seen.append("killed")
+                raise
+            return self.run(code, timeout=timeout)
+
+    session = Cancellable(Result())
+    box = ToolRegistry(default_toolbox(folder, sandbox=session))
+    done = asyncio.run(box.arun("python", {"code": "1"}, timeout=0.05))
+    assert done.text == "error: python took longer than 0.05 seconds"
+    assert session.seen == ["killed"]
 
 
 def test_a_broken_sandbox_is_not_broken_code(folder: Path) -> None:

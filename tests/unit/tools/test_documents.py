@@ -13,6 +13,7 @@ from PIL import Image
 from pptx.util import Inches
 from reportlab.pdfgen.canvas import Canvas
 
+from tracer1_agents.tools import office
 from tracer1_agents.tools import workspace as workspace_module
 
 if TYPE_CHECKING:
@@ -78,6 +79,15 @@ def test_pdf_without_text_and_with_a_password(box: ToolRegistry, folder: Path) -
     writer.encrypt("secret", algorithm="RC4-128")
     writer.write(folder / "locked.pdf")
     assert inspect(box, "locked.pdf") == 'error: "locked.pdf" cannot be read as pdf: it is protected by a password'
+
+
+def test_pdf_with_too_many_pages(box: ToolRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(office, "_PAGE_LIMIT", 1)
+    writer = pypdf.PdfWriter()
+    for _ in range(2):
+        writer.add_blank_page(100, 100)
+    writer.write(folder / "a.pdf")
+    assert inspect(box, "a.pdf") == 'error: "a.pdf" cannot be read as pdf: more than 1 pages'
 
 
 def test_docx(box: ToolRegistry, folder: Path) -> None:

@@ -94,7 +94,7 @@ def test_folders_pipes_and_endless_names(box: ToolRegistry, folder: Path) -> Non
 
 
 @given(st.text(max_size=40))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 def test_no_text_names_a_file_outside(folder: Path, name: str) -> None:
     try:
         path = Workspace(folder).file(name)

@@ -135,6 +135,12 @@ def test_what_cannot_be_plotted(box: ToolRegistry, folder: Path, columns: tuple[
     assert not (folder / "plot.png").exists()
 
 
+def test_nothing_to_plot(box: ToolRegistry, folder: Path) -> None:
+    (folder / "t.csv").write_text("a,b\n1,\n")
+    call = {"file_path": "t.csv", "x": "a", "y": "b"}
+    assert box.run("plot", call).text == "error: there are 0 rows to draw; a plot takes 1 to 10000"
+
+
 def test_a_dollar_sign_is_no_formula(box: ToolRegistry, folder: Path) -> None:
     (folder / "t.csv").write_text("$a_{$,$b$\n$x^{$,1\n")
     assert box.run("plot", {"file_path": "t.csv", "x": "$a_{$", "y": "$b$"}).ok

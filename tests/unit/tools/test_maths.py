@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer1_agents.tools.base import ToolRegistry
@@ -99,6 +99,7 @@ def test_whole_numbers_are_exact(left: int, right: int, sign: str) -> None:
     assert calculate(f"({left}) {sign} ({right})") == expected
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_is_a_number_or_a_refusal(text: str) -> None:
     done = calculator(text)
@@ -170,6 +171,7 @@ def test_solver_wants_a_name_for_its_unknown() -> None:
     assert "the variable must be a name" in solver("x = 1", variable="x; import os")
 
 
+@settings(deadline=None)  # the first example imports sympy
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=4, unique=True))
 def test_solver_finds_the_roots_it_was_given(roots: list[int]) -> None:
     assert solve("*".join(f"(x - ({root}))" for root in roots)) == sorted(roots)
