@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MEMBER_LIMIT: Final = 200
 SIZE_LIMIT: Final = 100_000_000  # bytes, all members together
-OFFICE_LIMIT: Final = 300_000_000  # bytes of XML and media inside one xlsx, docx or pptx
+OFFICE_LIMIT: Final = 200_000_000  # bytes of XML and media inside one xlsx, docx or pptx
 RATIO_LIMIT: Final = 200  # deflate reaches 1032 only on constant data
 _SMALL: Final = 1_000_000  # below this a high ratio is harmless
 _NAME_LIMIT: Final = 200  # bytes
@@ -81,12 +81,16 @@ def _checked_members(opened: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, str
 
 
 def _wanted(member: zipfile.ZipInfo) -> bool:
-    hidden = PurePosixPath(member.filename).name.startswith(".")
+    hidden = _member_path(member).name.startswith(".")
     return not (member.is_dir() or hidden or member.filename.startswith("__MACOSX/"))  # resource forks, not content
 
 
+def _member_path(member: zipfile.ZipInfo) -> PurePosixPath:
+    return PurePosixPath(member.filename.replace("\\", "/"))  # some Windows programs write backslashes
+
+
 def _base_name(member: zipfile.ZipInfo) -> str:
-    path = PurePosixPath(member.filename.replace("\\", "/"))
+    path = _member_path(member)
     unsafe = path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or not path.name.isprintable()
     if unsafe or len(path.name.encode()) > _NAME_LIMIT:
         msg = f'unsafe member name "{short(member.filename, 60)}"'

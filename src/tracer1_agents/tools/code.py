@@ -6,7 +6,8 @@ Code that fails is an observation; a sandbox that fails is a `SandboxError` and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -59,12 +60,26 @@ class CodeResult(Protocol):
         """Files it wrote."""
         ...
 
+    @property
+    def state_lost(self) -> bool:
+        """Whether the next run starts without the variables of this one."""
+        ...
+
 
 class CodeSession(Protocol):
     """One interpreter whose variables live from run to run."""
 
     def run(self, code: str, *, timeout: float) -> CodeResult:
         """Run code, at most `timeout` seconds. Raises `SandboxError` when the sandbox itself fails."""
+        ...
+
+
+@runtime_checkable
+class AsyncCodeSession(CodeSession, Protocol):
+    """A session that can be cancelled."""
+
+    async def arun(self, code: str, *, timeout: float) -> CodeResult:  # noqa: ASYNC109  (the session ends the code)
+        """`run` without blocking; cancelling it stops the code."""
         ...
 
 
@@ -78,35 +93,47 @@ def code_tools(session: CodeSession | None, *, timeout: float = TIMEOUT) -> list
 
     def python(code: Annotated[str, Field(description="Python; variables stay for the next call")]) -> Output:
         """Run Python code in a sandbox; print what you need to see."""
-        if session is None:
-            msg = "python is off here: configure a sandbox"
-            raise ToolUnavailableError(msg)
-        return run_code(session, code, timeout=timeout), None
+        return _output(_configured(session).run(code, timeout=timeout), timeout)
 
-    return [make_tool(python)]
+    async def cancellable(code: str) -> Output:
+        present = _configured(session)
+        if isinstance(present, AsyncCodeSession):
+            return _output(await present.arun(code, timeout=timeout), timeout)
+        return await asyncio.to_thread(python, code)
+
+    return [make_tool(python, coroutine=cancellable)]
 
 
-def run_code(session: CodeSession, code: str, *, timeout: float = TIMEOUT) -> str:
-    """What a block of code printed, then the value of its last expression, then the files it wrote.
+def _configured(session: CodeSession | None) -> CodeSession:
+    if session is None:
+        msg = "python is off here: configure a sandbox"
+        raise ToolUnavailableError(msg)
+    return session
+
+
+def _output(result: CodeResult, timeout: float) -> Output:
+    return output_text(result, timeout), {"files": list(result.files)}
+
+
+def output_text(result: CodeResult, timeout: float) -> str:
+    """What a block of code printed, then the value of its last expression.
 
     Args:
-        session: Where it runs.
-        code: Python source.
-        timeout: Seconds.
+        result: Of the run.
+        timeout: Seconds it had.
 
     Raises:
         ToolError: The code failed: "NameError: ...", followed by what it had printed.
-        SandboxError: The sandbox failed.
     """
-    result = session.run(code, timeout=timeout)
     printed = result.stdout.strip("\n")
     if not result.ok:
         problem = f"TimeoutError: the code ran longer than {format_number(timeout)} seconds"
         if not result.timed_out:
             problem = result.error or "Error: the code failed without a message"
+        if result.state_lost:
+            problem += "; Python was restarted, its variables are gone"
         raise ToolError(f"{problem}\nprinted before: {cut(printed, _KEPT_OUTPUT)}" if printed else problem)
-    parts = [printed, result.value or "", f"wrote {', '.join(result.files)}" if result.files else ""]
-    return "\n".join(part for part in parts if part) or _NO_OUTPUT
+    return "\n".join(part for part in (printed, result.value) if part) or _NO_OUTPUT
 
 
 def host_calls(registry: ToolRegistry) -> dict[str, Callable[..., Any]]:

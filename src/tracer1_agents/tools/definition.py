@@ -7,7 +7,8 @@ only description of its arguments: names the schema does not have are refused, w
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, get_type_hints
+import re
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -16,12 +17,13 @@ from tracer1_agents.errors import ToolError
 from tracer1_agents.tools.formatting import short
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
 Output = tuple[str, Any]
 
 # A model that writes expression=5 means "5": refusing it would teach nothing.
-_CONFIG = ConfigDict(extra="forbid", coerce_numbers_to_str=True, arbitrary_types_allowed=True)
+_CONFIG: Final = ConfigDict(extra="forbid", coerce_numbers_to_str=True, arbitrary_types_allowed=True)
+_SUBJECT: Final = re.compile(r"^\w+ should")  # "Input should", "List should": the argument's name says more
 
 
 def arguments_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
@@ -34,12 +36,15 @@ def arguments_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
     return create_model(f"{name}_arguments", __config__=_CONFIG, **dict(fields))
 
 
-def make_tool(function: Callable[..., Output]) -> StructuredTool:
+def make_tool(
+    function: Callable[..., Output], *, coroutine: Callable[..., Awaitable[Output]] | None = None
+) -> StructuredTool:
     """A tool of this toolbox.
 
     Args:
         function: Annotated arguments (`Annotated[type, Field(description=...)]`), a docstring for the model, and
             `(text, value)` as its result.
+        coroutine: The same for async callers, where cancelling must reach further than a thread.
     """
     hints = get_type_hints(function, include_extras=True)
     fields = {
@@ -51,6 +56,7 @@ def make_tool(function: Callable[..., Output]) -> StructuredTool:
         description=inspect.getdoc(function) or "",
         args_schema=arguments_model(function.__name__, fields),
         func=function,
+        coroutine=coroutine,
         response_format="content_and_artifact",
     )
 
@@ -91,5 +97,5 @@ def _explain(error: ValidationError, takes: str) -> str:
     name = str(first["loc"][0]) if first["loc"] else "arguments"
     if first["type"] == "missing":
         return f'argument "{name}" is missing; {takes}'
-    problem = first["msg"].replace("Input should", "should").removeprefix("Value error, ")
+    problem = _SUBJECT.sub("should", first["msg"]).removeprefix("Value error, ")
     return f'argument "{name}" {problem}, got {short(repr(first["input"]))}; {takes}'

@@ -21,7 +21,7 @@ from tracer1_agents.tools.office import read_docx, read_pdf, read_pptx
 from tracer1_agents.tools.plain_text import read_text, tidy
 from tracer1_agents.tools.table_tools import headlines
 from tracer1_agents.tools.tables import SUFFIXES as TABLE_SUFFIXES
-from tracer1_agents.tools.tables import Table, file_part, read_table, read_tables
+from tracer1_agents.tools.tables import Table, file_part, named_tables
 from tracer1_agents.tools.workspace import reading
 
 if TYPE_CHECKING:
@@ -62,16 +62,16 @@ def inspect_file(workspace: Workspace, name: str) -> str:
     path = workspace.file(file_name)
     suffix = path.suffix.lower()
     if suffix in TABLE_SUFFIXES:
-        return _tables_text(read_tables(workspace, name) if name == file_name else [read_table(workspace, name)])
+        return _tables_text(named_tables(workspace, name))
     if suffix in IMAGE_SUFFIXES:
         width, height = image_size(workspace, name)
         return f"image, {width} x {height} pixels; use ocr or visualizer to read it"
     if suffix == ".zip":
-        with reading(name, "zip"):
+        with reading(path, name, "zip"):
             files = unpack(path, workspace.root)
         return f"archive, {len(files)} files: {', '.join(files)}"
     kind = suffix.removeprefix(".") or "text"
-    with reading(name, kind):
+    with reading(path, name, kind):
         return _READERS.get(suffix, _read_plain)(path) or NOTHING
 
 

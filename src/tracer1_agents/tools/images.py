@@ -64,7 +64,7 @@ def open_image(workspace: Workspace, name: str) -> Iterator[Any]:
         raise ToolError(msg)
     pillow = optional("PIL.Image", "reading images")
     operations = optional("PIL.ImageOps", "reading images")
-    with reading(name, kind), pillow.open(path, formats=_FORMATS) as image:
+    with reading(path, name, kind), pillow.open(path, formats=_FORMATS) as image:
         if image.width * image.height > PIXEL_LIMIT:
             msg = f"it has more than {PIXEL_LIMIT // 1_000_000} megapixels"
             raise ValueError(msg)

@@ -27,7 +27,9 @@ DEGREE_LIMIT: Final = 12
 _EXPANSION_LIMIT: Final = 60  # factors of a product of powers before it is expanded
 _SPECIAL_LIMIT: Final = 2  # roots, absolute values, logarithms and unknown exponents in one equation
 _EQUATION_LENGTH: Final = 200
-_IMPLICIT_PRODUCT: Final = re.compile(r"((?<![\w.])[0-9.]+(?:[eE][+-]?[0-9]+)?|\))\s*(?=[A-Za-z(])(?![eE][+-]?[0-9])")
+_IMPLICIT_PRODUCT: Final = re.compile(
+    r"((?<![\w.])[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\))\s*(?=[A-Za-z(])(?![eE][+-]?[0-9])"
+)
 _ZERO: Final = 1e-9  # an imaginary part below this is rounding
 
 

@@ -18,7 +18,7 @@ from tracer1_agents.tools.table_questions import (
     select,
     wanted_cell,
 )
-from tracer1_agents.tools.tables import Table, read_table, read_tables
+from tracer1_agents.tools.tables import Table, named_tables, read_table
 
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
@@ -31,7 +31,7 @@ _VALUE_ROWS: Final = 1_000  # rows in the JSON value; the text is cut elsewhere
 FilePath = Annotated[str, Field(description=_TABLE)]
 Column = Annotated[str, Field(description="Name of a column")]
 Value = str | int | float | bool
-CsvName = Annotated[str, Field(description='A .csv name to save the rows under, for example "kept.csv"')]
+_CSV_NAME: Final = Field(description='A .csv name to save the rows under, for example "kept.csv"')
 
 
 def table_tools(workspace: Workspace) -> list[BaseTool]:
@@ -49,8 +49,8 @@ def headlines(tables: list[Table]) -> list[str]:
 def _question_tools(workspace: Workspace) -> list[BaseTool]:
     def table_columns(file_path: FilePath) -> Output:
         """Show how many rows a table has and the names of its columns."""
-        tables = read_tables(workspace, file_path)
-        return "\n".join(headlines(tables)), list(read_table(workspace, file_path).columns)
+        tables = named_tables(workspace, file_path)
+        return "\n".join(headlines(tables)), list(tables[0].columns)
 
     def table_aggregate(
         file_path: FilePath,
@@ -87,7 +87,7 @@ def _row_tools(workspace: Workspace) -> list[BaseTool]:
         column: Column,
         operator: Annotated[Operator, Field(description="How the cell must compare with value")],
         value: Annotated[Value, Field(description="A number or a text")],
-        output: CsvName | None = None,
+        output: Annotated[str | None, _CSV_NAME] = None,
     ) -> Output:
         """List the rows of a table whose column compares with a value, and save them if output is given."""
         table = read_table(workspace, file_path)
@@ -116,7 +116,7 @@ def _join_tools(workspace: Workspace) -> list[BaseTool]:
         left_path: FilePath,
         right_path: FilePath,
         on: Annotated[str, Field(description="A column that both tables have")],
-        output: CsvName,
+        output: Annotated[str, _CSV_NAME],
     ) -> Output:
         """Join two tables on a column they share and save the result: only rows found in both."""
         joined = join(read_table(workspace, left_path), read_table(workspace, right_path), on)

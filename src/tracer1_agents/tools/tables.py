@@ -13,7 +13,6 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import ToolError
@@ -107,7 +106,7 @@ def read_tables(workspace: Workspace, name: str) -> list[Table]:
     if path.suffix.lower() not in SUFFIXES:
         msg = f'"{name}" is not a table (csv, tsv, xlsx)'
         raise ToolError(msg)
-    with reading(name, kind):
+    with reading(path, name, kind):
         tables = _read_workbook(path) if kind == "xlsx" else [_build(_csv_rows(path, kind))]
         found = [table for table in tables if table.columns]
         if not found:
@@ -122,10 +121,11 @@ def read_table(workspace: Workspace, name: str) -> Table:
     Raises:
         ToolError: As `read_tables`, or no sheet of that name.
     """
-    file_name, mark, sheet = name.rpartition("#")
-    if not mark or workspace.contains(name) or not file_name.lower().endswith(".xlsx"):
-        return read_tables(workspace, name)[0]
+    file_name = file_part(workspace, name)
     tables = read_tables(workspace, file_name)
+    if file_name == name:
+        return tables[0]
+    sheet = name.removeprefix(f"{file_name}#")
     for table in tables:
         if _loose(table.sheet or "") == _loose(sheet):
             return table
@@ -133,9 +133,16 @@ def read_table(workspace: Workspace, name: str) -> Table:
     raise ToolError(msg)
 
 
+def named_tables(workspace: Workspace, name: str) -> list[Table]:
+    """Every table of a file, or the one sheet that the name asks for; raises as `read_table`."""
+    return read_tables(workspace, name) if file_part(workspace, name) == name else [read_table(workspace, name)]
+
+
 def file_part(workspace: Workspace, name: str) -> str:
-    """The file of a name that may carry a sheet."""
-    return name if workspace.contains(name) else str(PurePosixPath(name.partition("#")[0]))
+    """The file of a name that may carry a sheet: "book.xlsx" of "book.xlsx#Sheet2"."""
+    file_name, mark, _ = name.rpartition("#")
+    has_sheet = mark and file_name.lower().endswith(".xlsx") and not workspace.contains(name)
+    return file_name if has_sheet else name
 
 
 def _loose(name: str) -> str:

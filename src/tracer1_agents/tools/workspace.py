@@ -119,10 +119,11 @@ class Workspace:
 
 
 @contextmanager
-def reading(name: str, kind: str) -> Iterator[None]:
+def reading(path: Path, name: str, kind: str) -> Iterator[None]:
     """Turn whatever a parser throws at a broken file into one `ToolError`.
 
     Args:
+        path: The file; its folder is cut out of the message.
         name: The file as the model named it.
         kind: What it was read as, for example "xlsx".
     """
@@ -131,7 +132,7 @@ def reading(name: str, kind: str) -> Iterator[None]:
     except (ToolError, ConfigurationError):
         raise
     except Exception as error:  # parsers raise anything on hostile bytes
-        reason = short(str(error) or type(error).__name__, 120)
+        reason = short(str(error).replace(f"{path.parent}{os.sep}", "") or type(error).__name__, 120)
         msg = f'"{name}" cannot be read as {kind}: {reason}'
         raise ToolError(msg) from error
 

@@ -111,6 +111,8 @@ def test_an_ambiguous_column_is_refused(box: ToolRegistry, folder: Path) -> None
         ("qty", "!=", 2, ["008", "009"]),  # an empty cell is not 2
         ("city", "=", "BERLIN", ["007", "009"]),
         ("city", "contains", "OM", ["008"]),
+        ("qty", "=", True, []),
+        ("qty", "=", "", ["008"]),  # nothing is like nothing
         ("city", ">", "c", ["008"]),
         ("city", ">", 3, []),  # text is neither more nor less than a number
         ("code", "=", "007", ["007"]),
@@ -149,6 +151,14 @@ def test_sort(box: ToolRegistry) -> None:
 def test_sort_limit_beyond_the_table(box: ToolRegistry) -> None:
     text = box.run("table_sort", {"file_path": "sales.csv", "column": "qty", "limit": 9}).text
     assert text.startswith("first 3 of 3 rows by qty\n")
+
+
+def test_join_names_stay_unique(box: ToolRegistry, folder: Path) -> None:
+    (folder / "l.csv").write_text("k,a,a_right\n1,2,3\n")
+    (folder / "r.csv").write_text("k,a\n1,4\n")
+    call = {"left_path": "l.csv", "right_path": "r.csv", "on": "k", "output": "o.csv"}
+    text = "joined, 1 rows, columns: k, a, a_right, a_right_right; saved as o.csv"
+    assert box.run("table_join", call).text == text
 
 
 def test_join(box: ToolRegistry, folder: Path) -> None:
@@ -191,11 +201,11 @@ def test_headers_without_names_or_with_the_same(box: ToolRegistry, folder: Path)
 
 
 def test_workbook_cells(box: ToolRegistry, folder: Path) -> None:
-    row = [1, 2.5, "text", True, dt.datetime(2024, 5, 1), dt.datetime(2024, 5, 1, 9, 30), None, "12"]  # noqa: DTZ001  (spreadsheets have no zones)
+    row = [1, 2.5, "text", True, dt.datetime(2024, 5, 1), dt.datetime(2024, 5, 1, 9, 30), dt.time(9, 5), "12"]  # noqa: DTZ001  (spreadsheets have no zones)
     save_workbook(folder / "t.xlsx", {"Data": [["a", "b", "c", "d", "e", "f", "g", "h"], row], "Empty": []})
     done = box.run("inspect_file_as_text", {"file_path": "t.xlsx"})
     head = "table, 1 rows, columns: a, b, c, d, e, f, g, h"
-    assert done.text == f"{head}\n1, 2.5, text, TRUE, 2024-05-01, 2024-05-01 09:30:00, , 12"
+    assert done.text == f"{head}\n1, 2.5, text, TRUE, 2024-05-01, 2024-05-01 09:30:00, 09:05:00, 12"
     assert box.run("table_columns", {"file_path": "t.xlsx"}).text == head
 
 
@@ -207,9 +217,9 @@ def test_workbook_with_several_sheets(box: ToolRegistry, folder: Path) -> None:
     total = {"column": "b", "operation": "sum"}
     assert box.run("table_aggregate", {**total, "file_path": "t.xlsx#two"}).text == "5"
     assert box.run("table_aggregate", {**total, "file_path": "t.xlsx"}).text == 'error: no column "b"; columns: a'
+    assert box.run("table_columns", {"file_path": "t.xlsx#Two"}).text == "table, 2 rows, columns: b"
     missing = box.run("table_columns", {"file_path": "t.xlsx#Three"})
-    assert missing.text.startswith('error: no file "t.xlsx#Three"')
-    assert "no sheet" in box.run("table_aggregate", {**total, "file_path": "t.xlsx#Three"}).text
+    assert missing.text == 'error: no sheet "Three"; sheets: One, Two'
 
 
 def test_declared_but_empty_cells_cost_nothing(box: ToolRegistry, folder: Path) -> None:
@@ -231,6 +241,13 @@ def test_too_many_rows_are_refused(box: ToolRegistry, folder: Path, monkeypatch:
     assert box.run("table_columns", {"file_path": "sales.csv"}).text.startswith(
         'error: "sales.csv" cannot be read as csv: more than 2 rows'
     )
+
+
+def test_too_many_cells_are_refused(box: ToolRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "CELL_LIMIT", 20)
+    assert box.run("table_columns", {"file_path": "sales.csv"}).ok  # 4 rows of 4
+    (folder / "wide.csv").write_text("a\n" * 10 + "1,2,3\n")  # 13 cells, but 33 once every row is as wide
+    assert "more than 20 cells" in box.run("table_columns", {"file_path": "wide.csv"}).text
 
 
 def test_not_a_table_and_no_such_file(box: ToolRegistry, folder: Path) -> None:
