@@ -1,6 +1,6 @@
 """`create_tracer1_agent`: model and tools in, compiled LangGraph out.
 
-    plan -> toolbox | ground -> observe -> plan ...      until a status is set
+    begin -> plan -> toolbox | ground -> observe -> plan ...      until a status is set
 
 The same compiled graph serves inference, replay and training rollouts; what changes is the policy and the executor,
 handed in here or per run through `context=Tracer1Context(...)`.
@@ -17,7 +17,7 @@ from langgraph.graph import START, StateGraph
 
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.loop_guard import LoopGuard
-from tracer1_agents.graphs.nodes import ExecutorNode, ObserveNode, after_observe, after_plan
+from tracer1_agents.graphs.nodes import ExecutorNode, ObserveNode, after_begin, after_observe, after_plan, begin
 from tracer1_agents.graphs.planner_node import PlannerNode
 from tracer1_agents.graphs.settings import Settings, Tracer1Context
 from tracer1_agents.graphs.state import AgentInput, AgentOutput, AgentState
@@ -133,11 +133,13 @@ def build_graph(
 ) -> CompiledStateGraph[AgentState, Tracer1Context, AgentInput, AgentOutput]:
     """The compiled loop for given settings; `create_tracer1_agent` is the friendly way in."""
     graph = StateGraph(AgentState, context_schema=Tracer1Context, input_schema=AgentInput, output_schema=AgentOutput)
+    graph.add_node("begin", begin, input_schema=AgentState)
     graph.add_node("plan", PlannerNode(settings), input_schema=AgentState)
     graph.add_node("toolbox", ExecutorNode(settings, "toolbox"), input_schema=AgentState)
     graph.add_node("ground", ExecutorNode(settings, "grounder"), input_schema=AgentState)
     graph.add_node("observe", ObserveNode(settings), input_schema=AgentState)
-    graph.add_edge(START, "plan")
+    graph.add_edge(START, "begin")
+    graph.add_conditional_edges("begin", after_begin)
     graph.add_conditional_edges("plan", after_plan)
     graph.add_edge("toolbox", "observe")
     graph.add_edge("ground", "observe")
