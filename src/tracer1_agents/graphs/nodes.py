@@ -1,4 +1,7 @@
-"""The other nodes of the loop: `begin` clears the table, `toolbox` and `ground` carry out the first pair, `observe` takes in what came back."""
+"""The other nodes of the loop.
+
+`begin` clears the table, `toolbox` and `ground` carry out the first pair, `observe` takes in what came back.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.space import Code, Finish, ToolCall
-from tracer1_agents.graphs.loop_guard import mark, remember
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.graphs.state import AgentState, STEPS_PER_TURN, fresh_run, no_room, observation_of, task_of
+from tracer1_agents.graphs.loop_guard import mark, remember
+from tracer1_agents.graphs.state import STEPS_PER_TURN, AgentState, fresh_run, no_room, observation_of, task_of
 from tracer1_agents.planner.history import last_k
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, StepRecord, Usage
 
@@ -35,7 +38,15 @@ def begin(state: AgentState) -> dict[str, Any]:
         raise ConfigurationError(msg)
     taken_over = {"task": task, "instruction": "", "seen": state.get("observation") or {}, "observation": {}}
     ended = no_room() if state.get("remaining_steps", STEPS_PER_TURN) < _LEAST_STEPS else {}
-    return {**fresh_run(), **taken_over, "planning": {}, "answer": None, "tool_errors": 0, "forecast_log": None, **ended}
+    return {
+        **fresh_run(),
+        **taken_over,
+        "planning": {},
+        "answer": None,
+        "tool_errors": 0,
+        "forecast_log": None,
+        **ended,
+    }
 
 
 def after_begin(state: AgentState) -> Literal["plan", "__end__"]:
@@ -169,4 +180,3 @@ def _stopped(execution: Execution, errors: int, settings: Settings) -> dict[str,
         return {}
     status = Status.INFRASTRUCTURE_ERROR if execution.infrastructure else Status.TOOL_ERROR
     return {"status": status.value, "detail": f"{errors} executions in a row failed; the last: {execution.text[:300]}"}
-

@@ -19,7 +19,6 @@ from langgraph.runtime import get_runtime
 from tracer1_agents.actions.match import similarity
 from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.loop_guard import mark
-from tracer1_agents.graphs.settings import Settings
 from tracer1_agents.graphs.state import STEPS_PER_TURN, PlannerState, fresh_run, no_room, observation_of, task_of
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.history import last_k
@@ -27,6 +26,7 @@ from tracer1_agents.planner.prompt import build_messages
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, Usage
 
 if TYPE_CHECKING:
+    from tracer1_agents.graphs.settings import Settings
     from tracer1_agents.planner.policy import PolicyReply
     from tracer1_agents.planner.prompt import Message
 

@@ -2,8 +2,8 @@
 
 The current forecast is replaced each step; `forecast_log` only grows, by one `StepRecord` a step. Screenshots are
 references. What comes in (`instruction`, `observation`) is taken over by the first node and emptied, so that the next
-run on the same thread cannot mistake it for its own. `messages` is there for host graphs: the task comes in as its last human message, the answer goes out as an
-AI message.
+run on the same thread cannot mistake it for its own. `messages` is there for host graphs: the task comes in as its last
+human message, the answer goes out as an AI message.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.graph.message import add_messages
-from langgraph.managed import RemainingSteps
+from langgraph.managed import RemainingSteps  # noqa: TC002  (LangGraph reads the annotations)
 from typing_extensions import TypedDict
 
 from tracer1_agents.types import Observation, Status, Usage
