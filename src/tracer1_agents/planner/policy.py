@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
@@ -101,7 +101,7 @@ class Retries:
 
     def wait(self, attempt: int) -> float:
         """Seconds to wait after failed attempt number `attempt` (from 1)."""
-        return min(self.longest_wait, self.first_wait * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+        return min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
 
 
 class ChatModelPolicy:
@@ -195,7 +195,7 @@ def _is_busy(error: Exception) -> bool:
     return status in _RETRY_STATUS
 
 
-def _with_timeout(call: Callable[[], Any], timeout: float | None) -> Any:
+def _with_timeout(call: Callable[[], BaseMessage], timeout: float | None) -> BaseMessage:
     """Run a blocking call, giving up on it after `timeout` seconds (it is left to die in a daemon thread)."""
     if timeout is None:
         return call()
@@ -216,7 +216,7 @@ def _with_timeout(call: Callable[[], Any], timeout: float | None) -> Any:
     done, value = outcome
     if not done:
         raise value
-    return value
+    return cast("BaseMessage", value)
 
 
 def to_langchain(message: Message, blobs: BlobStore | None) -> BaseMessage:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final
 
+from tracer1_agents.serving.engine import Sample
+
 if TYPE_CHECKING:
-    from tracer1_agents.serving.engine import Sample, SampleRequest, SamplingEngine
+    from tracer1_agents.serving.engine import SampleRequest, SamplingEngine
 
 _WINDOW: Final = 0.01  # seconds to gather callers that arrive together
 
@@ -34,13 +36,14 @@ class Batcher:
         self._starting = threading.Lock()
 
     def submit(self, request: SampleRequest) -> Future[Sample]:
-        """Queue one request; cancelling the future ends its row at the next token.
+        """Queue one request; cancelling the future, or setting `request.cancelled`, ends its row at the next token.
 
         Raises:
             ValueError: The prompt does not fit the model (before anything is queued).
         """
         self.engine.check(request)
         future: Future[Sample] = Future()
+        future.add_done_callback(lambda done: request.cancelled.set() if done.cancelled() else None)
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="tracer1-batcher", daemon=True)
@@ -49,7 +52,11 @@ class Batcher:
         return future
 
     def sample(self, request: SampleRequest) -> Sample:
-        """Queue one request and wait; an interrupt of the caller ends its row."""
+        """Queue one request and wait; an interrupt of the caller ends its row.
+
+        Raises:
+            concurrent.futures.CancelledError: Someone set `request.cancelled`.
+        """
         future = self.submit(request)
         try:
             return future.result()
@@ -65,6 +72,9 @@ class Batcher:
                 items.append(self._queue.get(timeout=max(0.0, deadline - time.monotonic())))
             except queue.Empty:
                 break
+        for request, future in items:
+            if request.cancelled.is_set():
+                future.cancel()
         return [(request, future) for request, future in items if not request.cancelled.is_set()]
 
     def _serve(self) -> None:
@@ -86,10 +96,9 @@ class Batcher:
 
 def _settle(future: Future[Sample], outcome: Sample | Exception) -> None:
     """Give a waiting caller its outcome, unless it has gone."""
-    try:
-        if not future.set_running_or_notify_cancel():
-            return
-    except CancelledError:  # pragma: no cover  (a race with the caller)
+    if isinstance(outcome, Sample) and outcome.finish_reason == "cancelled":
+        future.cancel()
+    if not future.set_running_or_notify_cancel():
         return
     if isinstance(outcome, Exception):
         future.set_exception(outcome)

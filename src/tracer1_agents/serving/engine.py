@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _GREEDY: Final = 1e-6
+_SEEDS: Final = 2**63  # torch takes no larger ones
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Sample:
         completion_ids: Sampled ids, the end-of-turn token included where it was reached.
         logprobs: Natural log-probability of each completion id.
         text: Decoded view of the completion; never encoded again.
-        finish_reason: "stop" or "length".
+        finish_reason: "stop", "length", or "cancelled" for a row that was given up.
     """
 
     prompt_ids: tuple[int, ...]
@@ -63,13 +64,13 @@ class Sample:
     finish_reason: str
 
 
-class _RowSampler(LogitsProcessor):  # type: ignore[misc]  (transformers is untyped here)
+class _RowSampler(LogitsProcessor):
     """Chooses each row's next token itself and leaves `generate` no choice."""
 
     def __init__(self, requests: Sequence[SampleRequest]) -> None:
         self.temperatures = torch.tensor([max(request.temperature, _GREEDY) for request in requests])
         self.sampled = [at for at, request in enumerate(requests) if request.temperature > _GREEDY]
-        self.generators = {at: torch.Generator().manual_seed(requests[at].seed) for at in self.sampled}
+        self.generators = {at: torch.Generator().manual_seed(requests[at].seed % _SEEDS) for at in self.sampled}
         self.logprobs: list[list[float]] = []
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -90,22 +91,57 @@ class _RowSampler(LogitsProcessor):  # type: ignore[misc]  (transformers is unty
         return torch.full_like(scores, float("-inf")).scatter_(1, chosen, 0.0)
 
 
-class _RowLimits(StoppingCriteria):  # type: ignore[misc]
-    """Ends each row at its own limits."""
+@dataclass(frozen=True)
+class _Vocabulary:
+    """Ids that end something: a turn, a line; and those that are nothing but line breaks and blanks."""
 
-    def __init__(self, requests: Sequence[SampleRequest], prompt_length: int, newline_ids: frozenset[int]) -> None:
-        self.requests, self.prompt_length, self.newline_ids = requests, prompt_length, newline_ids
-        self.lines = [0] * len(requests)
+    eos: frozenset[int]
+    newline: frozenset[int]
+    blank: frozenset[int]
+
+    @classmethod
+    def of(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> _Vocabulary:
+        marks = str.maketrans({"Ċ": "\n", "Ġ": " ", "ĉ": "\t", "▁": " "})  # byte-level and SentencePiece spellings
+        pieces = [str(piece).translate(marks) for piece in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
+        eos = getattr(model.generation_config, "eos_token_id", None)
+        eos = tokenizer.eos_token_id if eos is None else eos
+        return cls(
+            eos=frozenset(eos if isinstance(eos, list) else [eos]),
+            newline=frozenset(at for at, piece in enumerate(pieces) if "\n" in piece),
+            blank=frozenset(at for at, piece in enumerate(pieces) if piece.isspace()),
+        )
+
+
+class _RowLimits(StoppingCriteria):
+    """Ends each row at its own limits, and keeps where and why it ended."""
+
+    def __init__(self, requests: Sequence[SampleRequest], prompt_length: int, vocabulary: _Vocabulary) -> None:
+        self.requests, self.prompt_length, self.vocabulary = requests, prompt_length, vocabulary
+        self.ends: list[tuple[int, str] | None] = [None] * len(requests)
+        self._lines = [0] * len(requests)
+        self._line_is_empty = [True] * len(requests)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: object) -> torch.Tensor:
         del scores, kwargs
         length = input_ids.shape[1] - self.prompt_length
-        done = []
-        for at, (request, token) in enumerate(zip(self.requests, input_ids[:, -1].tolist(), strict=True)):
-            self.lines[at] += token in self.newline_ids
-            enough = request.stop_lines is not None and self.lines[at] >= request.stop_lines
-            done.append(length >= request.max_new_tokens or enough or request.cancelled.is_set())
-        return torch.tensor(done, device=input_ids.device)
+        for at, token in enumerate(input_ids[:, -1].tolist()):
+            if self.ends[at] is None and (reason := self._reason(at, token, length)):
+                self.ends[at] = (length, reason)
+        return torch.tensor([end is not None for end in self.ends], device=input_ids.device)
+
+    def _reason(self, at: int, token: int, length: int) -> str:
+        """Why row `at` ends with `token`; "" when it goes on."""
+        request = self.requests[at]
+        if token not in self.vocabulary.blank:
+            self._line_is_empty[at] = False
+        if token in self.vocabulary.newline and not self._line_is_empty[at]:
+            self._lines[at] += 1
+            self._line_is_empty[at] = True
+        if token in self.vocabulary.eos or (request.stop_lines is not None and self._lines[at] >= request.stop_lines):
+            return "stop"
+        if request.cancelled.is_set():
+            return "cancelled"
+        return "length" if length >= request.max_new_tokens else ""
 
 
 class SamplingEngine:
@@ -124,21 +160,19 @@ class SamplingEngine:
         limit = getattr(model.config, "max_position_embeddings", None)
         self.max_prompt_tokens = max_prompt_tokens or limit
         self._lock = threading.Lock()
-        pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-        self._newline_ids = frozenset(at for at, piece in enumerate(pieces) if piece and ("Ċ" in piece or "\n" in piece))
-        eos = getattr(model.generation_config, "eos_token_id", None) or tokenizer.eos_token_id
-        self._eos_ids = frozenset(eos if isinstance(eos, list) else [eos])
+        self._vocabulary = _Vocabulary.of(model, tokenizer)
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> tuple[int, ...]:
         """Token ids of a conversation, ready for the assistant's turn."""
-        encoded = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, return_dict=True)
+        chat = list(messages)
+        encoded: Any = self.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
         return tuple(encoded["input_ids"])
 
     def sample(self, requests: Sequence[SampleRequest]) -> list[Sample]:
         """One completion per request, in order; calls from several threads take turns.
 
         Raises:
-            ValueError: A prompt is empty or longer than the model can take.
+            ValueError: See `check`.
         """
         for request in requests:
             self.check(request)
@@ -146,53 +180,50 @@ class SamplingEngine:
             return self._generate(requests)
 
     def check(self, request: SampleRequest) -> None:
-        """Refuse a prompt the model cannot take.
+        """Refuse what the model cannot do.
 
         Raises:
-            ValueError: It is empty or too long.
+            ValueError: The prompt is empty or too long, or no token is asked for.
         """
         length = len(request.prompt_ids)
         if not length or (self.max_prompt_tokens and length > self.max_prompt_tokens):
             msg = f"a prompt needs 1 to {self.max_prompt_tokens} tokens, got {length}; shorten history or observation"
             raise ValueError(msg)
+        if request.max_new_tokens < 1:
+            msg = f"max_new_tokens must be at least 1, got {request.max_new_tokens}"
+            raise ValueError(msg)
 
     def _generate(self, requests: Sequence[SampleRequest]) -> list[Sample]:
         device = self.model.device
         longest = max(len(request.prompt_ids) for request in requests)
-        pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else min(self._eos_ids)
+        pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else min(self._vocabulary.eos)
         ids = torch.full((len(requests), longest), pad, dtype=torch.long)
         mask = torch.zeros_like(ids)
         for at, request in enumerate(requests):
             ids[at, longest - len(request.prompt_ids) :] = torch.tensor(request.prompt_ids)
             mask[at, longest - len(request.prompt_ids) :] = 1
-        sampler = _RowSampler(requests)
-        output = self.model.generate(
+        sampler, limits = _RowSampler(requests), _RowLimits(requests, longest, self._vocabulary)
+        generate: Any = self.model.generate  # a mixin's method, unknown to the type of the model
+        output = generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             max_new_tokens=max(request.max_new_tokens for request in requests),
             do_sample=False,
             logits_processor=LogitsProcessorList([sampler]),
-            stopping_criteria=StoppingCriteriaList([_RowLimits(requests, longest, self._newline_ids)]),
-            eos_token_id=sorted(self._eos_ids),
+            stopping_criteria=StoppingCriteriaList([limits]),
+            eos_token_id=sorted(self._vocabulary.eos),
             pad_token_id=pad,
         )
         completions = output[:, longest:].tolist()
         return [
-            self._finish(request, completions[at], [step[at] for step in sampler.logprobs])
+            self._finish(request, completions[at], [step[at] for step in sampler.logprobs], limits.ends[at])
             for at, request in enumerate(requests)
         ]
 
-    def _finish(self, request: SampleRequest, ids: list[int], logprobs: list[float]) -> Sample:
+    def _finish(
+        self, request: SampleRequest, ids: list[int], logprobs: list[float], end: tuple[int, str] | None
+    ) -> Sample:
         """Cut a padded row where it really ended."""
-        lines, end, reason = 0, len(ids), "length"
-        for at, token in enumerate(ids):
-            lines += token in self._newline_ids
-            if token in self._eos_ids or (request.stop_lines is not None and lines >= request.stop_lines):
-                end, reason = at + 1, "stop"
-                break
-            if at + 1 >= request.max_new_tokens:
-                end = at + 1
-                break
-        kept = tuple(ids[:end])
-        text = self.tokenizer.decode(kept, skip_special_tokens=True)
-        return Sample(request.prompt_ids, kept, tuple(logprobs[:end]), text, reason)
+        length, reason = end or (len(ids), "length")
+        text = self.tokenizer.decode(ids[:length], skip_special_tokens=True)
+        return Sample(request.prompt_ids, tuple(ids[:length]), tuple(logprobs[:length]), str(text), reason)
