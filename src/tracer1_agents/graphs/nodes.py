@@ -12,7 +12,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.space import Code, Finish, ToolCall
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, SandboxError
 from tracer1_agents.graphs.loop_guard import mark, remember
 from tracer1_agents.graphs.state import STEPS_PER_TURN, AgentState, fresh_run, no_room, observation_of, task_of
 from tracer1_agents.planner.history import last_k
@@ -86,16 +86,23 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
         del config, kwargs
         executor, action, instruction, observation = self._first_pair(input)
         if executor is None:
-            return {"execution": self._refusal()}
-        return {"execution": executor.execute(action, instruction, observation).model_dump(mode="json")}
+            return self._refusal()
+        try:
+            execution = executor.execute(action, instruction, observation)
+        except (SandboxError, EnvironmentFailure) as error:
+            execution = _lost(error)
+        return {"execution": execution.model_dump(mode="json")}
 
     async def ainvoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
         """Execute without blocking the event loop."""
         del config, kwargs
         executor, action, instruction, observation = self._first_pair(input)
         if executor is None:
-            return {"execution": self._refusal()}
-        execution = await executor.aexecute(action, instruction, observation)
+            return self._refusal()
+        try:
+            execution = await executor.aexecute(action, instruction, observation)
+        except (SandboxError, EnvironmentFailure) as error:
+            execution = _lost(error)
         return {"execution": execution.model_dump(mode="json")}
 
     def _first_pair(self, state: AgentState) -> tuple[Executor | None, Any, str, Observation]:
@@ -105,7 +112,12 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
 
     def _refusal(self) -> dict[str, Any]:
         text = _NO_TOOLBOX if self.role == "toolbox" else _NO_SCREEN
-        return Execution(ok=False, text=text).model_dump(mode="json")
+        return {"execution": Execution(ok=False, text=text).model_dump(mode="json")}
+
+
+def _lost(error: Exception) -> Execution:
+    """The place to act in went away: that says nothing about the action."""
+    return Execution(ok=False, text=f"error: {error}", infrastructure=True)
 
 
 class ObserveNode(Runnable[AgentState, dict[str, Any]]):
