@@ -8,6 +8,7 @@ logits / temperature, the distribution a trainer scores.
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -115,8 +116,10 @@ class _Vocabulary:
 class _RowLimits(StoppingCriteria):
     """Ends each row at its own limits, and keeps where and why it ended."""
 
-    def __init__(self, requests: Sequence[SampleRequest], prompt_length: int, vocabulary: _Vocabulary) -> None:
-        self.requests, self.prompt_length, self.vocabulary = requests, prompt_length, vocabulary
+    def __init__(
+        self, requests: Sequence[SampleRequest], bounds: Sequence[int], prompt_length: int, vocabulary: _Vocabulary
+    ) -> None:
+        self.requests, self.bounds, self.prompt_length, self.vocabulary = requests, bounds, prompt_length, vocabulary
         self.ends: list[tuple[int, str] | None] = [None] * len(requests)
         self._lines = [0] * len(requests)
         self._line_is_empty = [True] * len(requests)
@@ -141,7 +144,7 @@ class _RowLimits(StoppingCriteria):
             return "stop"
         if request.cancelled.is_set():
             return "cancelled"
-        return "length" if length >= request.max_new_tokens else ""
+        return "length" if length >= self.bounds[at] else ""
 
 
 class SamplingEngine:
@@ -150,15 +153,16 @@ class SamplingEngine:
     Args:
         model: A causal language model of transformers, in evaluation mode.
         tokenizer: Its tokenizer, with a chat template.
-        max_prompt_tokens: Longer prompts are refused, None for the model's own limit.
+        max_prompt_tokens: Longer prompts are refused, None for what the model's positions hold. A reply ends where the
+            positions end, whatever was asked for.
     """
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_prompt_tokens: int | None = None
     ) -> None:
         self.model, self.tokenizer = model, tokenizer
-        limit = getattr(model.config, "max_position_embeddings", None)
-        self.max_prompt_tokens = max_prompt_tokens or limit
+        self._positions: int = getattr(model.config, "max_position_embeddings", None) or sys.maxsize
+        self.max_prompt_tokens = min(max_prompt_tokens or sys.maxsize, self._positions - 1)
         self._lock = threading.Lock()
         self._vocabulary = _Vocabulary.of(model, tokenizer)
 
@@ -186,7 +190,7 @@ class SamplingEngine:
             ValueError: The prompt is empty or too long, or no token is asked for.
         """
         length = len(request.prompt_ids)
-        if not length or (self.max_prompt_tokens and length > self.max_prompt_tokens):
+        if not 0 < length <= self.max_prompt_tokens:
             msg = f"a prompt needs 1 to {self.max_prompt_tokens} tokens, got {length}; shorten history or observation"
             raise ValueError(msg)
         if request.max_new_tokens < 1:
@@ -202,12 +206,13 @@ class SamplingEngine:
         for at, request in enumerate(requests):
             ids[at, longest - len(request.prompt_ids) :] = torch.tensor(request.prompt_ids)
             mask[at, longest - len(request.prompt_ids) :] = 1
-        sampler, limits = _RowSampler(requests), _RowLimits(requests, longest, self._vocabulary)
+        bounds = [min(request.max_new_tokens, self._positions - len(request.prompt_ids)) for request in requests]
+        sampler, limits = _RowSampler(requests), _RowLimits(requests, bounds, longest, self._vocabulary)
         generate: Any = self.model.generate  # a mixin's method, unknown to the type of the model
         output = generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
-            max_new_tokens=max(request.max_new_tokens for request in requests),
+            max_new_tokens=max(bounds),
             do_sample=False,
             logits_processor=LogitsProcessorList([sampler]),
             stopping_criteria=StoppingCriteriaList([limits]),
