@@ -1,0 +1,1 @@
+"""A person looks: forecast against what happened."""
