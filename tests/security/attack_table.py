@@ -2,6 +2,9 @@
 
 Each attack prints BREACH where it succeeds, which must never be seen. `stopped` is a pattern that must be found in what
 came back (output, then error): the reason that stopped it, so that an attack with a typo in it does not count as one.
+
+What has to be looked at from the host stands in tests/unit/sandboxes: processes left behind, forged replies, sessions
+beside each other in test_bubblewrap.py; links, pipes and forged paths among the outputs in test_exchange.py.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import socket
+import traceback
 from dataclasses import asdict, replace
 
 import pytest
@@ -85,6 +86,8 @@ def as_user(user, work):
             os.setgid(user)
             os.setuid(user)
             os.write(writable, json.dumps(asdict(work())).encode())
+        except BaseException:  # noqa: BLE001  (pytest lives in the parent)
+            traceback.print_exc()
         finally:
             os._exit(0)
     os.close(writable)

@@ -154,7 +154,10 @@ class PixelFrame(_Pixels):
 
 @dataclass(frozen=True)
 class ResizedFrame(_Pixels):
-    """Pixels of the screenshot as the model's image processor resized it."""
+    """Pixels of the screenshot as the model's image processor resized it.
+
+    The limits must be those of the processor in use: a server started with other ones moves every point.
+    """
 
     factor: int
     min_pixels: int

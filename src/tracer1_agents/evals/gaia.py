@@ -11,6 +11,7 @@ from typing import Any, Final
 from tracer1_agents.errors import DataError
 
 BUNDLED: Final = ("demo", "measure")
+_TRAITS: Final = ("unseen_style", "unseen_phrase")
 _REQUIRED: Final = ("task_id", "Question")
 
 
@@ -26,6 +27,7 @@ class GaiaTask:
         attachment: Path of the file that comes with it, None where there is none.
         family: The generator's family for bundled tasks, else "".
         trained_family: False for bundled tasks of a family that the shipped planner never trained on.
+        traits: What else is new in a bundled task: "unseen_style" (file names), "unseen_phrase" (wording).
     """
 
     task_id: str
@@ -35,6 +37,7 @@ class GaiaTask:
     attachment: Path | None = None
     family: str = ""
     trained_family: bool = True
+    traits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,4 +131,5 @@ def _build(row: dict[str, Any], path: Path, number: int) -> GaiaTask:
         attachment=path.parent / name if name else None,
         family=str(notes.get("family", "")),
         trained_family=bool(notes.get("trained_family", True)),
+        traits=tuple(key for key in _TRAITS if notes.get(key) is True),
     )

@@ -26,6 +26,7 @@ class TaskResult(BaseModel):
         level: 1 to 3, 0 where unknown.
         family: Of a bundled task, else "".
         trained_family: False for tasks of families the shipped planner never trained on.
+        traits: What else is new in a bundled task (see `gaia.GaiaTask`).
         prediction: The final answer.
         correct: By GAIA's official rules; None where the truth is hidden.
         status: How the run ended (`types.Status`), or "data_error" when the task could not start.
@@ -42,6 +43,7 @@ class TaskResult(BaseModel):
     level: int = 0
     family: str = ""
     trained_family: bool = True
+    traits: tuple[str, ...] = ()
     prediction: str | None = None
     correct: bool | None = None
     status: str

@@ -103,6 +103,7 @@ def _result(
         level=task.level,
         family=task.family,
         trained_family=task.trained_family,
+        traits=task.traits,
         prediction=prediction,
         correct=None if task.truth is None else gaia_match(prediction, task.truth),
         status=trace.status.value if trace else status,

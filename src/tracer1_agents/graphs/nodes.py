@@ -103,7 +103,7 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
         if finish:
             return {**update, **_finished(finish)}
         before = Observation.model_validate(input.get("observation") or {})
-        grammar = settings.profile.grammar_for(before.image)
+        grammar = settings.profile.grammar_for(before.image, platform=settings.platform)
         entry = HistoryEntry(
             step=record.step, action=grammar.render_action(first.action), instruction=first.instruction
         )

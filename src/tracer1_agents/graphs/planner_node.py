@@ -170,7 +170,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
     ) -> Generator[_Ask | _Work, Any, tuple[Forecast, tuple[Status, str] | None]]:
         """Ask until there is a forecast whose first pair can run, or say why there is none."""
         step, note, nudges, reasks = state.get("step", 0) + 1, None, 0, 0
-        grammar = settings.profile.grammar_for(observation.image)
+        grammar = settings.profile.grammar_for(observation.image, platform=settings.platform)
         history = [HistoryEntry.model_validate(entry) for entry in state.get("history", [])]
         shown = state.get("forecast") if settings.show_last_forecast else None
         previous = Forecast.model_validate(shown) if shown else None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.space import Code, ToolCall
-from tracer1_agents.errors import ToolError, ToolUnavailableError
-from tracer1_agents.tools.base import ToolRegistry
-from tracer1_agents.tools.code import run_code
+from tracer1_agents.tools.base import ToolRegistry, arun_tool, run_tool
+from tracer1_agents.tools.code import code_tools
 from tracer1_agents.types import Execution
 
 if TYPE_CHECKING:
@@ -42,13 +40,19 @@ class ToolboxExecutor:
         close: Callable[[], None] | None = None,
     ) -> None:
         self.registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
-        self.session, self.timeout, self._close = session, timeout, close
+        self.timeout, self._close = timeout, close
+        self._python = code_tools(session, timeout=timeout)[0]
 
     def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """Run one action in the calling thread."""
         del instruction, observation
         try:
-            return self._run(action)
+            match action:
+                case ToolCall():
+                    return self.registry.run(action.name, action.arguments)
+                case Code():
+                    return run_tool(self._python, {"code": action.source})
+            return _refused(action)
         except KeyboardInterrupt:
             self._abandon()
             raise
@@ -57,35 +61,20 @@ class ToolboxExecutor:
         """Run one action without blocking the event loop; cancelling it ends the sandbox too."""
         del instruction, observation
         try:
-            if isinstance(action, ToolCall):
-                return await self.registry.arun(action.name, action.arguments, timeout=self.timeout)
-            return await asyncio.to_thread(self._run, action)
+            match action:
+                case ToolCall():
+                    return await self.registry.arun(action.name, action.arguments, timeout=self.timeout)
+                case Code():
+                    return await arun_tool(self._python, {"code": action.source})
+            return _refused(action)
         except asyncio.CancelledError:
             self._abandon()
             raise
-
-    def _run(self, action: Action) -> Execution:
-        match action:
-            case ToolCall():
-                return self.registry.run(action.name, action.arguments)
-            case Code():
-                return self._run_code(action.source)
-        return Execution(ok=False, text=f"error: the toolbox cannot carry out {action.kind}; use a tool or code")
-
-    def _run_code(self, source: str) -> Execution:
-        began = time.perf_counter()
-        try:
-            if self.session is None:
-                msg = "code cannot run here: no sandbox is configured; use the other tools"
-                raise ToolUnavailableError(msg)  # noqa: TRY301  (one place turns errors into text)
-            text, ok, lost = run_code(self.session, source, timeout=self.timeout), True, False
-        except ToolError as error:
-            text, ok, lost = f"error: {error}", False, False
-        except Exception as error:  # noqa: BLE001  (the sandbox broke, not the code in it)
-            text, ok, lost = f"error: the sandbox failed: {error}", False, True
-        return Execution(ok=ok, text=text, seconds=time.perf_counter() - began, infrastructure=lost)
 
     def _abandon(self) -> None:
         if self._close is not None:
             self._close()
 
+
+def _refused(action: Action) -> Execution:
+    return Execution(ok=False, text=f"error: the toolbox cannot carry out {action.kind}; use a tool or code")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer1_agents.actions.codec import ParsedPair, ParseOutcome
+from tracer1_agents.actions.codec import ParsedPair, ParsedReply, ParseOutcome
 from tracer1_agents.actions.space import Finish, pending_results
 from tracer1_agents.actions.thoughts import split_thought
 from tracer1_agents.errors import ConfigurationError
@@ -50,23 +50,21 @@ def read_forecast(
         msg = f"horizon and step count from 1, got horizon={horizon} and step={step}"
         raise ConfigurationError(msg)
     thought, rest, closed = split_thought(reply_text)
-    thoughts = [reasoning, thought]
-    if not closed:
+    if closed:
+        parsed = grammar.parse(rest)
+    else:
         problem = "the reply ends inside its thought; think more briefly and then give the actions"
-        pair = ParsedPair(ParseOutcome.TRUNCATED, problem=problem)
-        return _broken(pair, summary=None, thought=_joined(thoughts), text=reply_text)
-    parsed = grammar.parse(rest)
-    thoughts.append(parsed.thought)
-    pairs = _with_truncation(parsed.pairs, truncated=truncated)
+        parsed = ParsedReply((ParsedPair(ParseOutcome.TRUNCATED, problem=problem),))
+    pairs = _with_truncation(parsed.pairs, truncated=truncated and closed)
     first = _first(pairs, step)
-    if first.action is None:
-        return _broken(first, summary=parsed.summary, thought=_joined(thoughts), text=reply_text)
-    kept, tail_outcome = _readable(pairs, horizon)
+    kept, tail_outcome = _readable(pairs, horizon) if first.action is not None else ((), ParseOutcome.OK)
     return Forecast(
         pairs=kept,
+        outcome=first.outcome,
+        problem=first.problem,
         tail_outcome=tail_outcome,
         summary=parsed.summary,
-        thought=_joined(thoughts),
+        thought="\n".join(part.strip() for part in (reasoning, thought, parsed.thought) if part.strip()),
         text=reply_text,
     )
 
@@ -109,11 +107,3 @@ def _readable(pairs: Sequence[ParsedPair], horizon: int) -> tuple[tuple[Forecast
             return tuple(kept), pair.outcome
         kept.append(ForecastPair(action=pair.action, instruction=pair.instruction))
     return tuple(kept), ParseOutcome.OK
-
-
-def _broken(pair: ParsedPair, *, summary: str | None, thought: str, text: str) -> Forecast:
-    return Forecast(outcome=pair.outcome, problem=pair.problem, summary=summary, thought=thought, text=text)
-
-
-def _joined(thoughts: Sequence[str]) -> str:
-    return "\n".join(part.strip() for part in thoughts if part.strip())

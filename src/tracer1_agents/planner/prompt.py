@@ -109,31 +109,41 @@ def build_messages(
         msg = f"horizon counts from 1, got {horizon}"
         raise ConfigurationError(msg)
     grammar = profile.grammar_for(observation.image or _NO_SCREENSHOT, platform=platform)
-    image_note = _IMAGE_NOTE if observation.image is not None and not profile.supports_images else ""
-    user = {
-        "instruction": instruction,
-        "history": "\n".join(_history_lines(history)),
-        "step": str(history[-1].step + 1 if history else 1),
-        "observation": cut(observation.text, profile.observation_chars),
-        "previous": _previous(previous, grammar),
-        "image_note": image_note,
-        "note": note or "",
-    }
-    content: list[TextPart | ImagePart] = [_text(_fill(profile.user_template, user))]
-    if observation.image is not None and profile.supports_images:
-        content.insert(0, {"type": "image", "ref": observation.image})
-    messages = [Message("user", content)]
+    messages: list[Message] = []
     if profile.system_template:
-        shown_tools = tools if profile.shows_tools else ()
+        offered = tools if profile.shows_tools else ()
         system = {
-            "actions": action_list(grammar, platform, has_tools=bool(shown_tools)),
-            "tools": _tool_lines(shown_tools),
-            "example": worked_example(grammar, platform, horizon),
-            "horizon": str(horizon),
+            **_dialect(grammar, platform, horizon, offered),
             **_corner(profile, observation.image or _NO_SCREENSHOT, platform),
         }
-        messages.insert(0, Message("system", [_text(_fill(profile.system_template, system))]))
+        messages.append(Message("system", [_text(_fill(profile.system_template, system))]))
+    user = {
+        "instruction": instruction,
+        "observation": cut(observation.text, profile.observation_chars),
+        "previous": _previous(previous, grammar),
+        "note": " ".join((note or "").split()),
+        **_past(history),
+    }
+    messages.append(_user_message(profile, user, observation.image))
     return messages
+
+
+def _user_message(profile: Profile, values: Mapping[str, str], image: ImageRef | None) -> Message:
+    """Text after the screenshot, or with a note in its place where the profile has no images."""
+    if image is None or profile.supports_images:
+        text = _text(_fill(profile.user_template, {**values, "image_note": ""}))
+        return Message("user", [text] if image is None else [{"type": "image", "ref": image}, text])
+    return Message("user", [_text(_fill(profile.user_template, {**values, "image_note": _IMAGE_NOTE}))])
+
+
+def _dialect(grammar: Grammar, platform: Platform, horizon: int, tools: Sequence[ToolSpec]) -> dict[str, str]:
+    """What a system template says of actions, tools and form."""
+    return {
+        "actions": action_list(grammar, platform, has_tools=bool(tools)),
+        "tools": _tool_lines(tools),
+        "example": worked_example(grammar, platform, horizon),
+        "horizon": str(horizon),
+    }
 
 
 def _corner(profile: Profile, image: ImageRef, platform: Platform) -> dict[str, str]:
@@ -148,10 +158,11 @@ def _text(text: str) -> TextPart:
     return {"type": "text", "text": text}
 
 
-def _history_lines(history: Sequence[HistoryEntry]) -> list[str]:
+def _past(history: Sequence[HistoryEntry]) -> dict[str, str]:
     """One line an entry; the newest one's result is the observation, so it is not told twice."""
-    older = [f"{entry.step}. {entry.action} -> {entry.summary}" for entry in history[:-1]]
-    return older + [f"{entry.step}. {entry.action}" for entry in history[-1:]]
+    lines = [f"{entry.step}. {entry.action} -> {entry.summary}" for entry in history[:-1]]
+    lines += [f"{entry.step}. {entry.action}" for entry in history[-1:]]
+    return {"history": "\n".join(lines), "step": str(history[-1].step + 1 if history else 1)}
 
 
 def _previous(previous: Forecast | None, grammar: Grammar) -> str:

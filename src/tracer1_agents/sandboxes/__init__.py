@@ -9,5 +9,15 @@ from tracer1_agents.sandboxes.base import (
     Sandbox,
     Session,
 )
+from tracer1_agents.sandboxes.choose import default_sandbox
 
-__all__ = ["Availability", "Capabilities", "HostCalls", "Limits", "RunResult", "Sandbox", "Session"]
+__all__ = [
+    "Availability",
+    "Capabilities",
+    "HostCalls",
+    "Limits",
+    "RunResult",
+    "Sandbox",
+    "Session",
+    "default_sandbox",
+]

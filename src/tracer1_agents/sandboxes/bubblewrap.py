@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import SandboxError, SandboxUnavailableError
 from tracer1_agents.sandboxes.base import DEFAULT_LIMITS, NO_CALLS, Availability, Capabilities, HostCalls, Limits
-from tracer1_agents.sandboxes.process import Identity, Pipes, WorkerProcess, inside_sources, launcher
+from tracer1_agents.sandboxes.process import Identity, Pipes, WorkerProcess, inside_sources, launcher, wait_readable
 from tracer1_agents.sandboxes.seccomp import filter_program
 from tracer1_agents.sandboxes.session import WorkerSession
 from tracer1_agents.sandboxes.watchdog import Watchdog
@@ -194,7 +193,7 @@ class _Handed:
             os.close(descriptor)
         text = b""
         with os.fdopen(self._info[0], "rb", buffering=0) as info:
-            while b"}" not in text and select.select([info], [], [], _INFO_SECONDS)[0] and (more := info.read(4096)):
+            while b"}" not in text and wait_readable(info.fileno(), _INFO_SECONDS) and (more := info.read(4096)):
                 text += more
         try:
             return os.pidfd_open(json.loads(text)["child-pid"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +29,21 @@ class LazySession:
 
     def run(self, code: str, *, timeout: float | None = None) -> RunResult:
         """See `Session.run`."""
+        return self._opened().run(code, timeout=timeout)
+
+    async def arun(self, code: str, *, timeout: float | None = None) -> RunResult:  # noqa: ASYNC109  (as `Session.arun`)
+        """See `Session.arun`."""
+        session = await asyncio.to_thread(self._opened)
+        return await session.arun(code, timeout=timeout)
+
+    def _opened(self) -> Session:
         with self._lock:
             if self._closed:
                 msg = "this session is closed; open another one"
                 raise SandboxError(msg)
             if self._session is None:
                 self._session = self._opener()
-        return self._session.run(code, timeout=timeout)
+            return self._session
 
     def close(self) -> None:
         """Kill the session if it was ever opened; later runs are refused."""

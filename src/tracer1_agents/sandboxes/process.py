@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.resources
 import os
-import select
+import selectors
 import signal
 import subprocess
 import weakref
@@ -23,7 +23,6 @@ from typing import Any, Final
 from tracer1_agents.errors import SandboxError
 from tracer1_agents.sandboxes.channel import Channel
 
-_SOURCES: Final = ".py"
 _GONE_SECONDS: Final = 5.0
 
 
@@ -54,14 +53,9 @@ class WorkerProcess:
         """Process id of the started program, on the host."""
         return self._process.pid
 
-    def kill(self) -> int | None:
-        """End everything and wait until it is gone; harmless when repeated.
-
-        Returns:
-            Exit status of the program as `subprocess` gives it.
-        """
+    def kill(self) -> None:
+        """End everything and wait until it is gone; harmless when repeated."""
         self._finalizer()
-        return self._process.returncode
 
     def exit_status(self, seconds: float) -> int | None:
         """Wait a moment for the program to end by itself; None when it has not."""
@@ -78,11 +72,18 @@ def _end(process: subprocess.Popen[bytes], channel: Channel, init: int | None, o
     if init is not None:
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(init, signal.SIGKILL)
-        select.select([init], [], [], _GONE_SECONDS)
+        wait_readable(init, _GONE_SECONDS)
         os.close(init)
     process.kill()
     process.wait()
     channel.close()
+
+
+def wait_readable(descriptor: int, seconds: float) -> bool:
+    """Wait until there is something to read; unlike `select.select`, also for descriptors from 1024 on."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        return bool(selector.select(seconds))
 
 
 class Launcher:
@@ -170,7 +171,7 @@ class Pipes:
 def inside_sources() -> Mapping[str, bytes]:
     """File name -> content of what runs inside; read once, so that a host that drops its rights can still start."""
     folder = importlib.resources.files("tracer1_agents.sandboxes.inside")
-    return {item.name: item.read_bytes() for item in folder.iterdir() if item.name.endswith(_SOURCES)}
+    return {item.name: item.read_bytes() for item in folder.iterdir() if item.name.endswith(".py")}
 
 
 StartWorker = Callable[[], WorkerProcess]

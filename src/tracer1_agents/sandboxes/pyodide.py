@@ -112,7 +112,9 @@ class PyodideSandbox:
             raise SandboxUnavailableError(problem)
         inside = Path(__file__).parent / "inside"
         return [
-            *(str(found), "run", "--cached-only", "--no-prompt", "--no-config", "--no-lock", "--no-remote"),
+            *(str(found), "run", "--no-prompt", "--no-config", "--no-lock"),
+            # Deno may import from some hosts without being asked; an address can carry data out.
+            *("--cached-only", "--no-remote", "--deny-import"),
             f"--allow-read={self._cache},{inside}",
             *(str(inside / "pyodide.mjs"), str(inside)),
         ]

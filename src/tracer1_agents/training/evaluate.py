@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tracer1_agents.data.taskgen.windows import Window
 
 _BATCH = 32
+_SLACK = 24
 _EVALUATION_SEED = 777_000
 
 
@@ -39,12 +40,17 @@ def evaluate_windows(
     replies: list[str] = []
     for at in range(0, count, _BATCH):
         requests = [
-            SampleRequest(engine.encode_chat(window_messages(window)), max_new_tokens=640)
+            SampleRequest(engine.encode_chat(window_messages(window)), max_new_tokens=_room(tokenizer, window))
             for window in windows[at : at + _BATCH]
         ]
         replies += [sample.text for sample in engine.sample(requests)]
     model.train(was_training)
     return score_replies(windows, replies)
+
+
+def _room(tokenizer: PreTrainedTokenizerBase, window: Window) -> int:
+    """Tokens that a reply may take: a wrong one need not be read to its end."""
+    return len(tokenizer(window.reply)["input_ids"]) + _SLACK
 
 
 def score_replies(windows: list[Window], replies: list[str]) -> dict[str, float]:

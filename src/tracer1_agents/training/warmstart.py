@@ -52,7 +52,7 @@ class TrainerConfig(BaseConfig):
     output_dir: Path = Field(Path("runs/warmstart"), description="checkpoints and logs; an old run there is resumed")
     seed: int = Field(0, description="of the initial weights")
     minutes: float = Field(60.0, description="training time; the learning rate falls to a twentieth by then")
-    tokens_per_batch: int = Field(4096, description="padded tokens per update")
+    tokens_per_batch: int = Field(3072, description="padded tokens per update and process")
     muon_learning_rate: float = Field(0.01, description="of the matrices (Muon); ours")
     adam_learning_rate: float = Field(0.002, description="of embeddings and norms (AdamW); ours")
     warmup_steps: int = Field(60, description="updates until the full learning rate")
@@ -69,6 +69,41 @@ class WarmstartConfig(BaseConfig):
     model: TinyModelConfig = TinyModelConfig()
     data: DataConfig = DataConfig()
     trainer: TrainerConfig = TrainerConfig()
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes that share one run (one, unless torchrun started it)."""
+
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def join(cls) -> Workers:
+        """Meet the other processes that torchrun started."""
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count == 1:
+            return cls()
+        torch.distributed.init_process_group("gloo")
+        return cls(torch.distributed.get_rank(), count)
+
+    def average_gradients(self, model: Qwen3ForCausalLM) -> None:
+        """Give every process the mean gradient."""
+        if self.count == 1:
+            return
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        torch.distributed.all_reduce(flat)
+        for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient) / self.count)
+
+    def agree(self, value: float) -> float:
+        """The first process's value, in every process."""
+        if self.count == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64)
+        torch.distributed.broadcast(shared, 0)
+        return float(shared.item())
 
 
 @dataclass
@@ -91,13 +126,13 @@ def encode(window: Window, tokenizer: PreTrainedTokenizerFast, first_pair_weight
     return [*ids, tokenizer.eos_token_id], [*weights, 1.0 if rest else first_pair_weight]
 
 
-def batches(config: WarmstartConfig, tokenizer: PreTrainedTokenizerFast, start_pool: int) -> Iterator[tuple[int, Batch]]:
+def batches(config: WarmstartConfig, tokenizer: PreTrainedTokenizerFast, start_pool: int, workers: Workers) -> Iterator[tuple[int, Batch]]:
     """Batches of similar length without end, with the number of the pool they come from.
 
     Windows are drawn in pools of 512, each with a seed of its own, so that a resumed run goes on with the next pool.
     """
     options = WindowOptions(config.data.horizon, config.data.history_window, config.data.mishap_rate)
-    pool_number = start_pool
+    pool_number = start_pool + workers.rank
     while True:
         stream = stream_windows(config.data.seed * 1_000_003 + pool_number, options)
         rows = [encode(window, tokenizer, config.data.first_pair_weight) for window in islice(stream, 512)]
@@ -110,7 +145,7 @@ def batches(config: WarmstartConfig, tokenizer: PreTrainedTokenizerFast, start_p
         random.Random(pool_number).shuffle(groups)  # noqa: S311  (order of batches)
         for group in groups:
             yield pool_number, _pad(group)
-        pool_number += 1
+        pool_number += workers.count
 
 
 def _pad(rows: list[tuple[list[int], list[float]]]) -> Batch:
@@ -221,6 +256,7 @@ def train(config: WarmstartConfig) -> None:
     """Run, or go on with, a warm start."""
     trainer = config.trainer
     torch.set_num_threads(trainer.threads)
+    workers = Workers.join()
     tokenizer, model = prepare(config)
     optimizers = make_optimizers(model, trainer)
     base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
@@ -228,9 +264,9 @@ def train(config: WarmstartConfig) -> None:
     progress = checkpoints.load(model, optimizers)
     next_checkpoint = progress.seconds + trainer.checkpoint_minutes * 60
     size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    _log(trainer, event="start", parameters_millions=round(size, 2), **vars(progress))
+    _log(trainer, event="start", processes=workers.count, parameters_millions=round(size, 2), **vars(progress))
     recent: list[float] = []
-    for pool, batch in batches(config, tokenizer, progress.pool):
+    for pool, batch in batches(config, tokenizer, progress.pool, workers):
         began = time.perf_counter()
         scale = learning_rate_scale(trainer, progress.step, progress.seconds)
         for optimizer, rates in zip(optimizers, base_rates, strict=True):
@@ -241,19 +277,21 @@ def train(config: WarmstartConfig) -> None:
         if not math.isfinite(shown):
             msg = f"the loss is {shown} at update {progress.step}; the last checkpoint in {trainer.output_dir} is kept"
             raise FloatingPointError(msg)
+        workers.average_gradients(model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), trainer.clip)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
         recent.append(shown)
-        progress.step, progress.pool = progress.step + 1, pool
-        progress.seconds += time.perf_counter() - began
-        progress.tokens += batch.ids_BL.numel()
-        if progress.step % 100 == 0:
+        progress.step, progress.pool = progress.step + 1, pool - workers.rank + workers.count
+        progress.seconds = workers.agree(progress.seconds + time.perf_counter() - began)
+        progress.tokens += batch.ids_BL.numel() * workers.count
+        if workers.rank == 0 and progress.step % 100 == 0:
             _log(trainer, event="train", loss=round(sum(recent[-100:]) / len(recent[-100:]), 4), **vars(progress))
         done = progress.seconds >= trainer.minutes * 60
-        if done or progress.seconds >= next_checkpoint:
-            next_checkpoint += trainer.checkpoint_minutes * 60
+        due = done or progress.seconds >= next_checkpoint
+        next_checkpoint += trainer.checkpoint_minutes * 60 * due
+        if due and workers.rank == 0:
             checkpoints.save(model, tokenizer, optimizers, progress)
             scores = evaluate_windows(model, tokenizer, config.data.horizon, trainer.evaluation_windows)
             _log(trainer, event="evaluation", **scores, **vars(progress))

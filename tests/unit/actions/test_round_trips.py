@@ -105,9 +105,10 @@ def test_never_raises_on_any_text(grammar, text):
 
 
 PIECES = [
-    "Thought: ", "Action: ", "Observation: ", "click(", "point='<point>1 2</point>'", "start_box=", "<|box_start|>(1,2)",
-    "<|box_end|>", ")", "\n", "\n\n", "type(content='", "'", '"', ", ", "f(a=", "[1, ", "]", "{", "}", '"plan": [', '"action": "f"',
-    '"arguments": {', "<tool_call>", "</tool_call>", "```json\n", "```", "Result(step=2)", "\\", "# ", "finish()", "1e999", "- ",
+    "Thought: ", "Action: ", "Observation: ", "click(", "point='<point>1 2</point>'", "start_box=",
+    "<|box_start|>(1,2)", "<|box_end|>", ")", "\n", "\n\n", "type(content='", "'", '"', ", ", "f(a=", "[1, ", "]",
+    "{", "}", '"plan": [', '"action": "f"', '"arguments": {', "<tool_call>", "</tool_call>", "```json\n", "```",
+    "Result(step=2)", "\\", "# ", "finish()", "1e999", "- ",
 ]  # fmt: skip
 
 

@@ -49,6 +49,7 @@ def test_note_and_forecast_come_last_and_only_when_given():
     )
     text = compact(history=(), previous=previous, note="again")
     assert text == "Task: Add {up} $qty\nNow: 12\n13\nForecast: g(); wait()\nNote: again"
+    assert compact(history=(), note=" two\nlines ").splitlines()[-1] == "Note: two lines"
     assert "Forecast" not in compact(previous=Forecast(pairs=previous.pairs[:1]))
 
 

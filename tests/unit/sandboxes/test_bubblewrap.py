@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import threading
 import time
@@ -134,6 +135,22 @@ def test_a_session_survives_the_thread_that_opened_it(bubblewrap):
     time.sleep(0.1)
     with opened[0] as session:
         assert session.run("'here'").value == "'here'"
+
+
+def test_a_forgotten_session_is_killed(bubblewrap):
+    session = bubblewrap.open()
+    session.run("import subprocess; subprocess.Popen(['sleep', '73103'])")
+    del session
+    assert alive("73103") == []
+
+
+def test_a_forked_copy_of_the_host_leaves_the_session_alone(session):
+    child = os.fork()
+    if child == 0:
+        session.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert session.run("'mine'").value == "'mine'"
 
 
 def test_a_closed_session_refuses(bubblewrap):

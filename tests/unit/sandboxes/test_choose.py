@@ -71,6 +71,11 @@ def test_pyodide_says_what_is_missing(monkeypatch, tmp_path):
     assert "deno cache npm:pyodide@" in found.install
 
 
+@pytest.mark.bwrap
+def test_bubblewrap_is_preferred_where_it_works(bubblewrap):
+    assert default_sandbox().name == bubblewrap.name
+
+
 @pytest.mark.parametrize("name", ["timeout", "memory_bytes", "host_calls"])
 def test_limits_must_be_positive(name):
     with pytest.raises(ConfigurationError, match=f"Limits.{name} must be above 0, got 0"):

@@ -54,6 +54,7 @@ _ENDS: Final = re.compile(
     )""",
     re.VERBOSE,
 )
+_NEXT_TEXT: Final = re.compile(r"\s*,\s*['\"]")  # behind an argument without a name there may be another such
 _MAY_END: Final = re.compile(r"\s*[,)]")
 _ESCAPE: Final = re.compile(r"\\([nrt'\"\\])")
 _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t"}
@@ -83,11 +84,11 @@ class CallScanner(Scanner):
                     break
             key = self._key()
             if key is None:
-                positional.append(self._argument())
+                positional.append(self._argument(named=False))
             elif key in arguments:
                 raise Broken(ParseOutcome.BAD_ARGUMENT, f"{name}: {key} is given twice")
             else:
-                arguments[key] = self._argument()
+                arguments[key] = self._argument(named=True)
         return RawCall(name, {**_named(name, positional), **arguments})
 
     def _key(self) -> str | None:
@@ -99,14 +100,14 @@ class CallScanner(Scanner):
         self.at = match.end()
         return key
 
-    def _argument(self) -> Any:
+    def _argument(self, *, named: bool) -> Any:
         self.skip()
         if match := _QUOTED_POINT.match(self.text, self.at):
             self.at = match.end()
             return match.group(2)
         head = self.text[self.at : self.at + 1]
         if head in {"'", '"'}:
-            return self._string(head)
+            return self._string(head, named=named)
         for pattern in (_TAGGED, _PARENTHESES):
             if match := pattern.match(self.text, self.at):
                 self.at = match.end()
@@ -123,22 +124,22 @@ class CallScanner(Scanner):
         self.at = match.end()
         return _WORDS.get(word, word)
 
-    def _string(self, quote: str) -> str:
+    def _string(self, quote: str, *, named: bool) -> str:
         start = self.at + 1
-        end = self._closing(quote, start)
+        end = self._closing(quote, start, named=named)
         if end is None:
             self.at = len(self.text)
             raise Broken(ParseOutcome.TRUNCATED, f"a string is not closed: {self.text[start - 1 : start + 30]!r}")
         self.at = end + 1
         return _ESCAPE.sub(lambda match: _ESCAPED.get(match.group(1), match.group(1)), self.text[start:end])
 
-    def _closing(self, quote: str, start: int) -> int | None:
+    def _closing(self, quote: str, start: int, *, named: bool) -> int | None:
         """The first quote behind which the call surely goes on or ends, else the first where it may."""
         fallback: int | None = None
         for match in _QUOTES[quote].finditer(self.text, start):
             if match.group() != quote:
                 continue
-            if _ENDS.match(self.text, match.end()):
+            if _ENDS.match(self.text, match.end()) or (not named and _NEXT_TEXT.match(self.text, match.end())):
                 return match.start()
             if fallback is None and _MAY_END.match(self.text, match.end()):
                 fallback = match.start()

@@ -27,7 +27,7 @@ from tracer1_agents.actions.codec import (
     build_tool_call,
 )
 from tracer1_agents.actions.grammars.scanner import Scanner
-from tracer1_agents.actions.space import GUI_KINDS, Finish, Result, ToolCall, dump_action
+from tracer1_agents.actions.space import GUI_KINDS, RESERVED_NAMES, Finish, Result, ToolCall, dump_action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,21 @@ def call_to_action(call: RawCall) -> Action:
         return finish_action(call.arguments)
     if call.name in GUI_KINDS or call.name == "code":
         return build_action(call.name, {key: as_text(value) for key, value in call.arguments.items()})
+    if call.name == "tool":
+        return named_tool(call.arguments)
     return build_tool_call(call.name, call.arguments)
+
+
+def named_tool(arguments: dict[str, Any]) -> Action:
+    """A tool call whose kind is written out, ``tool(name="f", arguments={...})``.
+
+    Raises:
+        Broken: The arguments are others, or the name is that of an action.
+    """
+    action = build_action("tool", arguments)
+    if isinstance(action, ToolCall) and action.name in RESERVED_NAMES:
+        raise Broken(ParseOutcome.BAD_ARGUMENT, f"tool: {action.name} is an action, not a tool; call it by itself")
+    return action
 
 
 def finish_action(arguments: dict[str, Any]) -> Action:

@@ -90,8 +90,12 @@ def _arguments(name: str, beside: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole_value(text: str) -> Any:
+    """The JSON value that `text` is, or `text` itself if it is none."""
     scanner = Scanner(text, blanks=ANY_BLANKS)
-    value = scanner.value()
+    try:
+        value = scanner.value()
+    except Broken:
+        return text
     scanner.skip()
     return value if scanner.end() else text
 

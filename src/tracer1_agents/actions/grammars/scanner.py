@@ -25,6 +25,7 @@ _WORDS: Final[dict[str, Any]] = {"True": True, "False": False, "None": None}
 _SINGLE_QUOTED: Final = re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)
 _CLOSING_QUOTE: Final = re.compile(r'(?:[^"\\]|\\.)*"', re.DOTALL)
 _BARE_DOUBLE_QUOTE: Final = re.compile(r'(?<!\\)((?:\\\\)*)"')
+_JSON_HEADS: Final = frozenset('"-0123456789tfnNI')
 _DECODER: Final = json.JSONDecoder(strict=False)
 
 
@@ -143,6 +144,8 @@ class Scanner:
         return items
 
     def _json(self) -> Any:
+        if self.text[self.at] not in _JSON_HEADS:  # the decoder counts lines for its message: slow if asked often
+            raise self._not_json()
         try:
             value, end = _DECODER.raw_decode(self.text, self.at)
         except ValueError:  # JSONDecodeError, or a number with thousands of digits

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.codec import Broken, ParseOutcome, RawCall, build_action, build_tool_call
-from tracer1_agents.actions.grammars.canonical import FINISH_NAMES, as_text, finish_action
+from tracer1_agents.actions.grammars.canonical import FINISH_NAMES, as_text, finish_action, named_tool
 from tracer1_agents.actions.space import GUI_KINDS, POINTING_KINDS
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def spelled_action(call: RawCall, screen: Screen) -> Action:
     kind, fixed = ALIASES.get(call.name, (call.name, {}))
     if kind == "select" and any(name.startswith("end") for name in call.arguments):
         kind = "drag"  # UI-TARS 1.0 selects text by dragging from start_box to end_box
+    if kind == "tool":
+        return named_tool(call.arguments)
     if kind not in GUI_KINDS and kind != "code":
         return build_tool_call(call.name, call.arguments)
     fields = {**fixed, **_renamed(kind, call.arguments)}

@@ -64,7 +64,11 @@ class Files:
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 path = Path(folder, name)
-                status = path.lstat()
+                try:
+                    status = path.lstat()
+                except OSError:
+                    # A process that the code left running has removed it.
+                    continue
                 if not name.startswith(".") and stat.S_ISREG(status.st_mode):
                     found.append((path.relative_to(self._root).as_posix(), status))
             if len(found) > self._limits["inodes"]:

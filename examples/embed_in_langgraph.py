@@ -1,0 +1,90 @@
+"""The planner as one node of an ordinary LangGraph app, beside nodes that know nothing of it.
+
+The app has its own state and its own way of acting: here a till that takes orders. The planner node forecasts, the app's
+`act` node carries out the first pair with the app's functions and reports back, a last node writes the receipt.
+
+    python examples/embed_in_langgraph.py
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+from typing_extensions import TypedDict
+
+from tracer1_agents import PlannerNode, create_planner_node
+from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
+from tracer1_agents.graphs.state import PlannerState
+from tracer1_agents.testing import ScriptedModel
+from tracer1_agents.tools.base import ToolRegistry
+from tracer1_agents.types import Forecast, HistoryEntry, Observation
+
+PRICES = {"tea": 3, "cake": 5}
+
+
+def price_of(item: str) -> int:
+    """Price of one item on the menu, in euros."""
+    return PRICES[item]
+
+
+class Till(TypedDict, total=False):
+    """The app's own state; the planner's keys are added by the planner node."""
+
+    instruction: str
+    receipt: str
+
+
+def make_planner() -> PlannerNode:
+    """A planner node over a scripted model; put any chat model, or "tracer1-tiny", in its place."""
+    script = [
+        'price_of(item="tea") # "Look up tea"\nprice_of(item="cake") # "Look up cake"\nfinish(answer=Result(step=2)) # "Add up"',
+        'price_of(item="cake") # "Look up cake"\nfinish(answer="8") # "Add up"',
+        'finish(answer="8") # "Tell the sum"',
+    ]
+    return create_planner_node(ScriptedModel(script=script), [price_of], horizon=3, profile="compact")
+
+
+def act(state: PlannerState) -> dict[str, Any]:
+    """Carry out the first pair of the forecast, and tell the planner what came back."""
+    forecast = Forecast.model_validate(state["forecast"])
+    first = forecast.pairs[0]
+    print(f"step {state['step']}: {len(forecast.pairs)} pairs ahead, doing: {first.instruction}")  # noqa: T201
+    result = ToolRegistry([price_of]).run(first.action.name, first.action.arguments)  # type: ignore[union-attr]
+    entry = HistoryEntry(step=state["step"], action=CanonicalGrammar().render_action(first.action))
+    return {
+        "history": [*state.get("history", []), entry.model_dump()],
+        "execution": result.model_dump(mode="json"),
+        "observation": Observation(text=result.text).model_dump(),
+    }
+
+
+def write_receipt(state: PlannerState) -> dict[str, Any]:
+    """The app's last node."""
+    answer = Forecast.model_validate(state["forecast"]).pairs[0].action.answer  # type: ignore[union-attr]
+    return {"receipt": f"{state['instruction']} -> {answer} euros"}
+
+
+def after_plan(state: PlannerState) -> str:
+    """Act until the planner wants to finish; stop when it cannot go on."""
+    if state.get("status"):
+        return END
+    kind = Forecast.model_validate(state["forecast"]).pairs[0].action.kind
+    return "receipt" if kind == "finish" else "act"
+
+
+def build_app() -> Any:
+    """Planner, act, receipt."""
+    graph = StateGraph(Till)
+    graph.add_node("plan", make_planner(), input_schema=PlannerState)
+    graph.add_node("act", act, input_schema=PlannerState)
+    graph.add_node("receipt", write_receipt, input_schema=PlannerState)
+    graph.add_edge(START, "plan")
+    graph.add_conditional_edges("plan", after_plan, ["act", "receipt", END])
+    graph.add_edge("act", "plan")
+    graph.add_edge("receipt", END)
+    return graph.compile()
+
+
+if __name__ == "__main__":
+    print(build_app().invoke({"instruction": "What do a tea and a cake cost?"})["receipt"])  # noqa: T201
