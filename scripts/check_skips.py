@@ -49,7 +49,7 @@ def _programs_in(reason: str) -> list[str]:
     return [name for word, names in PROGRAMS.items() if word in words for name in names]
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], which: Callable[[str], str | None] = shutil.which) -> int:
     """Print the count, each reason with how often it was given, and what is wrong."""
     if len(arguments) != 1:
         print("usage: python scripts/check_skips.py REPORT.xml", file=sys.stderr)
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     print(f"skipped tests: {len(reasons)}")
     for reason, count in Counter(reasons).most_common():
         print(f"  {count} x {reason}")
-    wrong = wrongly_skipped(reasons)
+    wrong = wrongly_skipped(reasons, which)
     for reason in dict.fromkeys(wrong):
         print(f"skipped although the program is installed: {reason}", file=sys.stderr)
     return 1 if wrong else 0

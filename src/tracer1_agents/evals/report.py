@@ -1,7 +1,7 @@
 """Results in numbers: how many tasks are right, how sure that is, what it cost, and which forecasts came true.
 
-`summarise` gives plain data, `print_report` tables of it. A task without a known truth counts as run but not as scored; a
-task that failed for any reason counts as wrong.
+`summarise` gives plain data, `print_report` tables of it. A task without a known truth counts as run but not as
+scored; a task that failed for any reason counts as wrong.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tracer1_agents.evals.results import TaskResult
 
 DISTANCES: Final = (1, 2, 3, 4)
-_COLUMNS: Final = ("", "tasks", "finished", "correct", "95% interval", "calls", "tokens", "s a task")
-_FAMILY_COLUMNS: Final = ("task families", "tasks", "finished", "correct", "95% interval")
+_COLUMNS: Final = ("", "tasks", "finished", "correct", "95%", "calls", "tokens", "s/task")
+_FAMILY_COLUMNS: Final = ("task families", "tasks", "finished", "correct", "95%")
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def print_report(results: Sequence[TaskResult], *, console: Console | None = Non
         console.print(_table(_FAMILY_COLUMNS, rows))
     rates = [(f"{distance} ahead", *_share(*counts)) for distance, counts in report.hit_rates.items() if counts[1]]
     if rates:
-        console.print(_table(("forecasts that came true", "pairs", "share", "95% interval"), rates))
+        console.print(_table(("forecasts that came true", "pairs", "share", "95%"), rates))
     endings = ", ".join(f"{one_line(status, 30)} {count}" for status, count in report.endings.items())
     console.print(f"how the tasks ended: {endings or 'none was run'}", markup=False)
 
@@ -177,4 +177,4 @@ def _share(hits: int, total: int) -> tuple[str, str, str]:
     if total == 0:
         return "0/0", "-", "-"
     low, high = wilson_interval(hits, total)
-    return f"{hits}/{total}", f"{hits / total:.0%}", f"{low:.0%} to {high:.0%}"
+    return f"{hits}/{total}", f"{hits / total:.0%}", f"{100 * low:.0f}-{100 * high:.0f}%"
