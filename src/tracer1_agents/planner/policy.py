@@ -101,7 +101,8 @@ class Retries:
 
     def wait(self, attempt: int) -> float:
         """Seconds to wait after failed attempt number `attempt` (from 1)."""
-        return min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+        doubled = self.first_wait * 2.0 ** min(attempt - 1, 60)
+        return min(self.longest_wait, doubled) * random.uniform(0.75, 1.25)  # noqa: S311  (jitter)
 
 
 class ChatModelPolicy:
@@ -189,7 +190,9 @@ class ChatModelPolicy:
 
 def _is_busy(error: Exception) -> bool:
     """Whether asking again may help: no connection, no answer in time, or a status that says "later"."""
-    if isinstance(error, ConnectionError | TimeoutError) or type(error).__name__ in _RETRY_NAMES:
+    names = {kind.__name__ for kind in type(error).__mro__}  # integrations subclass their provider's errors
+    said = getattr(error, "is_retryable", False) is True  # LangChain's own errors know
+    if said or isinstance(error, ConnectionError | TimeoutError) or names & _RETRY_NAMES:
         return True
     status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
     return status in _RETRY_STATUS
