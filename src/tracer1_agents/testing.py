@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from pydantic import PrivateAttr
 from tracer1_agents.types import Execution
 
 if TYPE_CHECKING:
-    from langchain_core.callbacks import CallbackManagerForLLMRun
+    from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.messages import BaseMessage
 
     from tracer1_agents.actions.space import Action
@@ -35,6 +36,7 @@ class ScriptedModel(BaseChatModel):
     model: str = "scripted"
 
     _prompts: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
+    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     @property
     def _llm_type(self) -> str:
@@ -53,10 +55,30 @@ class ScriptedModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         del stop, run_manager, kwargs
-        self._prompts.append(messages)
-        if self.delay:
-            time.sleep(self.delay)
-        reply = self.script[min(len(self._prompts), len(self.script)) - 1]
+        reply = self._next(messages)
+        time.sleep(self.delay)
+        return self._result(messages, reply)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        del stop, run_manager, kwargs
+        reply = self._next(messages)
+        await asyncio.sleep(self.delay)
+        return self._result(messages, reply)
+
+    def _next(self, messages: list[BaseMessage]) -> Any:
+        """The reply for this call; taken before the delay, so that concurrent calls get one each."""
+        with self._lock:
+            self._prompts.append(messages)
+            return self.script[min(len(self._prompts), len(self.script)) - 1]
+
+    @staticmethod
+    def _result(messages: list[BaseMessage], reply: Any) -> ChatResult:
         if isinstance(reply, BaseException):
             raise reply
         message = reply if isinstance(reply, AIMessage) else AIMessage(reply, usage_metadata=_usage(messages, reply))
@@ -86,21 +108,23 @@ class RecordingExecutor:
     def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """Record and answer."""
         del observation
-        self.calls.append((action, instruction))
+        answer = self._record(action, instruction)
         time.sleep(self.delay)
-        return self._answer()
+        return answer
 
     async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """Record and answer; counts being cancelled."""
         del observation
-        self.calls.append((action, instruction))
+        answer = self._record(action, instruction)
         try:
             await asyncio.sleep(self.delay)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
-        return self._answer()
+        return answer
 
-    def _answer(self) -> Execution:
+    def _record(self, action: Action, instruction: str) -> Execution:
+        """Remember the call; its answer is decided now, so that concurrent calls get one each."""
+        self.calls.append((action, instruction))
         answer = self.answers[min(len(self.calls), len(self.answers)) - 1]
         return answer if isinstance(answer, Execution) else Execution(text=answer)

@@ -1,13 +1,14 @@
 """When two actions are the same doing: operation, similarity and repetition.
 
 Rewards, metrics and the run-time loop guard all compare actions here and nowhere else. An *operation* is an action's
-kind with its arguments but without its point: the planner names what to act on in the step instruction, where exactly is
-the executor's business. Definitions: docs of the reward ("Decided" choices, ours) on top of the paper's "operation".
+kind with its arguments but without its point: the planner names what to act on in the step instruction, where exactly
+is the executor's business. Definitions: docs of the reward ("Decided" choices, ours) on top of the paper's "operation".
 """
 
 from __future__ import annotations
 
 import json
+import math
 import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -50,7 +51,7 @@ def fold(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def operation(action: Action, instruction: str = "") -> tuple[str, str]:
+def operation(action: Action, instruction: str = "") -> tuple[str, str]:  # noqa: C901, PLR0911  (one case a kind)
     """What an action does, as a hashable (kind, arguments) with texts folded.
 
     Args:
@@ -58,8 +59,8 @@ def operation(action: Action, instruction: str = "") -> tuple[str, str]:
         instruction: Its step instruction; for pointing actions it names the target.
 
     Returns:
-        Kind (the tool's name for a tool call) and arguments. Two pointing actions without instructions are told apart by
-        their points, rounded to hundredths of the screen.
+        Kind (the tool's name for a tool call) and arguments. Two pointing actions without instructions are told apart
+        by their points, rounded to hundredths of the screen.
     """
     match action:
         case ToolCall():
@@ -97,13 +98,15 @@ def same_operation(one: Action, other: Action, instruction: str = "", other_inst
     return operation(one, instruction) == operation(other, other_instruction)
 
 
-def _normal(value: Any) -> Any:
+def _normal(value: Any) -> Any:  # noqa: PLR0911  (one case a type)
     """Argument values for comparison: text folded, 2.0 equal to 2 and to "2"."""
     if isinstance(value, Result):
         return f"Result(step={value.step})"
     if isinstance(value, bool) or value is None:
         return value
-    if isinstance(value, int | float):
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        return str(int(value))  # in full: identifiers must not be rounded, and whole numbers may be longer than floats
+    if isinstance(value, float):
         return f"{value:.10g}"
     if isinstance(value, str):
         return fold(value)
@@ -132,7 +135,7 @@ def token_f1(one: str, other: str) -> float:
 
 def point_agreement(one: Point, other: Point) -> float:
     """1.0 at the same place, falling linearly to 0.0 at 0.14 of the screen's width or height (ours)."""
-    distance = ((one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2) ** 0.5
+    distance = math.hypot(one[0] - other[0], one[1] - other[1])
     return max(0.0, 1.0 - distance / _POINT_SCALE)
 
 
@@ -172,13 +175,13 @@ def similarity(
         case (Wait(), Wait()) | (CallUser(), CallUser()):
             agreement = 1.0
         case _:
-            agreement = _pointing_agreement(predicted, reference, token_f1(instruction, reference_instruction), first=first)
+            agreement = _pointing_agreement(
+                predicted, reference, token_f1(instruction, reference_instruction), first=first
+            )
     return 0.5 + 0.5 * agreement
 
 
-def _argument_agreement(
-    predicted: Mapping[str, Any], reference: Mapping[str, Any], known_text: str | None
-) -> float:
+def _argument_agreement(predicted: Mapping[str, Any], reference: Mapping[str, Any], known_text: str | None) -> float:
     """Share of arguments (of either side) that agree; placeholders by the rule of `similarity`."""
     hits = total = 0
     for key in predicted.keys() | reference.keys():
@@ -236,8 +239,8 @@ def repetitions(
 
     Args:
         operations: What was done or forecast, in order.
-        reference: What should be done, where that is known: an operation may occur as often as in the reference's prefix
-            of the same length, and a cycle that the reference closes too is none.
+        reference: What should be done, where that is known: an operation may occur as often as in the reference's
+            prefix of the same length, and a cycle that the reference closes too is none.
         allowed: Without a reference, how often an operation may occur.
     """
     seen: Counter[Hashable] = Counter()

@@ -1,6 +1,6 @@
 """`create_tracer1_agent`: model and tools in, compiled LangGraph out.
 
-    plan -> toolbox | ground -> observe -> plan ...      until a status is set
+    begin -> plan -> toolbox | ground -> observe -> plan ...      until a status is set
 
 The same compiled graph serves inference, replay and training rollouts; what changes is the policy and the executor,
 handed in here or per run through `context=Tracer1Context(...)`.
@@ -8,7 +8,7 @@ handed in here or per run through `context=Tracer1Context(...)`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +17,7 @@ from langgraph.graph import START, StateGraph
 
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.loop_guard import LoopGuard
-from tracer1_agents.graphs.nodes import ExecutorNode, ObserveNode, after_observe, after_plan
+from tracer1_agents.graphs.nodes import ExecutorNode, ObserveNode, after_begin, after_observe, after_plan, begin
 from tracer1_agents.graphs.planner_node import PlannerNode
 from tracer1_agents.graphs.settings import Settings, Tracer1Context
 from tracer1_agents.graphs.state import AgentInput, AgentOutput, AgentState
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from tracer1_agents.graphs.settings import Executor
     from tracer1_agents.planner.history import Summarizer
     from tracer1_agents.planner.policy import Policy, Retries
+    from tracer1_agents.planner.profiles import Profile
     from tracer1_agents.tools.bridges import ToolLike
     from tracer1_agents.tools.code import CodeSession
 
-ModelLike = "BaseChatModel | Policy | str | Path"
 _BACKSTOP: Final = 100_000  # recursion_limit above any max_steps; the step counter in state ends runs
 
 
@@ -108,8 +108,8 @@ def create_tracer1_agent(
     registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
     chosen = profile_named(profile or profile_for(_name_of(model)))
     settings = Settings(
-        policy=as_policy(model, blobs=blobs, retries=retries),
-        toolbox=ToolboxExecutor(registry, session=session) if registry or session else None,
+        policy=as_policy(model, blobs=blobs, retries=retries, profile=chosen),
+        toolbox=ToolboxExecutor(registry, session=session) if registry or session is not None else None,
         grounder=grounder,
         profile=chosen,
         tools=tool_specs(registry),
@@ -122,7 +122,7 @@ def create_tracer1_agent(
         max_reasks=max_reasks,
         max_tool_errors=max_tool_errors,
         loop_guard=loop_guard,
-        summarizer=summarizer or (PlannerLine() if chosen.supports_images else ExecutorText()),
+        summarizer=summarizer or default_summarizer(chosen),
         show_last_forecast=show_last_forecast,
     )
     return build_graph(settings, checkpointer=checkpointer, store=store, name=name)
@@ -133,11 +133,13 @@ def build_graph(
 ) -> CompiledStateGraph[AgentState, Tracer1Context, AgentInput, AgentOutput]:
     """The compiled loop for given settings; `create_tracer1_agent` is the friendly way in."""
     graph = StateGraph(AgentState, context_schema=Tracer1Context, input_schema=AgentInput, output_schema=AgentOutput)
+    graph.add_node("begin", begin, input_schema=AgentState)
     graph.add_node("plan", PlannerNode(settings), input_schema=AgentState)
     graph.add_node("toolbox", ExecutorNode(settings, "toolbox"), input_schema=AgentState)
     graph.add_node("ground", ExecutorNode(settings, "grounder"), input_schema=AgentState)
     graph.add_node("observe", ObserveNode(settings), input_schema=AgentState)
-    graph.add_edge(START, "plan")
+    graph.add_edge(START, "begin")
+    graph.add_conditional_edges("begin", after_begin)
     graph.add_conditional_edges("plan", after_plan)
     graph.add_edge("toolbox", "observe")
     graph.add_edge("ground", "observe")
@@ -154,6 +156,8 @@ def create_planner_node(
     history_window: int = 5,
     profile: str | None = None,
     platform: Platform = "tools",
+    retries: Retries | None = None,
+    blobs: BlobStore | None = None,
     **settings: Any,
 ) -> PlannerNode:
     """The planner as a node for a StateGraph of your own; see `PlannerNode` for what it reads and writes.
@@ -165,15 +169,23 @@ def create_planner_node(
         history_window: K.
         profile: Prompt profile; None picks one by the model's name.
         platform: Whose actions the prompt lists.
+        retries: For busy endpoints; see `planner.policy.Retries`.
+        blobs: Where screenshots live; needed only when observations carry images.
         **settings: Further fields of `Settings`.
 
     Raises:
         ConfigurationError: Something does not fit together.
     """
+    known = {item.name for item in fields(Settings)}
+    if unknown := sorted(set(settings) - known):
+        msg = f"create_planner_node has no argument {unknown[0]!r}; further ones are {', '.join(sorted(known))}"
+        raise ConfigurationError(msg)
     registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
+    chosen = profile_named(profile or profile_for(_name_of(model)))
     fixed = Settings(
-        policy=as_policy(model),
-        profile=profile_named(profile or profile_for(_name_of(model))),
+        policy=as_policy(model, blobs=blobs, retries=retries, profile=chosen),
+        profile=chosen,
+        summarizer=default_summarizer(chosen),
         tools=tool_specs(registry),
         platform=platform,
         horizon=horizon,
@@ -182,10 +194,25 @@ def create_planner_node(
     return PlannerNode(replace(fixed, **settings))
 
 
+def default_summarizer(profile: Profile) -> Summarizer:
+    """The planner's own line where it sees images (a screen has no text to quote), else the executor's text."""
+    return PlannerLine() if profile.supports_images else ExecutorText()
+
+
 def as_policy(
-    model: BaseChatModel | Policy | str | Path, *, blobs: BlobStore | None = None, retries: Retries | None = None
+    model: BaseChatModel | Policy | str | Path,
+    *,
+    blobs: BlobStore | None = None,
+    retries: Retries | None = None,
+    profile: Profile | None = None,
 ) -> Policy:
     """Whatever names or is a planner model, as a policy.
+
+    Args:
+        model: See `create_tracer1_agent`.
+        blobs: Where screenshots live.
+        retries: For busy endpoints.
+        profile: What it will be asked in; a dialect of one line a pair lets local models stop early.
 
     Raises:
         ConfigurationError: It is none of the kinds that `create_tracer1_agent` lists.
@@ -194,7 +221,8 @@ def as_policy(
     if isinstance(model, str | Path):
         model = _load_model(str(model))
     if isinstance(model, BaseChatModel):
-        return ChatModelPolicy(model, blobs=blobs, retries=retries)
+        one_line = profile is not None and profile.grammar == "canonical"
+        return ChatModelPolicy(model, blobs=blobs, retries=retries, one_line_a_pair=one_line)
     if hasattr(model, "sample") and hasattr(model, "asample"):
         return model
     msg = f"model must be a chat model, a policy, a name or a folder, got {type(model).__name__}"
@@ -216,8 +244,8 @@ def _load_model(name: str) -> BaseChatModel:
         feature = f"the model name {name!r}"
         raise MissingExtraError(feature, "agents") from None
     try:
-        return init_chat_model(name)  # type: ignore[no-any-return]
-    except (ValueError, ImportError) as error:
+        return init_chat_model(name)
+    except Exception as error:  # a provider's constructor raises what it likes (no key, no package, no such name)
         msg = f"model {name!r}: {error}"
         raise ConfigurationError(msg) from error
 
@@ -234,9 +262,7 @@ def _name_of(model: Any) -> str:
 
 def tool_specs(registry: Mapping[str, Any]) -> tuple[ToolSpec, ...]:
     """What the prompt says about each tool: name, description, JSON schema of the arguments."""
-    return tuple(
-        ToolSpec(tool.name, tool.description, tool.get_input_jsonschema()) for tool in registry.values()
-    )
+    return tuple(ToolSpec(tool.name, tool.description, tool.get_input_jsonschema()) for tool in registry.values())
 
 
 def trace_of(result: Mapping[str, Any]) -> Trace:

@@ -7,17 +7,18 @@ counts together with what was seen before it, so that trying again after somethi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.match import RUN_TIME_ALLOWANCE, operation, repetitions
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Sequence
+
     from tracer1_agents.actions.space import Action
     from tracer1_agents.types import Observation
 
-_REMEMBERED = 64  # steps; bounds state and work per step
+_REMEMBERED: Final = 64  # steps; bounds state and work per step
 
 Mark = tuple[str, str, str]
 

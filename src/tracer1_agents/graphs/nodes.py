@@ -1,4 +1,7 @@
-"""The other nodes of the loop: `toolbox` and `ground` carry out the first pair, `observe` takes in what came back."""
+"""The other nodes of the loop.
+
+`begin` clears the table, `toolbox` and `ground` carry out the first pair, `observe` takes in what came back.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,49 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig
-from langgraph.graph import END
 from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.space import Code, Finish, ToolCall
+from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, SandboxError
 from tracer1_agents.graphs.loop_guard import mark, remember
-from tracer1_agents.graphs.state import AgentState
+from tracer1_agents.graphs.state import STEPS_PER_TURN, AgentState, fresh_run, no_room, observation_of, task_of
 from tracer1_agents.planner.history import last_k
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, StepRecord, Usage
 
 if TYPE_CHECKING:
     from tracer1_agents.graphs.settings import Executor, Settings
 
+_LEAST_STEPS: Final = 3  # super-steps from here to the end of a run that plans once
 _NO_TOOLBOX: Final = "error: there are no tools here; answer with finish"
 _NO_SCREEN: Final = "error: there is no screen to act on here; use the tools or finish"
+
+
+def begin(state: AgentState) -> dict[str, Any]:
+    """Start an episode: runs once for every input, so that nothing but messages is left of earlier runs of a thread.
+
+    Raises:
+        ConfigurationError: There is no task.
+    """
+    task = task_of(state)
+    if not task.strip():
+        msg = 'there is no task: invoke the agent with {"instruction": "..."} or with a human message'
+        raise ConfigurationError(msg)
+    taken_over = {"task": task, "instruction": "", "seen": state.get("observation") or {}, "observation": {}}
+    ended = no_room() if state.get("remaining_steps", STEPS_PER_TURN) < _LEAST_STEPS else {}
+    return {
+        **fresh_run(),
+        **taken_over,
+        "planning": {},
+        "answer": None,
+        "tool_errors": 0,
+        "forecast_log": None,
+        **ended,
+    }
+
+
+def after_begin(state: AgentState) -> Literal["plan", "__end__"]:
+    """On to the first step unless the graph may not even plan."""
+    return "__end__" if state.get("status") else "plan"
 
 
 def after_plan(state: AgentState) -> Literal["toolbox", "ground", "observe", "__end__"]:
@@ -54,27 +86,38 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
         del config, kwargs
         executor, action, instruction, observation = self._first_pair(input)
         if executor is None:
-            return {"execution": self._refusal()}
-        return {"execution": executor.execute(action, instruction, observation).model_dump(mode="json")}
+            return self._refusal()
+        try:
+            execution = executor.execute(action, instruction, observation)
+        except (SandboxError, EnvironmentFailure) as error:
+            execution = _lost(error)
+        return {"execution": execution.model_dump(mode="json")}
 
     async def ainvoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
         """Execute without blocking the event loop."""
         del config, kwargs
         executor, action, instruction, observation = self._first_pair(input)
         if executor is None:
-            return {"execution": self._refusal()}
-        execution = await executor.aexecute(action, instruction, observation)
+            return self._refusal()
+        try:
+            execution = await executor.aexecute(action, instruction, observation)
+        except (SandboxError, EnvironmentFailure) as error:
+            execution = _lost(error)
         return {"execution": execution.model_dump(mode="json")}
 
     def _first_pair(self, state: AgentState) -> tuple[Executor | None, Any, str, Observation]:
         settings = self.settings.with_context(get_runtime().context)
         first = Forecast.model_validate(state["forecast"]).pairs[0]
-        observation = Observation.model_validate(state.get("observation") or {})
-        return getattr(settings, self.role), first.action, first.instruction, observation
+        return getattr(settings, self.role), first.action, first.instruction, observation_of(state)
 
     def _refusal(self) -> dict[str, Any]:
         text = _NO_TOOLBOX if self.role == "toolbox" else _NO_SCREEN
-        return Execution(ok=False, text=text).model_dump(mode="json")
+        return {"execution": Execution(ok=False, text=text).model_dump(mode="json")}
+
+
+def _lost(error: Exception) -> Execution:
+    """The place to act in went away: that says nothing about the action."""
+    return Execution(ok=False, text=f"error: {error}", infrastructure=True)
 
 
 class ObserveNode(Runnable[AgentState, dict[str, Any]]):
@@ -102,7 +145,7 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
         update: dict[str, Any] = {"forecast_log": [record.model_dump(mode="json")]}
         if finish:
             return {**update, **_finished(finish)}
-        before = Observation.model_validate(input.get("observation") or {})
+        before = observation_of(input)
         grammar = settings.profile.grammar_for(before.image, platform=settings.platform)
         entry = HistoryEntry(
             step=record.step, action=grammar.render_action(first.action), instruction=first.instruction
@@ -113,7 +156,7 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
         return {
             **update,
             **_stopped(execution, errors, settings),
-            "observation": Observation(text=execution.text, image=execution.image).model_dump(mode="json"),
+            "seen": Observation(text=execution.text, image=execution.image).model_dump(mode="json"),
             "history": [old.model_dump() for old in last_k([*history, entry], max(1, settings.history_window))],
             "trail": [list(step) for step in remember(trail, mark(first.action, first.instruction, before))],
             "tool_errors": errors,
@@ -149,6 +192,3 @@ def _stopped(execution: Execution, errors: int, settings: Settings) -> dict[str,
         return {}
     status = Status.INFRASTRUCTURE_ERROR if execution.infrastructure else Status.TOOL_ERROR
     return {"status": status.value, "detail": f"{errors} executions in a row failed; the last: {execution.text[:300]}"}
-
-
-__all__ = ["END", "ExecutorNode", "ObserveNode", "after_observe", "after_plan"]

@@ -13,25 +13,22 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import AnyMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.match import similarity
 from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.loop_guard import mark
-from tracer1_agents.graphs.settings import Settings
-from tracer1_agents.graphs.state import PlannerState
+from tracer1_agents.graphs.state import STEPS_PER_TURN, PlannerState, fresh_run, no_room, observation_of, task_of
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.history import last_k
 from tracer1_agents.planner.prompt import build_messages
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, Usage
 
 if TYPE_CHECKING:
+    from tracer1_agents.graphs.settings import Settings
     from tracer1_agents.planner.policy import PolicyReply
     from tracer1_agents.planner.prompt import Message
-
-_STEPS_PER_TURN = 4  # super-steps of the graph that one more turn of the loop needs, with one to spare
 
 
 @dataclass(frozen=True)
@@ -136,16 +133,14 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         state, opening = _begin(state)
         if ended := _over_budget(state, settings, opening["started_at"]):
             return {**opening, **ended}
-        step = state.get("step", 0) + 1
-        observation = Observation.model_validate(state.get("observation") or {})
-        tally = _Tally()
-        forecast, problem = yield from self._forecast(state, opening["task"], observation, settings, tally)
+        step, tally = state.get("step", 0) + 1, _Tally()
+        forecast, problem = yield from _forecast(state, settings, tally, emit)
         usage = Usage.model_validate(state.get("usage") or {}) + tally.usage
         calls = state.get("planner_calls", 0) + tally.calls
-        update = {**opening, "planning": tally.as_json(), "usage": usage.model_dump(), "planner_calls": calls}
+        update = {**opening, "usage": usage.model_dump(), "planner_calls": calls}
         if problem:
             status, detail = problem
-            return {**update, "status": status.value, "detail": detail}
+            return {**update, "planning": tally.as_json(), "status": status.value, "detail": detail}
         previous = Forecast.model_validate(state["forecast"]) if state.get("forecast") else None
         if previous is not None and _diverges(previous, forecast):
             tally.events.append("replan")
@@ -160,77 +155,69 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
             "step": step,
         }
 
-    def _forecast(
-        self,
-        state: PlannerState,
-        instruction: str,
-        observation: Observation,
-        settings: Settings,
-        tally: _Tally,
-    ) -> Generator[_Ask | _Work, Any, tuple[Forecast, tuple[Status, str] | None]]:
-        """Ask until there is a forecast whose first pair can run, or say why there is none."""
-        step, note, nudges, reasks = state.get("step", 0) + 1, None, 0, 0
-        grammar = settings.profile.grammar_for(observation.image, platform=settings.platform)
-        history = [HistoryEntry.model_validate(entry) for entry in state.get("history", [])]
-        shown = state.get("forecast") if settings.show_last_forecast else None
-        previous = Forecast.model_validate(shown) if shown else None
-        while True:
-            messages = build_messages(
-                settings.profile,
-                instruction=instruction,
-                observation=observation,
-                history=last_k(history, settings.history_window),
-                horizon=settings.horizon,
-                tools=settings.tools,
-                platform=settings.platform,
-                previous=previous,
-                note=note,
-            )
-            try:
-                reply: PolicyReply = yield _Ask(messages)
-            except PlannerError as error:
-                return Forecast(), (Status.MODEL_ERROR, str(error))
-            tally.usage, tally.calls = tally.usage + reply.usage, tally.calls + 1
-            forecast = read_forecast(
-                reply.text,
-                grammar=grammar,
-                horizon=settings.horizon,
-                step=step,
-                reasoning=reply.reasoning,
-                truncated=reply.truncated,
-            )
-            if not forecast.ok:
-                tally.events.append(f"re-asked: {forecast.outcome.value}: {forecast.problem}")
-                if reasks == settings.max_reasks:
-                    return forecast, (Status.PARSE_ERROR, f"{reasks + 1} replies could not be used: {forecast.problem}")
-                reasks, note = reasks + 1, f"your last reply could not be used: {forecast.problem}"
-                continue
-            if not _loops(state, settings, forecast, observation):
-                return forecast, None
-            wording = grammar.render_action(forecast.pairs[0].action)
-            tally.events.append(f"loop: {wording}")
-            get_runtime().stream_writer({"type": "loop", "step": step, "action": wording})
-            if settings.loop_guard is None or nudges == settings.loop_guard.max_nudges:
-                return forecast, (Status.LOOP, f"the planner keeps repeating {wording} although nothing changed")
-            nudges, note = nudges + 1, f"{wording} was tried before and changed nothing; do something else"
+
+def _forecast(
+    state: PlannerState, settings: Settings, tally: _Tally, emit: Callable[[dict[str, Any]], None]
+) -> Generator[_Ask | _Work, Any, tuple[Forecast, tuple[Status, str] | None]]:
+    """Ask until there is a forecast whose first pair can run, or say why there is none."""
+    step, observation = state.get("step", 0) + 1, observation_of(state)
+    grammar = settings.profile.grammar_for(observation.image, platform=settings.platform)
+    note, nudges, reasks = None, 0, 0
+    while True:
+        try:
+            reply: PolicyReply = yield _Ask(_prompt(state, settings, note))
+        except PlannerError as error:
+            return Forecast(), (Status.MODEL_ERROR, str(error))
+        tally.usage, tally.calls = tally.usage + reply.usage, tally.calls + 1
+        forecast = read_forecast(
+            reply.text,
+            grammar=grammar,
+            horizon=settings.horizon,
+            step=step,
+            reasoning=reply.reasoning,
+            truncated=reply.truncated,
+        )
+        if not forecast.ok:
+            tally.events.append(f"re-asked: {forecast.outcome.value}: {forecast.problem}")
+            if reasks == settings.max_reasks:
+                return forecast, (Status.PARSE_ERROR, f"{reasks + 1} replies could not be used: {forecast.problem}")
+            reasks, note = reasks + 1, f"your last reply could not be used: {forecast.problem}"
+            continue
+        if not _loops(state, settings, forecast, observation):
+            return forecast, None
+        wording = grammar.render_action(forecast.pairs[0].action)
+        tally.events.append(f"loop: {wording}")
+        emit({"type": "loop", "step": step, "action": wording})
+        if settings.loop_guard is None or nudges == settings.loop_guard.max_nudges:
+            return forecast, (Status.LOOP, f"the planner keeps repeating {wording} although nothing changed")
+        nudges, note = nudges + 1, f"{wording} was tried before and changed nothing; do something else"
+
+
+def _prompt(state: PlannerState, settings: Settings, note: str | None) -> list[Message]:
+    """The messages that ask for this step's forecast; `note` says why it is asked again."""
+    history = [HistoryEntry.model_validate(entry) for entry in state.get("history", [])]
+    shown = state.get("forecast") if settings.show_last_forecast else None
+    return build_messages(
+        settings.profile,
+        instruction=state.get("task") or task_of(state),
+        observation=observation_of(state),
+        history=last_k(history, settings.history_window),
+        horizon=settings.horizon,
+        tools=settings.tools,
+        platform=settings.platform,
+        previous=Forecast.model_validate(shown) if shown else None,
+        note=note,
+    )
 
 
 def _begin(state: PlannerState) -> tuple[PlannerState, dict[str, Any]]:
     """The state to plan from, and what the update must say about the run as a whole.
 
-    A status at this point is that of an earlier run on the same thread: then everything starts anew.
+    A status at this point is that of an earlier run in a host graph: then everything starts anew.
     """
-    fresh: dict[str, Any] = {}
-    if state.get("status"):
-        fresh = {"step": 0, "history": [], "execution": None, "forecast": None, "trail": [], "usage": Usage().model_dump()}
-        fresh |= {"planner_calls": 0, "status": None, "detail": "", "started_at": 0.0, "task": ""}
-        state = {**state, **fresh}  # type: ignore[typeddict-item]
-    task = state.get("task") or state.get("instruction") or _task_of(state.get("messages", []))
-    return state, {**fresh, "task": task, "started_at": state.get("started_at") or time.time()}
-
-
-def _task_of(messages: list[AnyMessage]) -> str:
-    return next((str(message.text) for message in reversed(messages) if isinstance(message, HumanMessage)), "")
+    fresh = fresh_run() if state.get("status") else {}
+    state = {**state, **fresh}  # type: ignore[typeddict-item]
+    return state, {**fresh, "started_at": state.get("started_at") or time.time()}
 
 
 def _over_budget(state: PlannerState, settings: Settings, started: float) -> dict[str, Any] | None:
@@ -239,9 +226,8 @@ def _over_budget(state: PlannerState, settings: Settings, started: float) -> dic
     tokens, seconds = usage.input_tokens + usage.output_tokens, time.time() - started
     if state.get("step", 0) >= settings.max_steps:
         return {"status": Status.STEP_LIMIT.value, "detail": f"{settings.max_steps} steps were not enough"}
-    if state.get("remaining_steps", _STEPS_PER_TURN) < _STEPS_PER_TURN:
-        detail = "the graph's recursion_limit leaves no room for another step; raise it above 4 * max_steps"
-        return {"status": Status.STEP_LIMIT.value, "detail": detail}
+    if state.get("remaining_steps", STEPS_PER_TURN) < STEPS_PER_TURN:
+        return no_room()
     if settings.time_limit is not None and seconds >= settings.time_limit:
         return {"status": Status.TIME_LIMIT.value, "detail": f"{seconds:.1f} of {settings.time_limit:g} seconds used"}
     if settings.token_limit is not None and tokens >= settings.token_limit:

@@ -7,7 +7,7 @@ its own context object down unchanged, so a foreign context is looked through fo
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.loop_guard import LoopGuard
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tracer1_agents.planner.profiles import Profile
     from tracer1_agents.planner.prompt import ToolSpec
     from tracer1_agents.types import Execution, Observation
+
+
+_LEAST: Final = {"horizon": 1, "history_window": 0, "max_steps": 1, "max_reasks": 0, "max_tool_errors": 1}
 
 
 class Executor(Protocol):
@@ -101,9 +104,9 @@ class Settings:
     show_last_forecast: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("horizon", 1), ("history_window", 0), ("max_steps", 1), ("max_reasks", 0)):
+        for name, least in _LEAST.items():
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
+            if type(value) is not int or value < least:
                 msg = f"{name} must be a whole number of at least {least}, got {value!r}"
                 raise ConfigurationError(msg)
         for name in ("time_limit", "token_limit"):
@@ -131,5 +134,9 @@ def _find(context: Any) -> Tracer1Context | None:
         return context
     inner = context.get("tracer1") if isinstance(context, dict) else getattr(context, "tracer1", None)
     if isinstance(inner, dict):
+        known = [item.name for item in fields(Tracer1Context)]
+        if unknown := sorted(set(inner) - set(known)):
+            msg = f"the context's tracer1 has no setting {unknown[0]!r}; it takes {', '.join(known)}"
+            raise ConfigurationError(msg)
         inner = Tracer1Context(**inner)
     return inner if isinstance(inner, Tracer1Context) else None

@@ -1,40 +1,47 @@
 """What flows through the graph: plain JSON, so that any checkpointer can keep it and any program can read it.
 
 The current forecast is replaced each step; `forecast_log` only grows, by one `StepRecord` a step. Screenshots are
-references. `messages` is there for host graphs: the task comes in as its last human message, the answer goes out as an
-AI message.
+references. What comes in (`instruction`, `observation`) is taken over by the first node and emptied, so that the next
+run on the same thread cannot mistake it for its own. `messages` is there for host graphs: the task comes in as its last
+human message, the answer goes out as an AI message.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.graph.message import add_messages
-from langgraph.managed import RemainingSteps
+from langgraph.managed import RemainingSteps  # noqa: TC002  (LangGraph reads the annotations)
 from typing_extensions import TypedDict
 
+from tracer1_agents.types import Observation, Status, Usage
+
 Json = dict[str, Any]
+STEPS_PER_TURN: Final = 4  # super-steps of the graph that one more turn of the loop needs, with one to say how it ended
 
 
-def grow_log(log: list[Json], newer: list[Json]) -> list[Json]:
-    """Append to the log of a run; the first step of a new run on the same thread begins a new one."""
-    return newer if newer and newer[0]["step"] == 1 else log + newer
+def grow_log(log: list[Json], newer: list[Json] | None) -> list[Json]:
+    """Append to the log of a run; None begins a new one."""
+    return [] if newer is None else log + newer
 
 
 class PlannerState(TypedDict, total=False):
     """What the planner node reads and writes; a host graph needs none of it but `messages` or `instruction`.
 
-    Keys: `instruction` (the task as handed in), `task` (the task of this run), `observation` (`types.Observation`), `history` (newest K `types.HistoryEntry`),
-    `execution` (what the newest entry returned), `forecast` (`types.Forecast`), `step` (steps planned so far),
-    `trail` (operations and what was seen before each, for the loop guard), `planning` (events, tokens, seconds of the
-    newest planner call), `usage` (`types.Usage` so far), `planner_calls` so far, `started_at` (seconds since the epoch), `status`, `detail`.
+    Keys: `instruction` (the task as handed in), `task` (the task of this run, where the whole loop runs), `observation`
+    (`types.Observation` as handed in), `seen` (the one to plan from, where the whole loop runs), `history` (newest K
+    `types.HistoryEntry`), `execution` (what the newest entry returned), `forecast` (`types.Forecast`), `step` (steps
+    planned so far), `trail` (operations and what was seen before each, for the loop guard), `planning` (events, tokens,
+    seconds of the newest planner call), `usage` (`types.Usage` so far), `planner_calls` so far, `started_at` (seconds
+    since the epoch), `status`, `detail`.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
     instruction: str
     task: str
     observation: Json
+    seen: Json
     history: list[Json]
     execution: Json | None
     forecast: Json | None
@@ -47,6 +54,40 @@ class PlannerState(TypedDict, total=False):
     status: str | None
     detail: str
     remaining_steps: RemainingSteps
+
+
+def observation_of(state: PlannerState) -> Observation:
+    """What the agent sees now."""
+    return Observation.model_validate(state.get("seen") or state.get("observation") or {})
+
+
+def task_of(state: PlannerState) -> str:
+    """The task: as handed in, or the last human message; "" where there is neither."""
+    messages = reversed(state.get("messages", []))
+    said = (str(message.text) for message in messages if isinstance(message, HumanMessage))
+    return state.get("instruction") or next(said, "")
+
+
+def fresh_run() -> Json:
+    """What the planner's keys hold when a run begins."""
+    return {
+        "step": 0,
+        "history": [],
+        "execution": None,
+        "forecast": None,
+        "trail": [],
+        "usage": Usage().model_dump(),
+        "planner_calls": 0,
+        "status": None,
+        "detail": "",
+        "started_at": 0.0,
+    }
+
+
+def no_room() -> Json:
+    """Status and detail when LangGraph's own limit comes before those of this package."""
+    detail = "the graph's recursion_limit leaves no room for another step; raise it above 3 * max_steps + 2"
+    return {"status": Status.STEP_LIMIT.value, "detail": detail}
 
 
 class AgentState(PlannerState, total=False):

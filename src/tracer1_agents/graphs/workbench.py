@@ -1,7 +1,7 @@
 """One episode's workplace: a folder, the toolbox confined to it, a sandbox session, and the executor over all three.
 
-    with open_workbench(folder) as executor:
-        agent.invoke({"instruction": task}, context=Tracer1Context(toolbox=executor))
+with open_workbench(folder) as executor:
+    agent.invoke({"instruction": task}, context=Tracer1Context(toolbox=executor))
 """
 
 from __future__ import annotations

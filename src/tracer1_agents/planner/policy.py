@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextvars
 import random
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
@@ -30,7 +31,18 @@ if TYPE_CHECKING:
     from tracer1_agents.planner.prompt import Message
 
 _RETRY_STATUS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_RETRY_NAMES: Final = frozenset({"APIConnectionError", "APITimeoutError", "ConnectError", "ConnectTimeout", "ReadTimeout"})
+_RETRY_NAMES: Final = frozenset(
+    {
+        "APIConnectionError",
+        "APITimeoutError",
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "ReadError",
+        "ReadTimeout",
+        "RemoteProtocolError",
+    }
+)
 _PNG_HEAD: Final = b"\x89PNG"
 
 
@@ -60,9 +72,7 @@ class PolicyReply:
 class Policy(Protocol):
     """Samples one reply."""
 
-    def sample(
-        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
-    ) -> PolicyReply:
+    def sample(self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None) -> PolicyReply:
         """Answer `messages`; `horizon` lets a policy stop early once it has said enough."""
         ...
 
@@ -91,7 +101,7 @@ class Retries:
 
     def wait(self, attempt: int) -> float:
         """Seconds to wait after failed attempt number `attempt` (from 1)."""
-        return min(self.longest_wait, self.first_wait * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+        return min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
 
 
 class ChatModelPolicy:
@@ -101,8 +111,8 @@ class ChatModelPolicy:
         model: The model.
         blobs: Where screenshots are looked up; needed only when messages carry images.
         retries: For busy endpoints and answers that never come.
-        stops_at_lines: Whether the model takes `stop_lines` (local models do): then it stops once it has said
-            `horizon` pairs.
+        one_line_a_pair: Whether the dialect asked for writes a pair on one line: then a model that takes `stop_lines`
+            (local models do) is stopped once it has said `horizon` pairs.
     """
 
     def __init__(
@@ -111,14 +121,13 @@ class ChatModelPolicy:
         *,
         blobs: BlobStore | None = None,
         retries: Retries | None = None,
+        one_line_a_pair: bool = False,
     ) -> None:
         self.model, self.blobs = model, blobs
         self.retries = retries or Retries()
-        self._stops_at_lines = bool(getattr(model, "supports_stop_lines", False))
+        self._stops_at_lines = one_line_a_pair and bool(getattr(model, "supports_stop_lines", False))
 
-    def sample(
-        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
-    ) -> PolicyReply:
+    def sample(self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None) -> PolicyReply:
         """See `Policy`.
 
         Raises:
@@ -161,21 +170,32 @@ class ChatModelPolicy:
 
     def _refusal(self, error: Exception, attempt: int) -> None:
         """Return when asking again may help; otherwise say what happened."""
-        busy = isinstance(error, ConnectionError | TimeoutError) or type(error).__name__ in _RETRY_NAMES
-        status = getattr(error, "status_code", None)
-        busy = busy or status in _RETRY_STATUS
+        busy = _is_busy(error)
         if busy and attempt < self.retries.attempts:
             return
-        name = getattr(self.model, "model_name", None) or getattr(self.model, "model", None) or type(self.model).__name__
-        place = getattr(self.model, "openai_api_base", None)
-        where = f"{name} at {place}" if place else str(name)
         what = f"{type(error).__name__}: {error}".strip(": ")
         tries = f" after {attempt} attempts" if attempt > 1 else ""
         hint = "is the endpoint up?" if busy else "the endpoint refused the request"
-        raise PlannerError(f"planner model {where} gave no answer{tries}: {what}; {hint}") from error
+        msg = f"planner model {self._where()} gave no answer{tries}: {what}; {hint}"
+        raise PlannerError(msg) from error
+
+    def _where(self) -> str:
+        """The model as a person knows it, with its endpoint where it has one."""
+        named = (getattr(self.model, attribute, None) for attribute in ("model_name", "model"))
+        name = next((str(value) for value in named if value), type(self.model).__name__)
+        place = getattr(self.model, "openai_api_base", None)
+        return f"{name} at {place}" if place else name
 
 
-def _with_timeout(call: Callable[[], Any], timeout: float | None) -> Any:
+def _is_busy(error: Exception) -> bool:
+    """Whether asking again may help: no connection, no answer in time, or a status that says "later"."""
+    if isinstance(error, ConnectionError | TimeoutError) or type(error).__name__ in _RETRY_NAMES:
+        return True
+    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+    return status in _RETRY_STATUS
+
+
+def _with_timeout(call: Callable[[], BaseMessage], timeout: float | None) -> BaseMessage:
     """Run a blocking call, giving up on it after `timeout` seconds (it is left to die in a daemon thread)."""
     if timeout is None:
         return call()
@@ -187,8 +207,6 @@ def _with_timeout(call: Callable[[], Any], timeout: float | None) -> Any:
         except BaseException as error:  # noqa: BLE001  (carried over to the caller's thread)
             outcome.extend((False, error))
 
-    import contextvars  # noqa: PLC0415
-
     worker = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
     worker.start()
     worker.join(timeout)
@@ -198,7 +216,7 @@ def _with_timeout(call: Callable[[], Any], timeout: float | None) -> Any:
     done, value = outcome
     if not done:
         raise value
-    return value
+    return cast("BaseMessage", value)
 
 
 def to_langchain(message: Message, blobs: BlobStore | None) -> BaseMessage:
@@ -259,9 +277,7 @@ class ReplayPolicy:
     def __init__(self, replies: Iterable[str | PolicyReply]) -> None:
         self._replies = iter([reply if isinstance(reply, PolicyReply) else PolicyReply(reply) for reply in replies])
 
-    def sample(
-        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
-    ) -> PolicyReply:
+    def sample(self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None) -> PolicyReply:
         """The next recorded reply.
 
         Raises:

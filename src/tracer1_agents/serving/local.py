@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from tracer1_agents.serving.batcher import Batcher
-    from tracer1_agents.serving.engine import Sample, SampleRequest
+    from tracer1_agents.serving.sampling import Sample, SampleRequest
 
 _CHECKSUMS: Final = "SHA256SUMS"
 _ROLES: Final = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
@@ -51,8 +51,8 @@ class LocalChatModel(BaseChatModel):
     supports_stop_lines: ClassVar[bool] = True
 
     model: str = TINY_NAME
-    temperature: float = Field(0.0, ge=0.0)
-    max_tokens: int = Field(768, gt=0)
+    temperature: float = Field(default=0.0, ge=0.0)
+    max_tokens: int = Field(default=768, gt=0)
     seed: int = 0
     device: str = "cpu"
     dtype: str = "float32"
@@ -64,7 +64,8 @@ class LocalChatModel(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        return {"model": self.model, "temperature": self.temperature, "max_tokens": self.max_tokens}
+        names = ("model", "temperature", "max_tokens", "seed", "device", "dtype", "stop")  # all that decides a reply
+        return {name: getattr(self, name) for name in names}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
@@ -105,7 +106,7 @@ class LocalChatModel(BaseChatModel):
         return self._result(sample, stop)
 
     def _request(self, messages: list[BaseMessage], options: dict[str, Any]) -> SampleRequest:
-        from tracer1_agents.serving.engine import SampleRequest  # noqa: PLC0415  (torch)
+        from tracer1_agents.serving.sampling import SampleRequest  # noqa: PLC0415  (torch)
 
         chat = [{"role": _ROLES.get(message.type, "user"), "content": _text_of(message)} for message in messages]
         return SampleRequest(
@@ -187,15 +188,19 @@ def _load(folder: Path, device: str, dtype: str) -> Batcher:
         msg = f"{folder} holds no transformers checkpoint (no config.json); give a folder made by save_pretrained"
         raise ConfigurationError(msg)
     verify_checksums(folder)
+    if not hasattr(torch, dtype):
+        msg = f"dtype must be the name of a torch type such as float32 or bfloat16, got {dtype!r}"
+        raise ConfigurationError(msg)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=getattr(torch, dtype)
         )
-    except (OSError, ValueError) as error:
+    except Exception as error:  # transformers and safetensors raise what they like for broken files
         msg = f"{folder} cannot be loaded as a text model: {error}"
         raise ConfigurationError(msg) from error
-    return Batcher(SamplingEngine(model.eval().to(device), tokenizer))
+    model.eval()
+    return Batcher(SamplingEngine(model.to(device), tokenizer))
 
 
 def verify_checksums(folder: Path) -> None:
@@ -207,12 +212,13 @@ def verify_checksums(folder: Path) -> None:
     listing = folder / _CHECKSUMS
     if not listing.is_file():
         return
-    for line in listing.read_text(encoding="utf-8").splitlines():
+    for line in filter(None, listing.read_text(encoding="utf-8").splitlines()):
         expected, _, name = line.partition("  ")
         path = folder / name
         actual = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
         if actual != expected:
-            msg = f"{path} does not match its checksum ({actual[:12]} instead of {expected[:12]}); reinstall the package"
+            got = f"{actual[:12]} instead of {expected[:12]}"
+            msg = f"{path} does not match its checksum ({got}); reinstall the package, or fetch the checkpoint again"
             raise ConfigurationError(msg)
 
 
