@@ -5,7 +5,7 @@
 PYTHON3 ?= python3
 VENV    := .venv
 PYTHON  := $(VENV)/bin/python
-PIP     := $(PYTHON) -m pip --quiet --disable-pip-version-check
+PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
@@ -38,6 +38,7 @@ system:
 
 # torch goes first: whatever is installed after it then keeps to that build.
 $(VENV)/.ready: pyproject.toml constraints/cpu.txt
+	@echo "installing into $(VENV); the first time takes some minutes"
 	$(PYTHON3) -m venv $(VENV)
 	$(PIP) install $(TESTED) torch
 	$(PIP) install $(TESTED) --editable ".[agents,local,tools]"

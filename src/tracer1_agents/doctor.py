@@ -255,7 +255,7 @@ def _group(
     if not absent:
         return Finding(section, name, State.OK, ", ".join(present), gives)
     state = State.PARTLY if present else State.MISSING
-    return Finding(section, name, state, f"missing: {', '.join(absent)}", gives, fix)
+    return Finding(section, name, state, f"needs {', '.join(absent)}", gives, fix)
 
 
 def _programs(here: Surroundings) -> Iterator[Finding]:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tracer1_agents import __version__, cli, doctor
 from tracer1_agents.doctor import Finding, State
 from tracer1_agents.evals.results import TaskResult
+
+SOURCE = str(Path(__file__).parents[3] / "src")
 
 
 def write_run(path, *results):
@@ -95,3 +100,21 @@ def test_doctor_prints_text_or_json(monkeypatch, capsys):
         "gives": "the sandbox",
         "fix": "apt-get install x",
     }
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback():
+    """`tracer1 doctor | head -1`: the pipe is closed before anything is written."""
+    code = (
+        "from tracer1_agents import cli, doctor; import sys\n"
+        "doctor.examine = lambda: [doctor.Finding('tool', 'a', doctor.State.OK, 'b' * 99_999)]\n"
+        "sys.stdin.readline(); sys.exit(cli.main(['doctor']))"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen(  # noqa: S603  (our own code)
+        [sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, "PYTHONPATH": SOURCE}
+    ) as process:
+        process.stdout.close()
+        process.stdin.write(b"go\n")
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 1

@@ -86,10 +86,10 @@ def test_missing_and_old_distributions_name_the_extra(planner):
     versions = {**EVERYTHING, "pillow": "9.5", "trl": None}
     findings = examine(machine(planner, versions=versions))
     old = find(findings, "agents")
-    assert (old.state, old.found) == (State.PARTLY, "missing: pillow >=11 (found 9.5)")
+    assert (old.state, old.found) == (State.PARTLY, "needs pillow >=11 (found 9.5)")
     assert old.fix == 'pip install "tracer1-agents[agents]"'
     missing = find(findings, "train")
-    assert (missing.state, missing.found) == (State.MISSING, "missing: trl")
+    assert (missing.state, missing.found) == (State.MISSING, "needs trl")
 
 
 def test_missing_programs_name_their_command(planner):
