@@ -1,7 +1,7 @@
-"""Concurrent callers share one `generate`: whatever is queued when the engine is free goes in together.
+"""Concurrent callers share one engine: whoever has asked joins the batch at the next token.
 
-There is no barrier: a batch never waits for callers that have not asked yet, beyond a gathering window of a few
-milliseconds. Sync and async callers use the same queue.
+There is no barrier: nothing waits for callers that have not asked yet, beyond a gathering window of a few milliseconds
+when the engine was idle. Sync and async callers use the same queue.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final
 
-from tracer1_agents.serving.engine import Sample
+from tracer1_agents.serving.sampling import Sample
 
 if TYPE_CHECKING:
-    from tracer1_agents.serving.engine import SampleRequest, SamplingEngine
+    from tracer1_agents.serving.engine import SamplingEngine
+    from tracer1_agents.serving.sampling import Row, SampleRequest
 
 _WINDOW: Final = 0.01  # seconds to gather callers that arrive together
 
@@ -25,7 +26,11 @@ class Batcher:
 
     Args:
         engine: Where batches run.
-        max_batch: Rows per batch at most.
+        max_batch: Rows under way at most.
+
+    Attributes:
+        batches: How often callers were let in, several at a time where several had asked.
+        rows: How many callers in all.
     """
 
     def __init__(self, engine: SamplingEngine, *, max_batch: int = 64) -> None:
@@ -64,34 +69,54 @@ class Batcher:
             request.cancelled.set()
             raise
 
-    def _gather(self) -> list[tuple[SampleRequest, Future[Sample]]]:
-        items = [self._queue.get()]
-        deadline = time.monotonic() + _WINDOW
-        while len(items) < self.max_batch:
+    def _serve(self) -> None:
+        waiting: dict[int, tuple[Row, Future[Sample]]] = {}
+        while True:
             try:
-                items.append(self._queue.get(timeout=max(0.0, deadline - time.monotonic())))
+                self._admit(waiting)
+                if self.engine.busy:
+                    self.engine.step()
+            except Exception as error:  # noqa: BLE001  (belongs to the callers, not to this thread)
+                self.engine.abandon()
+                for _, future in waiting.values():
+                    _settle(future, error)
+                waiting.clear()
+            for key, (row, future) in list(waiting.items()):
+                if row.finish_reason:
+                    _settle(future, row.sample(self.engine.tokenizer))
+                    del waiting[key]
+
+    def _admit(self, waiting: dict[int, tuple[Row, Future[Sample]]]) -> None:
+        """Let queued callers in; sleeps while there is nothing to do at all."""
+        room = self.max_batch - len(waiting) if self.engine.accepts else 0
+        items = self._gather(room)
+        if not items:
+            return
+        try:
+            rows = self.engine.admit([request for request, _ in items])
+        except Exception as error:
+            for _, future in items:
+                _settle(future, error)
+            raise
+        self.batches += 1
+        self.rows += len(rows)
+        waiting.update({id(row): (row, future) for row, (_, future) in zip(rows, items, strict=True)})
+
+    def _gather(self, room: int) -> list[tuple[SampleRequest, Future[Sample]]]:
+        """At most `room` callers: those that are queued, and when idle also those who come within the window."""
+        idle = not self.engine.busy
+        items = [self._queue.get()] if idle else []
+        deadline = time.monotonic() + (_WINDOW if idle else 0.0)
+        while len(items) < room:
+            try:
+                left = deadline - time.monotonic()
+                items.append(self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait())
             except queue.Empty:
                 break
         for request, future in items:
             if request.cancelled.is_set():
                 future.cancel()
         return [(request, future) for request, future in items if not request.cancelled.is_set()]
-
-    def _serve(self) -> None:
-        while True:
-            items = self._gather()
-            if not items:
-                continue
-            try:
-                samples = self.engine.sample([request for request, _ in items])
-            except Exception as error:  # noqa: BLE001  (belongs to the callers, not to this thread)
-                for _, future in items:
-                    _settle(future, error)
-                continue
-            self.batches += 1
-            self.rows += len(items)
-            for (_, future), sample in zip(items, samples, strict=True):
-                _settle(future, sample)
 
 
 def _settle(future: Future[Sample], outcome: Sample | Exception) -> None:

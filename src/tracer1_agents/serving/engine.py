@@ -1,154 +1,34 @@
-"""Batched sampling from a transformers checkpoint, row by row independent.
+"""Continuous batching over a transformers checkpoint: rows join and leave between two tokens.
 
-The engine tokenises nothing and knows no messages: prompt ids in, completion ids with their log-probabilities out. Each
-row draws from its own seeded generator, so its text does not depend on what else is in the batch (up to floating-point
-noise of padded kernels: exact in float32 in the tests, not promised in bfloat16). Log-probabilities are those of raw
-logits / temperature, the distribution a trainer scores.
+New prompts are prefilled together and their key/value cache is joined to that of the rows under way, padded on the left;
+finished rows are dropped from it. So a short reply never waits for a long one, and concurrent callers share every
+forward pass. The engine tokenises nothing and knows no messages: prompt ids in, completion ids with log-probabilities
+out. Caches that are not plain attention (sliding windows, state-space layers) cannot be joined: for such models new rows
+wait until the batch under way is done, and finished ones stay in it.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from torch.nn.functional import pad
+from transformers.cache_utils import DynamicCache, DynamicLayer
+
+from tracer1_agents.serving.sampling import Row, Sample, SampleRequest, Vocabulary, draw
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_GREEDY: Final = 1e-6
-_SEEDS: Final = 2**63  # torch takes no larger ones
-
-
-@dataclass(frozen=True)
-class SampleRequest:
-    """What one row asks for.
-
-    Attributes:
-        prompt_ids: Token ids, chat template applied.
-        max_new_tokens: Upper bound on the completion.
-        temperature: 0 is greedy.
-        seed: Decides the draws of this row; ignored when greedy.
-        stop_lines: End after this many non-empty lines, None for no such limit.
-        cancelled: Set it to give the row up while others go on.
-    """
-
-    prompt_ids: tuple[int, ...]
-    max_new_tokens: int = 512
-    temperature: float = 0.0
-    seed: int = 0
-    stop_lines: int | None = None
-    cancelled: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What one row got.
-
-    Attributes:
-        prompt_ids: As requested.
-        completion_ids: Sampled ids, the end-of-turn token included where it was reached.
-        logprobs: Natural log-probability of each completion id.
-        text: Decoded view of the completion; never encoded again.
-        finish_reason: "stop", "length", or "cancelled" for a row that was given up.
-    """
-
-    prompt_ids: tuple[int, ...]
-    completion_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    text: str
-    finish_reason: str
-
-
-class _RowSampler(LogitsProcessor):
-    """Chooses each row's next token itself and leaves `generate` no choice."""
-
-    def __init__(self, requests: Sequence[SampleRequest]) -> None:
-        self.temperatures = torch.tensor([max(request.temperature, _GREEDY) for request in requests])
-        self.sampled = [at for at, request in enumerate(requests) if request.temperature > _GREEDY]
-        self.generators = {at: torch.Generator().manual_seed(requests[at].seed % _SEEDS) for at in self.sampled}
-        self.logprobs: list[list[float]] = []
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        del input_ids
-        logits = scores.float()
-        greedy = self.temperatures <= _GREEDY
-        scale = torch.where(greedy, 1.0, self.temperatures).to(logits.device)
-        logprobs = (logits / scale[:, None]).log_softmax(-1)
-        keyed = logprobs
-        if self.sampled:
-            keyed = logprobs.clone()
-            for at in self.sampled:  # Gumbel-max: the largest of log p + noise is a draw from p
-                uniform = torch.rand(logprobs.shape[1], generator=self.generators[at], dtype=torch.float64)
-                noise = -torch.log(-torch.log(uniform.clamp_min(1e-300)))
-                keyed[at] += noise.to(logits.device, logits.dtype)
-        chosen = keyed.argmax(-1, keepdim=True)
-        self.logprobs.append(logprobs.gather(1, chosen)[:, 0].tolist())
-        return torch.full_like(scores, float("-inf")).scatter_(1, chosen, 0.0)
-
-
-@dataclass(frozen=True)
-class _Vocabulary:
-    """Ids that end something: a turn, a line; and those that are nothing but line breaks and blanks."""
-
-    eos: frozenset[int]
-    newline: frozenset[int]
-    blank: frozenset[int]
-
-    @classmethod
-    def of(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> _Vocabulary:
-        marks = str.maketrans({"Ċ": "\n", "Ġ": " ", "ĉ": "\t", "▁": " "})  # byte-level and SentencePiece spellings
-        pieces = [str(piece).translate(marks) for piece in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
-        eos = getattr(model.generation_config, "eos_token_id", None)
-        eos = tokenizer.eos_token_id if eos is None else eos
-        return cls(
-            eos=frozenset(eos if isinstance(eos, list) else [eos]),
-            newline=frozenset(at for at, piece in enumerate(pieces) if "\n" in piece),
-            blank=frozenset(at for at, piece in enumerate(pieces) if piece.isspace()),
-        )
-
-
-class _RowLimits(StoppingCriteria):
-    """Ends each row at its own limits, and keeps where and why it ended."""
-
-    def __init__(
-        self, requests: Sequence[SampleRequest], bounds: Sequence[int], prompt_length: int, vocabulary: _Vocabulary
-    ) -> None:
-        self.requests, self.bounds, self.prompt_length, self.vocabulary = requests, bounds, prompt_length, vocabulary
-        self.ends: list[tuple[int, str] | None] = [None] * len(requests)
-        self._lines = [0] * len(requests)
-        self._line_is_empty = [True] * len(requests)
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: object) -> torch.Tensor:
-        del scores, kwargs
-        length = input_ids.shape[1] - self.prompt_length
-        for at, token in enumerate(input_ids[:, -1].tolist()):
-            if self.ends[at] is None and (reason := self._reason(at, token, length)):
-                self.ends[at] = (length, reason)
-        return torch.tensor([end is not None for end in self.ends], device=input_ids.device)
-
-    def _reason(self, at: int, token: int, length: int) -> str:
-        """Why row `at` ends with `token`; "" when it goes on."""
-        request = self.requests[at]
-        if token not in self.vocabulary.blank:
-            self._line_is_empty[at] = False
-        if token in self.vocabulary.newline and not self._line_is_empty[at]:
-            self._lines[at] += 1
-            self._line_is_empty[at] = True
-        if token in self.vocabulary.eos or (request.stop_lines is not None and self._lines[at] >= request.stop_lines):
-            return "stop"
-        if request.cancelled.is_set():
-            return "cancelled"
-        return "length" if length >= self.bounds[at] else ""
+_WORTH_DROPPING: Final = 0.25  # share of finished rows from which copying the cache without them pays; ours
 
 
 class SamplingEngine:
-    """A model with its tokenizer, ready to sample batches.
+    """A model with its tokenizer, and the rows it is working on. Used by one thread at a time.
 
     Args:
         model: A causal language model of transformers, in evaluation mode.
@@ -163,25 +43,28 @@ class SamplingEngine:
         self.model, self.tokenizer = model, tokenizer
         self._positions: int = getattr(model.config, "max_position_embeddings", None) or sys.maxsize
         self.max_prompt_tokens = min(max_prompt_tokens or sys.maxsize, self._positions - 1)
-        self._lock = threading.Lock()
-        self._vocabulary = _Vocabulary.of(model, tokenizer)
+        self.vocabulary = Vocabulary.of(model, tokenizer)
+        self._rows: list[Row] = []
+        self._cache: Any = None
+        self._mask = torch.zeros(0, 0, dtype=torch.long)
+        self._joinable = True
+        self._turn = threading.Lock()
+
+    @property
+    def busy(self) -> bool:
+        """Whether rows are under way."""
+        return bool(self._rows)
+
+    @property
+    def accepts(self) -> bool:
+        """Whether new rows can join now."""
+        return self._joinable or not self._rows
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> tuple[int, ...]:
         """Token ids of a conversation, ready for the assistant's turn."""
         chat = list(messages)
         encoded: Any = self.tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)
         return tuple(encoded["input_ids"])
-
-    def sample(self, requests: Sequence[SampleRequest]) -> list[Sample]:
-        """One completion per request, in order; calls from several threads take turns.
-
-        Raises:
-            ValueError: See `check`.
-        """
-        for request in requests:
-            self.check(request)
-        with self._lock, torch.inference_mode():
-            return self._generate(requests)
 
     def check(self, request: SampleRequest) -> None:
         """Refuse what the model cannot do.
@@ -197,38 +80,110 @@ class SamplingEngine:
             msg = f"max_new_tokens must be at least 1, got {request.max_new_tokens}"
             raise ValueError(msg)
 
-    def _generate(self, requests: Sequence[SampleRequest]) -> list[Sample]:
-        device = self.model.device
+    def sample(self, requests: Sequence[SampleRequest]) -> list[Sample]:
+        """One completion per request, in order; calls from several threads take turns.
+
+        Raises:
+            ValueError: See `check`.
+        """
+        for request in requests:
+            self.check(request)
+        with self._turn:
+            try:
+                rows = self.admit(requests)
+                while self.busy:
+                    self.step()
+            finally:
+                self.abandon()
+        return [row.sample(self.tokenizer) for row in rows]
+
+    @torch.inference_mode()
+    def admit(self, requests: Sequence[SampleRequest]) -> list[Row]:
+        """Prefill new rows, draw their first tokens, and join them to those under way."""
+        positions_left = [self._positions - len(request.prompt_ids) for request in requests]
+        rows = [Row(request, self.vocabulary, room) for request, room in zip(requests, positions_left, strict=True)]
+        if not rows:
+            return rows
         longest = max(len(request.prompt_ids) for request in requests)
-        pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else min(self._vocabulary.eos)
-        ids = torch.full((len(requests), longest), pad, dtype=torch.long)
+        ids = torch.zeros(len(rows), longest, dtype=torch.long)
         mask = torch.zeros_like(ids)
         for at, request in enumerate(requests):
             ids[at, longest - len(request.prompt_ids) :] = torch.tensor(request.prompt_ids)
             mask[at, longest - len(request.prompt_ids) :] = 1
-        bounds = [min(request.max_new_tokens, self._positions - len(request.prompt_ids)) for request in requests]
-        sampler, limits = _RowSampler(requests), _RowLimits(requests, bounds, longest, self._vocabulary)
-        generate: Any = self.model.generate  # a mixin's method, unknown to the type of the model
-        output = generate(
+        positions = (mask.cumsum(1) - 1).clamp_min(0)
+        output = self._forward(ids, mask, positions, None)
+        draw(rows, output.logits[:, -1])
+        self._joinable = all(type(layer) is DynamicLayer for layer in output.past_key_values.layers)
+        self._join(rows, output.past_key_values, mask)
+        self._drop_finished()
+        return rows
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """Draw one more token of every row under way."""
+        positions = self._mask.sum(1, keepdim=True)
+        self._mask = pad(self._mask, (0, 1), value=1)
+        last = torch.tensor([[row.ids[-1]] for row in self._rows])
+        output = self._forward(last, self._mask, positions, self._cache)
+        self._cache = output.past_key_values
+        logits = output.logits[:, -1]
+        live = [at for at, row in enumerate(self._rows) if not row.finish_reason]
+        if len(live) < len(self._rows):
+            logits = logits[torch.tensor(live, device=logits.device)]
+        draw([self._rows[at] for at in live], logits)
+        self._drop_finished()
+
+    def abandon(self) -> None:
+        """Forget every row under way."""
+        self._rows, self._cache, self._mask = [], None, torch.zeros(0, 0, dtype=torch.long)
+
+    def _forward(self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: Any) -> Any:
+        device = self.model.device
+        return self.model(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
-            max_new_tokens=max(bounds),
-            do_sample=False,
-            logits_processor=LogitsProcessorList([sampler]),
-            stopping_criteria=StoppingCriteriaList([limits]),
-            eos_token_id=sorted(self._vocabulary.eos),
-            pad_token_id=pad,
+            position_ids=positions.to(device),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
         )
-        completions = output[:, longest:].tolist()
-        return [
-            self._finish(request, completions[at], [step[at] for step in sampler.logprobs], limits.ends[at])
-            for at, request in enumerate(requests)
-        ]
 
-    def _finish(
-        self, request: SampleRequest, ids: list[int], logprobs: list[float], end: tuple[int, str] | None
-    ) -> Sample:
-        """Cut a padded row where it really ended."""
-        length, reason = end or (len(ids), "length")
-        text = self.tokenizer.decode(ids[:length], skip_special_tokens=True)
-        return Sample(request.prompt_ids, tuple(ids[:length]), tuple(logprobs[:length]), str(text), reason)
+    def _join(self, rows: list[Row], cache: Any, mask: torch.Tensor) -> None:
+        if not self._rows:
+            self._rows, self._cache, self._mask = list(rows), cache, mask
+            return
+        width = max(self._mask.shape[1], mask.shape[1])
+        joined = DynamicCache()
+        for at, (old, new) in enumerate(zip(self._cache.layers, cache.layers, strict=True)):
+            pairs = ((old.keys, new.keys), (old.values, new.values))
+            keys, values = (torch.cat([_widen(one, width, -2), _widen(other, width, -2)]) for one, other in pairs)
+            joined.update(keys, values, at)
+        self._rows, self._cache = [*self._rows, *rows], joined
+        self._mask = torch.cat([_widen(self._mask, width, -1), _widen(mask, width, -1)])
+
+    def _drop_finished(self) -> None:
+        live = [at for at, row in enumerate(self._rows) if not row.finish_reason]
+        if not live:
+            self.abandon()
+            return
+        if not self._joinable or len(self._rows) - len(live) < _WORTH_DROPPING * len(self._rows):
+            return
+        kept = torch.tensor(live)
+        self._mask = self._mask[kept]
+        left = int(self._mask.any(0).long().argmax())  # columns that only the dropped rows used
+        self._mask = self._mask[:, left:]
+        self._rows = [self._rows[at] for at in live]
+        smaller = DynamicCache()
+        for at, layer in enumerate(self._cache.layers):
+            chosen = kept.to(layer.keys.device)
+            smaller.update(layer.keys[chosen, :, left:], layer.values[chosen, :, left:], at)
+        self._cache = smaller
+
+
+def _widen(tensor: torch.Tensor, width: int, dimension: int) -> torch.Tensor:
+    """Zeros on the left of one of the last two dimensions."""
+    missing = width - tensor.shape[dimension]
+    return pad(tensor, (missing, 0) if dimension == -1 else (0, 0, missing, 0)) if missing else tensor
+
+
+__all__ = ["Sample", "SampleRequest", "SamplingEngine"]

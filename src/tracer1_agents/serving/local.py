@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from tracer1_agents.serving.batcher import Batcher
-    from tracer1_agents.serving.engine import Sample, SampleRequest
+    from tracer1_agents.serving.sampling import Sample, SampleRequest
 
 _CHECKSUMS: Final = "SHA256SUMS"
 _ROLES: Final = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
@@ -110,7 +110,7 @@ class LocalChatModel(BaseChatModel):
         return load_batcher(options.get("model") or self.model, self.device, self.dtype)
 
     def _request(self, batcher: Batcher, messages: list[BaseMessage], options: dict[str, Any]) -> SampleRequest:
-        from tracer1_agents.serving.engine import SampleRequest  # noqa: PLC0415  (torch)
+        from tracer1_agents.serving.sampling import SampleRequest  # noqa: PLC0415  (torch)
 
         chat = [{"role": _ROLES.get(message.type, "user"), "content": _text_of(message)} for message in messages]
         return SampleRequest(

@@ -20,7 +20,7 @@ def engine(tiny):
 @pytest.fixture(scope="module")
 def ask(tiny):
     """Makes requests: prompt of `length` random ids, plus options."""
-    from tracer1_agents.serving.engine import SampleRequest  # noqa: PLC0415
+    from tracer1_agents.serving.sampling import SampleRequest  # noqa: PLC0415
 
     def make(length=12, *, prompt_seed=0, **options):
         rng = random.Random(prompt_seed)

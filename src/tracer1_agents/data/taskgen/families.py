@@ -42,6 +42,10 @@ TRAINED: Final[dict[str, Family]] = {
     "join_tables": several_files.join_tables,
     **LONG,
 }
+TRAINING_MIX: Final[tuple[str, ...]] = (  # finding one value among several is learnt last: shown twice as often
+    *TRAINED, "json_value", "slide_title", "table_lookup", "document_fact", "clue_chain", "code_words", "arithmetic",
+    "picture_text", "table_extreme", "person_search",
+)  # fmt: skip
 UNSEEN: Final[dict[str, Family]] = {
     "picture_minus_document": several_files.picture_minus_document,
     "column_range": several_files.column_range,

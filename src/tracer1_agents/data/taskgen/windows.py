@@ -12,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
-from tracer1_agents.data.taskgen.families import TRAINED, make_task
+from tracer1_agents.data.taskgen.families import TRAINING_MIX, make_task
 from tracer1_agents.data.taskgen.mishaps import mishap
 from tracer1_agents.planner.history import ExecutorText, last_k
 from tracer1_agents.planner.profiles import profile_named
@@ -125,9 +125,9 @@ def _knowable(task: Task, step: int, messages: tuple[Message, ...]) -> bool:
 
 
 def stream_windows(
-    seed: int, options: WindowOptions, *, split: Split = "train", families: tuple[str, ...] = tuple(TRAINED)
+    seed: int, options: WindowOptions, *, split: Split = "train", families: tuple[str, ...] = TRAINING_MIX
 ) -> Iterator[Window]:
-    """Windows without end, families drawn evenly, the same for the same seed."""
+    """Windows without end, families drawn by `TRAINING_MIX`, the same for the same seed."""
     rng = Random(f"windows/{seed}")  # noqa: S311  (reproducible, not secret)
     while True:
         task = make_task(rng.choice(families), rng.getrandbits(48), split=split)

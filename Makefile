@@ -1,0 +1,49 @@
+# What contributors and CI run. Each target makes what it needs; a second call installs nothing.
+#   GPU=1      take the newest torch that fits instead of the tested CPU versions
+#   ARGS=...   passed on to the example or to pytest
+
+PYTHON3 ?= python3
+VENV    := .venv
+PYTHON  := $(VENV)/bin/python
+PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
+TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check build clean system
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.ready system ## answer the bundled tasks with the planner that ships (ARGS="--limit 8")
+	$(PYTHON) examples/gaia_agent.py $(ARGS)
+
+test: $(VENV)/.ready-dev system ## run the tests
+	$(PYTHON) -m pytest $(ARGS)
+
+check: $(VENV)/.ready-dev ## lint, formatting, types, import layers
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+build: $(VENV)/.ready-dev ## wheel and source archive in dist/
+	$(PYTHON) -m build --outdir dist
+
+clean: ## remove .venv, build outputs and caches; runs/ stays
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+system:
+	@bash scripts/system-setup.sh
+
+# torch goes first: whatever is installed after it then keeps to that build.
+$(VENV)/.ready: pyproject.toml constraints/cpu.txt
+	@echo "installing into $(VENV); the first time takes some minutes"
+	$(PYTHON3) -m venv $(VENV)
+	$(PIP) install $(TESTED) torch
+	$(PIP) install $(TESTED) --editable ".[agents,local,tools]"
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(PIP) install $(TESTED) --editable ".[agents,local,tools,dev]"
+	@touch $@

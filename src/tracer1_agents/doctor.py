@@ -1,0 +1,354 @@
+"""What works on this machine, what does not, and what to do about it.
+
+`examine` asks the surroundings (installed distributions, programs, sandboxes, devices) and returns findings; `render`
+and `as_json` write them down. The extras and what they need are read from the package's own metadata, so they cannot
+differ from what pip would install. Nothing is installed or changed; the report is plain text: rich may be missing.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
+
+from packaging.requirements import Requirement
+
+from tracer1_agents import __version__
+from tracer1_agents.errors import ConfigurationError, MissingExtraError
+from tracer1_agents.sandboxes.choose import DEFAULT_ORDER
+from tracer1_agents.serving.devices import torch_devices
+from tracer1_agents.serving.local import verify_checksums
+from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from tracer1_agents.sandboxes.base import Sandbox
+
+DISTRIBUTION: Final = "tracer1-agents"
+_WIDTH: Final = 100
+_HEADINGS: Final = {
+    "package": "package",
+    "extra": "extras",
+    "program": "programs",
+    "sandbox": "sandboxes",
+    "engine": "engines",
+    "tool": "tools of the default toolbox",
+}
+
+EXTRAS: Final[dict[str, str]] = {
+    "agents": "models by name, hosted models, OpenAI-compatible servers, this program's `show`",
+    "local": "the planner that ships, and any transformers checkpoint, in this process",
+    "tools": "pdf, Office and html files, plots, the equation solver, images, smolagents tools",
+    "train": "warm start and both training stages",
+    "e2b": "code in a hosted virtual machine",
+    "browser": "web pages as an environment, MiniWoB++",
+    "eval": "the agent as an Inspect solver",
+    "mcp": "tools of MCP servers",
+    "vllm": "vLLM in an environment of its own; its pins clash with `train`",
+}
+_SHORTHANDS: Final = frozenset({"all", "dev"})  # extras that give nothing of their own
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of the system.
+
+    Attributes:
+        names: What it may be called.
+        gives: What needs it.
+        apt: How Debian and Ubuntu get it.
+        brew: How macOS gets it; empty where it cannot.
+    """
+
+    names: tuple[str, ...]
+    gives: str
+    apt: str
+    brew: str
+
+
+PROGRAMS: Final = (
+    Program(("bwrap",), "the default sandbox for code (Linux)", "apt-get install bubblewrap", ""),
+    Program(("tesseract",), "the tool ocr", "apt-get install tesseract-ocr", "brew install tesseract"),
+    Program(
+        ("chromium", "chromium-browser", "google-chrome"),
+        "the browser environment",
+        "apt-get install chromium",
+        "brew install --cask chromium",
+    ),
+    Program(("deno",), "the sandbox without kernel features", "pip install deno", "brew install deno"),
+)
+
+
+@dataclass(frozen=True)
+class ToolNeed:
+    """What a tool of the default toolbox needs.
+
+    Attributes:
+        names: Of the tools.
+        distributions: Without these it is off.
+        program: Without it, it is off.
+        hand_in: What the caller must hand in, as a sentence; empty where it works by itself.
+        partly: Distribution -> what is refused without it.
+    """
+
+    names: tuple[str, ...]
+    distributions: tuple[str, ...] = ()
+    program: str = ""
+    hand_in: str = ""
+    partly: dict[str, str] = field(default_factory=dict)
+
+
+TOOLS: Final = (
+    ToolNeed(
+        ("inspect_file_as_text",),
+        partly={
+            "pypdf": "pdf",
+            "python-docx": "docx",
+            "python-pptx": "pptx",
+            "openpyxl": "xlsx",
+            "beautifulsoup4": "html",
+            "pillow": "images",
+        },
+    ),
+    ToolNeed(
+        ("table_columns", "table_aggregate", "table_filter", "table_sort", "table_join"), partly={"openpyxl": "xlsx"}
+    ),
+    ToolNeed(("ocr",), ("pillow",), "tesseract"),
+    ToolNeed(("crop_image", "draw_box"), ("pillow",)),
+    ToolNeed(("visualizer", "objectlocation"), ("pillow",), hand_in="a vision model (vision_model=...)"),
+    ToolNeed(("calculator",)),
+    ToolNeed(("solver",), ("sympy",)),
+    ToolNeed(
+        ("ask_search_agent", "search", "visit_page"), hand_in="a corpus file (corpus=...) or a web backend (web=...)"
+    ),
+    ToolNeed(("plot",), ("matplotlib",)),
+)
+
+
+class State(StrEnum):
+    """Of one finding."""
+
+    OK = "ok"
+    PARTLY = "partly"
+    MISSING = "missing"
+    BROKEN = "broken"
+    OFF = "off"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        section: What kind of thing it is.
+        name: Of the thing.
+        state: OFF means: works, once the caller hands in what `found` names.
+        found: Version, path, or what is wrong.
+        gives: What it is good for.
+        fix: Command or change that brings it; empty where nothing is to be done.
+    """
+
+    section: str
+    name: str
+    state: State
+    found: str
+    gives: str = ""
+    fix: str = ""
+
+
+def _installed(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _own_requirements() -> list[str]:
+    try:
+        return metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return []
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where the answers come from; tests hand in others.
+
+    Attributes:
+        version: Installed version of a distribution, None where it is missing.
+        requirements: Of this package, as its metadata states them.
+        which: Path of a program, None where it is missing.
+        sandboxes: To try.
+        devices: Of torch.
+        planner: Folder of the planner that ships.
+        system: As `sys.platform`.
+    """
+
+    version: Callable[[str], str | None] = _installed
+    requirements: Sequence[str] = field(default_factory=_own_requirements)
+    which: Callable[[str], str | None] = shutil.which
+    sandboxes: Sequence[Callable[[], Sandbox]] = DEFAULT_ORDER
+    devices: Callable[[], list[str]] = torch_devices
+    planner: Path = field(default_factory=tiny_folder)
+    system: str = sys.platform
+
+
+def examine(surroundings: Surroundings | None = None) -> list[Finding]:
+    """Look at everything; takes a few seconds (torch is loaded, each sandbox runs a line of code)."""
+    here = surroundings or Surroundings()
+    with ThreadPoolExecutor() as pool:
+        devices = pool.submit(_devices, here)
+        trials = [pool.submit(_try_sandbox, make) for make in here.sandboxes]
+        sandboxes = [trial.result() for trial in trials]
+        return [
+            *_package(here),
+            *_programs(here),
+            *sandboxes,
+            _planner(here.planner),
+            devices.result(),
+            *_tools(here, sandboxes),
+        ]
+
+
+def _package(here: Surroundings) -> Iterator[Finding]:
+    requirements = [Requirement(text) for text in here.requirements]
+    base = [item for item in requirements if item.marker is None or item.marker.evaluate({"extra": ""})]
+    yield Finding("package", "python", State.OK, platform.python_version())
+    if not requirements:
+        problem = f"{__version__} runs from a folder and is not installed, so its extras are not known"
+        yield Finding("package", DISTRIBUTION, State.PARTLY, problem, fix=f"pip install {DISTRIBUTION}")
+        return
+    yield _group(here, "package", f"{DISTRIBUTION} {__version__}", base, fix=f"pip install --upgrade {DISTRIBUTION}")
+    for extra, gives in EXTRAS.items():
+        wanted = [item for item in requirements if item not in base and _belongs(item, extra)]
+        yield _group(here, "extra", extra, wanted, gives=gives, fix=f'pip install "{DISTRIBUTION}[{extra}]"')
+
+
+def _belongs(requirement: Requirement, extra: str) -> bool:
+    """Whether that extra brings the requirement on this machine."""
+    return requirement.marker is not None and requirement.marker.evaluate({"extra": extra})
+
+
+def _group(
+    here: Surroundings, section: str, name: str, wanted: Sequence[Requirement], *, gives: str = "", fix: str
+) -> Finding:
+    """Several distributions that only help together."""
+    present, absent = [], []
+    for requirement in wanted:
+        if requirement.name == DISTRIBUTION:
+            continue  # another extra of ours, which has a line of its own
+        version = here.version(requirement.name)
+        if version is None:
+            absent.append(requirement.name)
+        elif not requirement.specifier.contains(version, prereleases=True):
+            absent.append(f"{requirement.name} {requirement.specifier} (found {version})")
+        else:
+            present.append(f"{requirement.name} {version}")
+    if not absent:
+        return Finding(section, name, State.OK, ", ".join(present), gives)
+    state = State.PARTLY if present else State.MISSING
+    return Finding(section, name, state, f"needs {', '.join(absent)}", gives, fix)
+
+
+def _programs(here: Surroundings) -> Iterator[Finding]:
+    for program in PROGRAMS:
+        path = next(filter(None, map(here.which, program.names)), None)
+        if path is not None:
+            yield Finding("program", program.names[0], State.OK, path, program.gives)
+            continue
+        fix = program.brew if here.system == "darwin" else program.apt
+        yield Finding("program", program.names[0], State.MISSING, "not on the path", program.gives, fix)
+
+
+def _try_sandbox(make: Callable[[], Sandbox]) -> Finding:
+    sandbox = make()
+    found = sandbox.probe()
+    packages = f"code with {sandbox.capabilities.packages}"
+    if found.ok:
+        return Finding("sandbox", sandbox.name, State.OK, "a trial run worked", packages)
+    reason = found.reason.removesuffix(found.install).rstrip("; ")
+    return Finding("sandbox", sandbox.name, State.MISSING, reason, packages, found.install)
+
+
+def _planner(folder: Path) -> Finding:
+    gives = "text tasks with the default toolbox"
+    fix = f"pip install --force-reinstall --no-deps {DISTRIBUTION}"
+    if not (folder / "config.json").is_file():
+        return Finding("engine", TINY_NAME, State.MISSING, "its files are not in this installation", gives, fix)
+    if not (folder / "SHA256SUMS").is_file():
+        return Finding("engine", TINY_NAME, State.BROKEN, "its checksums are missing", gives, fix)
+    try:
+        verify_checksums(folder)
+    except ConfigurationError as error:
+        return Finding("engine", TINY_NAME, State.BROKEN, str(error), gives, fix)
+    return Finding("engine", TINY_NAME, State.OK, "every file matches its checksum", gives)
+
+
+def _devices(here: Surroundings) -> Finding:
+    gives = "models in this process"
+    try:
+        return Finding("engine", "torch", State.OK, ", ".join(here.devices()), gives)
+    except MissingExtraError as error:
+        fix = f'pip install "{DISTRIBUTION}[{error.extra}]"'
+        return Finding("engine", "torch", State.MISSING, "not installed", gives, fix)
+    except (OSError, RuntimeError) as error:  # a build for other drivers or another processor
+        fix = "pip install --force-reinstall torch, in the build for this machine"
+        return Finding("engine", "torch", State.BROKEN, f"does not load: {error}", gives, fix)
+
+
+def _tools(here: Surroundings, sandboxes: Sequence[Finding]) -> Iterator[Finding]:
+    for need in TOOLS:
+        yield _tool(here, need)
+    working = [sandbox.name for sandbox in sandboxes if sandbox.state is State.OK]
+    if working:
+        yield Finding("tool", "python", State.OK, f"in {working[0]}")
+    else:
+        fix = "one of the sandboxes above"
+        yield Finding("tool", "python", State.MISSING, "no sandbox works, and code is never run without one", fix=fix)
+
+
+def _tool(here: Surroundings, need: ToolNeed) -> Finding:
+    name = ", ".join(need.names)
+    extra = f'pip install "{DISTRIBUTION}[tools]"'
+    absent = [item for item in need.distributions if here.version(item) is None]
+    if absent:
+        return Finding("tool", name, State.MISSING, f"needs {', '.join(absent)}", fix=extra)
+    if need.program and here.which(need.program) is None:
+        return Finding("tool", name, State.MISSING, f"needs the program {need.program}", fix="see above")
+    refused = [kind for item, kind in need.partly.items() if here.version(item) is None]
+    if refused:
+        return Finding("tool", name, State.PARTLY, f"without {', '.join(refused)} files", fix=extra)
+    if need.hand_in:
+        return Finding("tool", name, State.OFF, f"until you hand in {need.hand_in}")
+    return Finding("tool", name, State.OK, "live")
+
+
+def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The findings for programs."""
+    return {"version": __version__, "findings": [asdict(finding) for finding in findings]}
+
+
+def render(findings: Sequence[Finding]) -> str:
+    """The findings for a person, a heading for each section."""
+    lines: list[str] = []
+    section = ""
+    for finding in findings:
+        if finding.section != section:
+            section = finding.section
+            lines += ["", _HEADINGS[section]]
+        gives = f"; for {finding.gives}" if finding.gives else ""
+        head = f"  {finding.state.value:<8} {finding.name}: "
+        lines += textwrap.wrap(head + finding.found + gives, _WIDTH, subsequent_indent=" " * 13)
+        if finding.fix:
+            lines += textwrap.wrap(
+                f"to get it: {finding.fix}", _WIDTH, initial_indent=" " * 11, subsequent_indent=" " * 13
+            )
+    return "\n".join(lines[1:])

@@ -1,0 +1,152 @@
+"""One row of sampling: what it asks for, how its next token is drawn, and when it ends.
+
+Every row has a seeded generator of its own, so that its text does not depend on what else is in the batch.
+Log-probabilities are those of raw logits / temperature, the distribution a trainer scores.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_GREEDY: Final = 1e-6
+_SEEDS: Final = 2**63  # torch takes no larger ones
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """What one row asks for.
+
+    Attributes:
+        prompt_ids: Token ids, chat template applied.
+        max_new_tokens: Upper bound on the completion.
+        temperature: 0 is greedy.
+        seed: Decides the draws of this row; ignored when greedy.
+        stop_lines: End after this many non-empty lines, None for no such limit.
+        cancelled: Set it to give the row up while others go on.
+    """
+
+    prompt_ids: tuple[int, ...]
+    max_new_tokens: int = 512
+    temperature: float = 0.0
+    seed: int = 0
+    stop_lines: int | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one row got.
+
+    Attributes:
+        prompt_ids: As requested.
+        completion_ids: Sampled ids, the end-of-turn token included where it was reached.
+        logprobs: Natural log-probability of each completion id.
+        text: Decoded view of the completion; never encoded again.
+        finish_reason: "stop", "length", or "cancelled" for a row that was given up.
+    """
+
+    prompt_ids: tuple[int, ...]
+    completion_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    text: str
+    finish_reason: str
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Ids that end something: a turn, a line; and those that are nothing but line breaks and blanks."""
+
+    eos: frozenset[int]
+    newline: frozenset[int]
+    blank: frozenset[int]
+
+    @classmethod
+    def of(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
+        """Read it off a tokenizer, byte-level or SentencePiece."""
+        marks = str.maketrans({"Ċ": "\n", "Ġ": " ", "ĉ": "\t", "▁": " "})
+        pieces = [str(piece).translate(marks) for piece in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
+        eos = getattr(model.generation_config, "eos_token_id", None)
+        eos = tokenizer.eos_token_id if eos is None else eos
+        return cls(
+            eos=frozenset(eos if isinstance(eos, list) else [eos]),
+            newline=frozenset(at for at, piece in enumerate(pieces) if "\n" in piece),
+            blank=frozenset(at for at, piece in enumerate(pieces) if piece.isspace()),
+        )
+
+
+class Row:
+    """A request in progress.
+
+    Args:
+        request: What is asked for.
+        vocabulary: Which ids end turns and lines.
+        room: Tokens that the model's positions leave for the completion.
+    """
+
+    def __init__(self, request: SampleRequest, vocabulary: Vocabulary, room: int = sys.maxsize) -> None:
+        self.request, self.vocabulary = request, vocabulary
+        self._most = min(request.max_new_tokens, room)
+        self.ids: list[int] = []
+        self.logprobs: list[float] = []
+        self.finish_reason = ""
+        self.greedy = request.temperature <= _GREEDY
+        self.temperature = 1.0 if self.greedy else request.temperature
+        self._generator = torch.Generator().manual_seed(request.seed % _SEEDS)
+        self._lines, self._line_is_empty = 0, True
+
+    def noise(self, size: int) -> torch.Tensor:
+        """Gumbel noise over the vocabulary: the largest of log p + noise is a draw from p."""
+        uniform = torch.rand(size, generator=self._generator, dtype=torch.float64)
+        return -torch.log(-torch.log(uniform.clamp_min(1e-300)))
+
+    def take(self, token: int, logprob: float) -> None:
+        """Add a drawn token, and note when the row ends with it."""
+        self.ids.append(token)
+        self.logprobs.append(logprob)
+        if token not in self.vocabulary.blank:
+            self._line_is_empty = False
+        if token in self.vocabulary.newline and not self._line_is_empty:
+            self._lines, self._line_is_empty = self._lines + 1, True
+        limit = self.request.stop_lines
+        if token in self.vocabulary.eos or (limit is not None and self._lines >= limit):
+            self.finish_reason = "stop"
+        elif self.request.cancelled.is_set():
+            self.finish_reason = "cancelled"
+        elif len(self.ids) >= self._most:
+            self.finish_reason = "length"
+
+    def sample(self, tokenizer: PreTrainedTokenizerBase) -> Sample:
+        """What the row got."""
+        text = str(tokenizer.decode(self.ids, skip_special_tokens=True))
+        return Sample(self.request.prompt_ids, tuple(self.ids), tuple(self.logprobs), text, self.finish_reason)
+
+
+def draw(rows: Sequence[Row], logits: torch.Tensor) -> None:
+    """Draw the next token of every row.
+
+    Args:
+        rows: In the order of the logits.
+        logits: Raw, (rows, vocabulary).
+    """
+    scale = torch.tensor([row.temperature for row in rows], device=logits.device)
+    logprobs = (logits.float() / scale[:, None]).log_softmax(-1)
+    keyed = logprobs
+    if not all(row.greedy for row in rows):
+        keyed = logprobs.clone()
+        for at, row in enumerate(rows):
+            if not row.greedy:
+                keyed[at] += row.noise(logprobs.shape[1]).to(logprobs)
+    chosen = keyed.argmax(-1, keepdim=True)
+    values = logprobs.gather(1, chosen)
+    for row, token, logprob in zip(rows, chosen[:, 0].tolist(), values[:, 0].tolist(), strict=True):
+        row.take(token, logprob)

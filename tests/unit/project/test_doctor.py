@@ -1,0 +1,187 @@
+"""The doctor against made-up machines."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tracer1_agents import doctor
+from tracer1_agents.doctor import State, Surroundings, examine, render
+from tracer1_agents.errors import MissingExtraError
+from tracer1_agents.sandboxes.base import Availability, Capabilities
+from tracer1_agents.serving.local import write_checksums
+from tracer1_agents.tools.toolbox import default_toolbox
+
+REQUIREMENTS = [
+    "pydantic<3,>=2.11",
+    "typing-extensions>=4.12; python_version >= '3'",
+    "rich>=13; extra == 'agents'",
+    "pillow>=11; extra == 'agents'",
+    "tracer1-agents[local]; extra == 'train'",
+    "trl>=1.16; extra == 'train'",
+    "inspect-ai>=0.3; extra == 'eval'",
+]
+EVERYTHING = {
+    "pydantic": "2.14.3",
+    "typing-extensions": "4.16.0",
+    "rich": "15.0.0",
+    "pillow": "13.0.0",
+    "trl": "1.16.0",
+    "inspect-ai": "0.3.285",
+    **dict.fromkeys(("pypdf", "python-docx", "python-pptx", "openpyxl", "beautifulsoup4", "sympy", "matplotlib"), "9"),
+}
+PROGRAMS = ("bwrap", "tesseract", "chromium", "deno")
+
+
+class FakeSandbox:
+    def __init__(self, name, *, ok):
+        self.name, self.ok = name, ok
+        self.capabilities = Capabilities(packages="the standard library", subprocesses=False)
+
+    def probe(self):
+        install = "install it"
+        return Availability(ok=True) if self.ok else Availability(ok=False, reason=f"gone; {install}", install=install)
+
+
+@pytest.fixture
+def planner(tmp_path):
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    write_checksums(tmp_path)
+    return tmp_path
+
+
+def machine(planner, *, versions=EVERYTHING, programs=PROGRAMS, sandbox=True, **others):
+    return Surroundings(
+        version=versions.get,
+        requirements=others.pop("requirements", REQUIREMENTS),
+        which=lambda name: f"/bin/{name}" if name in programs else None,
+        sandboxes=[lambda: FakeSandbox("first", ok=False), lambda: FakeSandbox("second", ok=sandbox)],
+        devices=others.pop("devices", lambda: ["cuda:0 (H200, 139 GiB)", "cpu (2 threads)"]),
+        planner=planner,
+        system=others.pop("system", "linux"),
+    )
+
+
+def find(findings, name):
+    (found,) = [finding for finding in findings if name in finding.name.split(", ")]
+    return found
+
+
+def test_a_machine_with_everything(planner):
+    findings = examine(machine(planner))
+    wrong = {finding.name for finding in findings if finding.state in {State.BROKEN, State.PARTLY, State.MISSING}}
+    assert wrong == {"first"}  # the sandbox that is made up to fail
+    assert find(findings, "agents").found == "rich 15.0.0, pillow 13.0.0"
+    assert find(findings, "torch").found == "cuda:0 (H200, 139 GiB), cpu (2 threads)"
+    assert find(findings, "bwrap").found == "/bin/bwrap"
+    assert findings[-1] == doctor.Finding("tool", "python", State.OK, "in second")
+    assert find(findings, "second").state is State.OK
+    assert find(findings, "visualizer").state is State.OFF
+    assert find(findings, "tracer1-tiny").found == "every file matches its checksum"
+
+
+def test_missing_and_old_distributions_name_the_extra(planner):
+    versions = {**EVERYTHING, "pillow": "9.5", "trl": None}
+    findings = examine(machine(planner, versions=versions))
+    old = find(findings, "agents")
+    assert (old.state, old.found) == (State.PARTLY, "needs pillow >=11 (found 9.5)")
+    assert old.fix == 'pip install "tracer1-agents[agents]"'
+    missing = find(findings, "train")
+    assert (missing.state, missing.found) == (State.MISSING, "needs trl")
+
+
+def test_missing_programs_name_their_command(planner):
+    debian = examine(machine(planner, programs=()))
+    assert [(item.name, item.fix) for item in debian if item.section == "program"] == [
+        ("bwrap", "apt-get install bubblewrap"),
+        ("tesseract", "apt-get install tesseract-ocr"),
+        ("chromium", "apt-get install chromium"),
+        ("deno", "pip install deno"),
+    ]
+    ocr = find(debian, "ocr")
+    assert (ocr.state, ocr.found) == (State.MISSING, "needs the program tesseract")
+    mac = examine(machine(planner, programs=(), system="darwin"))
+    assert find(mac, "tesseract").fix == "brew install tesseract"
+
+
+def test_a_program_under_another_name_counts(planner):
+    findings = examine(machine(planner, programs=("google-chrome",)))
+    assert find(findings, "chromium").found == "/bin/google-chrome"
+
+
+def test_tools_without_their_libraries(planner):
+    versions = {name: version for name, version in EVERYTHING.items() if name not in {"pypdf", "openpyxl", "pillow"}}
+    findings = examine(machine(planner, versions=versions))
+    reader = find(findings, "inspect_file_as_text")
+    assert (reader.state, reader.found) == (State.PARTLY, "without pdf, xlsx, images files")
+    assert find(findings, "table_join").found == "without xlsx files"
+    assert find(findings, "ocr").found == "needs pillow"
+    assert find(findings, "calculator").state is State.OK
+
+
+def test_code_is_off_without_a_sandbox(planner):
+    findings = examine(machine(planner, sandbox=False))
+    code = [item for item in findings if item.section == "tool"][-1]
+    assert (code.name, code.state) == ("python", State.MISSING)
+    first = find(findings, "first")
+    assert (first.found, first.fix) == ("gone", "install it")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "state", "says"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), State.MISSING, "not in this installation"),
+        (lambda folder: (folder / "SHA256SUMS").unlink(), State.BROKEN, "checksums are missing"),
+        (lambda folder: (folder / "config.json").write_text("[]"), State.BROKEN, "does not match its checksum"),
+    ],
+)
+def test_the_planner_that_ships(planner, spoil, state, says):
+    spoil(planner)
+    found = find(examine(machine(planner)), "tracer1-tiny")
+    assert found.state is state
+    assert says in found.found
+    assert found.fix
+
+
+def raises(error):
+    def devices():
+        raise error
+
+    return devices
+
+
+def test_torch_missing_or_broken(planner):
+    missing = find(examine(machine(planner, devices=raises(MissingExtraError("models", "local")))), "torch")
+    assert (missing.state, missing.fix) == (State.MISSING, 'pip install "tracer1-agents[local]"')
+    broken = find(examine(machine(planner, devices=raises(OSError("libcudart.so.13: not found")))), "torch")
+    assert (broken.state, broken.found) == (State.BROKEN, "does not load: libcudart.so.13: not found")
+
+
+def test_a_source_tree_that_is_not_installed(planner):
+    findings = examine(machine(planner, requirements=[]))
+    assert find(findings, "tracer1-agents").state is State.PARTLY
+    assert not [item for item in findings if item.section == "extra"]
+
+
+def test_the_report_has_every_line_and_its_command(planner):
+    findings = examine(machine(planner, programs=()))
+    text = render(findings)
+    assert text.startswith("package\n  ok       python: ")
+    assert "\nsandboxes\n" in text
+    assert "  missing  tesseract: not on the path; for the tool ocr\n" in text
+    assert "           to get it: apt-get install tesseract-ocr\n" in text
+    assert max(map(len, text.splitlines())) <= 100
+    joined = " ".join(text.split())
+    assert all(finding.name in joined for finding in findings)
+
+
+def test_every_extra_is_explained():
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(doctor.EXTRAS) == set(project["optional-dependencies"]) - {"all", "dev"}
+
+
+def test_every_tool_of_the_default_toolbox_is_judged(tmp_path):
+    listed = [name for need in doctor.TOOLS for name in need.names]
+    assert sorted([*listed, "python"]) == sorted(tool.name for tool in default_toolbox(tmp_path))
