@@ -156,9 +156,7 @@ class TestRunner:
 
     def test_the_attachment_itself_is_never_touched(self, tasks, tmp_path):
         before = (tmp_path / "sales.csv").read_bytes()
-        join = (
-            'table_join(left_path="sales.csv", right_path="sales.csv", on="city", output="sales.csv") # "Overwrite"'
-        )
+        join = 'table_join(left_path="sales.csv", right_path="sales.csv", on="city", output="sales.csv") # "Overwrite"'
         output = ResultsFile(tmp_path / "out.jsonl")
         run_tasks({"Total qty?": [join, 'finish(answer="7") # "Tell"']}, tasks[:1], output)
         assert (tmp_path / "sales.csv").read_bytes() == before

@@ -31,7 +31,9 @@ class TestReading:
         tasks = write(full, row("b"), row("c", **{"Final answer": "?", "Level": 1, "Annotator Metadata": "none"}))
         assert tasks.problems == ()
         assert tasks.tasks == (
-            GaiaTask("a", "question a", 2, "17", tmp_path / "f/a.csv", "x", False, ("unseen_style",)),
+            GaiaTask(
+                "a", "question a", 2, "17", tmp_path / "f/a.csv", "x", trained_family=False, traits=("unseen_style",)
+            ),
             GaiaTask("b", "question b"),
             GaiaTask("c", "question c", 1),
         )
@@ -68,7 +70,7 @@ class TestReading:
         assert problem.line == 3
 
     def test_no_set(self, tmp_path):
-        with pytest.raises(DataError, match="no task set; expected a folder with metadata.jsonl"):
+        with pytest.raises(DataError, match="no task set; expected a folder with metadata"):
             read_tasks(tmp_path)
         with pytest.raises(DataError, match="no task set"):
             read_tasks(tmp_path / "gone.jsonl")
