@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.data.taskgen.draft import Draft
 from tracer1_agents.data.taskgen.families import TRAINED, UNSEEN, make_task
 from tracer1_agents.data.taskgen.names import NameSource
-from tracer1_agents.data.taskgen.single_file import person_passage
+from tracer1_agents.data.taskgen.no_file import person_passage
 from tracer1_agents.data.taskgen.write import write_file
 
 if TYPE_CHECKING:
