@@ -94,7 +94,9 @@ class Workers:
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         torch.distributed.all_reduce(flat)
-        for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        for gradient, mean in zip(
+            gradients, torch.split(flat, [gradient.numel() for gradient in gradients]), strict=True
+        ):
             gradient.copy_(mean.view_as(gradient) / self.count)
 
     def agree(self, value: float) -> float:
@@ -118,9 +120,8 @@ def encode(
     window: Window, tokenizer: PreTrainedTokenizerFast, first_pair_weight: float
 ) -> tuple[list[int], list[float]]:
     """Token ids of prompt and reply, and a loss weight for each (0 on the prompt)."""
-    prompt_ids = tokenizer.apply_chat_template(window_messages(window), add_generation_prompt=True, return_dict=True)[
-        "input_ids"
-    ]
+    encoded: Any = tokenizer.apply_chat_template(window_messages(window), add_generation_prompt=True, return_dict=True)
+    prompt_ids = encoded["input_ids"]
     first, newline, rest = window.reply.partition("\n")
     ids, weights = list(prompt_ids), [0.0] * len(prompt_ids)
     for text, weight in ((first + newline, first_pair_weight), (rest, 1.0)):
@@ -247,13 +248,52 @@ def prepare(config: WarmstartConfig) -> tuple[PreTrainedTokenizerFast, Qwen3ForC
     """Tokenizer and model: those of the output folder, or fresh ones."""
     folder = config.trainer.output_dir / "model"
     if (folder / "config.json").exists():
-        return AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        saved_tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        saved_model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        return saved_tokenizer, saved_model
     options = WindowOptions(config.data.horizon, config.data.history_window, config.data.mishap_rate)
     stream = islice(stream_windows(config.data.seed, options), config.data.tokenizer_windows)
     texts = ("".join(message["content"] for message in window_messages(window)) + window.reply for window in stream)
     tokenizer = train_tokenizer(texts, config.model.vocab_size)
     torch.manual_seed(config.trainer.seed)
     return tokenizer, build_model(config.model, tokenizer)
+
+
+def set_learning_rates(
+    optimizers: Sequence[torch.optim.Optimizer], base_rates: Sequence[Sequence[float]], scale: float
+) -> None:
+    """Give every parameter group its own rate times `scale`."""
+    for optimizer, rates in zip(optimizers, base_rates, strict=True):
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * scale
+
+
+def update(
+    model: Qwen3ForCausalLM,
+    batch: Batch,
+    optimizers: Sequence[torch.optim.Optimizer],
+    workers: Workers,
+    config: TrainerConfig,
+) -> float:
+    """One update of the weights.
+
+    Returns:
+        The unweighted loss before it.
+
+    Raises:
+        FloatingPointError: The loss is not a finite number; the weights are left as they were.
+    """
+    loss, shown = loss_of(model, batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if not math.isfinite(shown):
+        msg = f"the loss is {shown}; the last checkpoint in {config.output_dir} is kept"
+        raise FloatingPointError(msg)
+    workers.average_gradients(model)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
+    return shown
 
 
 def train(config: WarmstartConfig) -> None:
@@ -272,21 +312,8 @@ def train(config: WarmstartConfig) -> None:
     recent: list[float] = []
     for pool, batch in batches(config, tokenizer, progress.pool, workers):
         began = time.perf_counter()
-        scale = learning_rate_scale(trainer, progress.step, progress.seconds)
-        for optimizer, rates in zip(optimizers, base_rates, strict=True):
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * scale
-        loss, shown = loss_of(model, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if not math.isfinite(shown):
-            msg = f"the loss is {shown} at update {progress.step}; the last checkpoint in {trainer.output_dir} is kept"
-            raise FloatingPointError(msg)
-        workers.average_gradients(model)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), trainer.clip)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        recent.append(shown)
+        set_learning_rates(optimizers, base_rates, learning_rate_scale(trainer, progress.step, progress.seconds))
+        recent.append(update(model, batch, optimizers, workers, trainer))
         progress.step, progress.pool = progress.step + 1, pool - workers.rank + workers.count
         progress.seconds = workers.agree(progress.seconds + time.perf_counter() - began)
         progress.tokens += batch.ids_BL.numel() * workers.count
