@@ -27,7 +27,7 @@ class ToolboxExecutor:
     Args:
         tools: LangChain tools, smolagents tools or functions, or a registry of them.
         session: Where `Code` actions run; without one they are refused as an observation.
-        timeout: Seconds for one execution.
+        timeout: Seconds for one execution; a synchronous tool call is waited for, since nothing can end its thread.
         close: Called when a run is cancelled in mid-execution, to end what it started (kill the sandbox).
     """
 

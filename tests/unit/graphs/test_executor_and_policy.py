@@ -1,0 +1,137 @@
+"""The toolbox executor's edges, and what a policy reads off a model's message."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+from langchain_core.messages import AIMessage
+
+from tracer1_agents.actions.space import Code, ToolCall, Wait
+from tracer1_agents.errors import PlannerError, SandboxError
+from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
+from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy, read_message
+from tracer1_agents.sandboxes.base import RunResult
+from tracer1_agents.types import Observation, Usage
+
+HERE = Observation()
+
+
+class Session:
+    """Runs nothing: answers, fails, or waits until it is closed."""
+
+    def __init__(self, outcome):
+        self.outcome = outcome
+        self.closed = threading.Event()
+
+    def run(self, code, *, timeout):
+        if self.outcome == "wait":
+            self.closed.wait(10)
+            msg = "closed"
+            raise SandboxError(msg)
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return self.outcome
+
+
+def both(executor, action):
+    """The execution, which must be the same for sync and async callers."""
+    sync, later = executor.execute(action, "", HERE), asyncio.run(executor.aexecute(action, "", HERE))
+    assert (sync.ok, sync.text, sync.infrastructure) == (later.ok, later.text, later.infrastructure)
+    return sync
+
+
+class TestToolboxExecutor:
+    def test_code(self):
+        session = Session(RunResult(ok=True, stdout="42\n"))
+        assert both(ToolboxExecutor([], session=session), Code(source="print(42)")).text == "42"
+
+    def test_code_that_fails_is_not_a_sandbox_that_fails(self):
+        failed = both(ToolboxExecutor([], session=Session(RunResult(ok=False, error="NameError: x"))), Code(source="x"))
+        assert (failed.ok, failed.text, failed.infrastructure) == (False, "error: NameError: x", False)
+        lost = both(ToolboxExecutor([], session=Session(SandboxError("it is gone"))), Code(source="x"))
+        assert (lost.ok, lost.text, lost.infrastructure) == (False, "error: it is gone", True)
+
+    def test_no_sandbox(self):
+        assert both(ToolboxExecutor([]), Code(source="x")).text == "error: python is off here: configure a sandbox"
+
+    def test_actions_of_other_executors(self):
+        assert "the toolbox cannot carry out wait" in both(ToolboxExecutor([]), Wait()).text
+
+    def test_cancelling_ends_the_sandbox(self):
+        async def cancelled():
+            session = Session("wait")
+            executor = ToolboxExecutor([], session=session, close=session.closed.set)
+            running = asyncio.create_task(executor.aexecute(Code(source="x"), "", HERE))
+            await asyncio.sleep(0.05)
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            return running.cancelled(), session.closed.is_set()
+
+        began = time.perf_counter()
+        assert asyncio.run(cancelled()) == (True, True)
+        assert time.perf_counter() - began < 8
+
+    def test_an_interrupt_ends_the_sandbox(self):
+        session = Session(KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            ToolboxExecutor([], session=session, close=session.closed.set).execute(Code(source="x"), "", HERE)
+        assert session.closed.is_set()
+
+    def test_slow_tools_time_out_in_async_runs(self):
+        def nap() -> str:
+            """Sleeps."""
+            time.sleep(0.3)
+            return "rested"
+
+        executor = ToolboxExecutor([nap], timeout=0.05)
+        execution = asyncio.run(executor.aexecute(ToolCall(name="nap"), "", HERE))
+        assert (execution.ok, execution.text) == (False, "error: nap took longer than 0.05 seconds")
+
+
+class TestReadMessage:
+    def test_plain(self):
+        usage = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
+        assert read_message(AIMessage("hello", usage_metadata=usage)) == PolicyReply(
+            "hello", usage=Usage(input_tokens=7, output_tokens=3)
+        )
+
+    @pytest.mark.parametrize(
+        ("metadata", "truncated"),
+        [
+            ({"finish_reason": "length"}, True),
+            ({"stop_reason": "max_tokens"}, True),
+            ({"finish_reason": "stop"}, False),
+            ({}, False),
+        ],
+    )
+    def test_cut_off(self, metadata, truncated):
+        assert read_message(AIMessage("x", response_metadata=metadata)).truncated is truncated
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            AIMessage("answer", additional_kwargs={"reasoning_content": "thought"}),
+            AIMessage([{"type": "reasoning", "reasoning": "thought"}, {"type": "text", "text": "answer"}]),
+            AIMessage([{"type": "thinking", "thinking": "thought"}, {"type": "text", "text": "answer"}]),
+        ],
+    )
+    def test_reasoning_is_kept_apart(self, message):
+        reply = read_message(message)
+        assert (reply.text, reply.reasoning) == ("answer", "thought")
+
+    def test_token_ids(self):
+        metadata = {"prompt_token_ids": [1, 2], "token_ids": [3], "token_logprobs": [-0.5]}
+        reply = read_message(AIMessage("x", response_metadata=metadata))
+        assert (reply.prompt_ids, reply.completion_ids, reply.logprobs) == ((1, 2), (3,), (-0.5,))
+        assert read_message(AIMessage("x")).completion_ids is None
+
+
+def test_a_recording_ends():
+    policy = ReplayPolicy(["a", PolicyReply("b", truncated=True)])
+    assert policy.sample([], horizon=1).text == "a"
+    assert asyncio.run(policy.asample([], horizon=1)).truncated
+    with pytest.raises(PlannerError, match="the recording has no further reply"):
+        policy.sample([], horizon=1)
