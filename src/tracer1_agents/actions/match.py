@@ -101,7 +101,7 @@ def same_operation(one: Action, other: Action, instruction: str = "", other_inst
 def _normal(value: Any) -> Any:  # noqa: PLR0911  (one case a type)
     """Argument values for comparison: text folded, 2.0 equal to 2 and to "2"."""
     if isinstance(value, Result):
-        return f"Result(step={value.step})"
+        return fold(f"Result(step={value.step})")  # as the placeholder inside a text
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):

@@ -23,4 +23,5 @@ def wilson_interval(hits: int, total: int) -> tuple[float, float]:
     rate, z2 = hits / total, _Z95**2
     centre = (rate + z2 / (2 * total)) / (1 + z2 / total)
     half = _Z95 * math.sqrt(rate * (1 - rate) / total + z2 / (4 * total**2)) / (1 + z2 / total)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # exact at the ends, where rounding would leave the rate just outside
+    return max(0.0, centre - half) if hits else 0.0, min(1.0, centre + half) if hits < total else 1.0

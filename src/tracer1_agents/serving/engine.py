@@ -1,10 +1,10 @@
 """Continuous batching over a transformers checkpoint: rows join and leave between two tokens.
 
-New prompts are prefilled together and their key/value cache is joined to that of the rows under way, padded on the left;
-finished rows are dropped from it. So a short reply never waits for a long one, and concurrent callers share every
+New prompts are prefilled together and their key/value cache is joined to that of the rows under way, padded on the
+left; finished rows are dropped from it. So a short reply never waits for a long one, and concurrent callers share every
 forward pass. The engine tokenises nothing and knows no messages: prompt ids in, completion ids with log-probabilities
-out. Caches that are not plain attention (sliding windows, state-space layers) cannot be joined: for such models new rows
-wait until the batch under way is done, and finished ones stay in it.
+out. Caches that are not plain attention (sliding windows, state-space layers) cannot be joined: for such models new
+rows wait until the batch under way is done, and finished ones stay in it.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ class SamplingEngine:
     @torch.inference_mode()
     def admit(self, requests: Sequence[SampleRequest]) -> list[Row]:
         """Prefill new rows, draw their first tokens, and join them to those under way."""
-        rows = [Row(request, self.vocabulary, self._positions) for request in requests]
+        positions_left = [self._positions - len(request.prompt_ids) for request in requests]
+        rows = [Row(request, self.vocabulary, room) for request, room in zip(requests, positions_left, strict=True)]
         if not rows:
             return rows
         longest = max(len(request.prompt_ids) for request in requests)

@@ -114,9 +114,13 @@ class Batch:
     weights_BL: torch.Tensor  # noqa: N815
 
 
-def encode(window: Window, tokenizer: PreTrainedTokenizerFast, first_pair_weight: float) -> tuple[list[int], list[float]]:
+def encode(
+    window: Window, tokenizer: PreTrainedTokenizerFast, first_pair_weight: float
+) -> tuple[list[int], list[float]]:
     """Token ids of prompt and reply, and a loss weight for each (0 on the prompt)."""
-    prompt_ids = tokenizer.apply_chat_template(window_messages(window), add_generation_prompt=True, return_dict=True)["input_ids"]
+    prompt_ids = tokenizer.apply_chat_template(window_messages(window), add_generation_prompt=True, return_dict=True)[
+        "input_ids"
+    ]
     first, newline, rest = window.reply.partition("\n")
     ids, weights = list(prompt_ids), [0.0] * len(prompt_ids)
     for text, weight in ((first + newline, first_pair_weight), (rest, 1.0)):
@@ -126,7 +130,9 @@ def encode(window: Window, tokenizer: PreTrainedTokenizerFast, first_pair_weight
     return [*ids, tokenizer.eos_token_id], [*weights, 1.0 if rest else first_pair_weight]
 
 
-def batches(config: WarmstartConfig, tokenizer: PreTrainedTokenizerFast, start_pool: int, workers: Workers) -> Iterator[tuple[int, Batch]]:
+def batches(
+    config: WarmstartConfig, tokenizer: PreTrainedTokenizerFast, start_pool: int, workers: Workers
+) -> Iterator[tuple[int, Batch]]:
     """Batches of similar length without end, with the number of the pool they come from.
 
     Windows are drawn in pools of 512, each with a seed of its own, so that a resumed run goes on with the next pool.
@@ -244,9 +250,7 @@ def prepare(config: WarmstartConfig) -> tuple[PreTrainedTokenizerFast, Qwen3ForC
         return AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     options = WindowOptions(config.data.horizon, config.data.history_window, config.data.mishap_rate)
     stream = islice(stream_windows(config.data.seed, options), config.data.tokenizer_windows)
-    texts = (
-        "".join(message["content"] for message in window_messages(window)) + window.reply for window in stream
-    )
+    texts = ("".join(message["content"] for message in window_messages(window)) + window.reply for window in stream)
     tokenizer = train_tokenizer(texts, config.model.vocab_size)
     torch.manual_seed(config.trainer.seed)
     return tokenizer, build_model(config.model, tokenizer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
@@ -11,32 +12,52 @@ import pytest
 pytestmark = pytest.mark.torch
 
 
+class FakeTokenizer:
+    def decode(self, ids, **options):
+        return str(ids[0])
+
+
 class FakeEngine:
-    """Notes the batches; waits until it is let go; fails for prompts that start with 13."""
+    """Notes who is let in, and answers with the first id; waits until it is let go; fails for prompts of 13."""
+
+    tokenizer = FakeTokenizer()
+    accepts = True
 
     def __init__(self):
-        self.batches = []
+        self.admitted = []
+        self.under_way = []
         self.go = threading.Event()
         self.go.set()
+
+    @property
+    def busy(self):
+        return bool(self.under_way)
 
     def check(self, request):
         if len(request.prompt_ids) > 8:
             msg = "too long"
             raise ValueError(msg)
 
-    def sample(self, requests):
-        from tracer1_agents.serving.engine import Sample  # noqa: PLC0415
+    def admit(self, requests):
+        from tracer1_agents.serving.sampling import Row, Vocabulary  # noqa: PLC0415
 
-        self.batches.append([request.prompt_ids[0] for request in requests])
+        nothing = Vocabulary(frozenset(), frozenset(), frozenset())
+        self.admitted.append([request.prompt_ids[0] for request in requests])
+        rows = [Row(request, nothing) for request in requests]
+        self.under_way += rows
+        return rows
+
+    def step(self):
         assert self.go.wait(10)
-        if any(request.prompt_ids[0] == 13 for request in requests):
+        if any(row.request.prompt_ids[0] == 13 for row in self.under_way):
             msg = "out of memory"
             raise RuntimeError(msg)
-        reasons = ["cancelled" if request.cancelled.is_set() else "stop" for request in requests]
-        return [
-            Sample(request.prompt_ids, (1,), (0.0,), str(request.prompt_ids[0]), reason)
-            for request, reason in zip(requests, reasons, strict=True)
-        ]
+        for row in self.under_way:
+            row.take(row.request.prompt_ids[0], 0.0)
+        self.under_way = [row for row in self.under_way if not row.finish_reason]
+
+    def abandon(self):
+        self.under_way = []
 
 
 @pytest.fixture
@@ -48,21 +69,36 @@ def batcher(tiny):
 
 @pytest.fixture
 def ask(tiny):
-    from tracer1_agents.serving.engine import SampleRequest  # noqa: PLC0415
+    from tracer1_agents.serving.sampling import SampleRequest  # noqa: PLC0415
 
-    return lambda number, length=1: SampleRequest((number,) * length)
+    return lambda number, length=1: SampleRequest((number,) * length, max_new_tokens=1)
+
+
+def hold(batcher, request):
+    """Let one row in and stop the engine before its next token; its future."""
+    batcher.engine.go.clear()
+    future = batcher.submit(request)
+    while not batcher.engine.admitted:
+        time.sleep(0.001)
+    return future
 
 
 def test_what_arrives_while_the_engine_is_busy_goes_in_together(batcher, ask):
-    batcher.engine.go.clear()
-    first = batcher.submit(ask(0))
-    while not batcher.engine.batches:
-        pass
+    first = hold(batcher, ask(0))
     rest = [batcher.submit(ask(number)) for number in range(1, 11)]
     batcher.engine.go.set()
     assert [future.result(10).text for future in [first, *rest]] == [str(number) for number in range(11)]
-    assert [len(batch) for batch in batcher.engine.batches] == [1, 8, 2]
+    assert [len(rows) for rows in batcher.engine.admitted] == [1, 8, 2]
     assert (batcher.batches, batcher.rows) == (3, 11)
+
+
+def test_nobody_waits_for_a_long_row(batcher, ask):
+    from tracer1_agents.serving.sampling import SampleRequest  # noqa: PLC0415
+
+    long = batcher.submit(SampleRequest((7,), max_new_tokens=1_000_000))
+    assert batcher.sample(ask(1)).text == "1"
+    assert not long.done()
+    long.cancel()
 
 
 def test_callers_that_arrive_together_share_a_batch(batcher, ask):
@@ -74,21 +110,18 @@ def test_callers_that_arrive_together_share_a_batch(batcher, ask):
 
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(call, range(6))) == [str(number) for number in range(6)]
-    assert len(batcher.engine.batches) <= 3
+    assert len(batcher.engine.admitted) <= 3
 
 
 def test_refused_before_it_is_queued(batcher, ask):
     with pytest.raises(ValueError, match="too long"):
         batcher.submit(ask(1, length=9))
     assert batcher.sample(ask(2)).text == "2"
-    assert batcher.engine.batches == [[2]]
+    assert batcher.engine.admitted == [[2]]
 
 
 def test_an_engine_error_reaches_every_caller_and_the_batcher_goes_on(batcher, ask):
-    batcher.engine.go.clear()
-    batcher.submit(ask(0))
-    while not batcher.engine.batches:
-        pass
+    hold(batcher, ask(0))
     futures = [batcher.submit(ask(number)) for number in (1, 13, 2)]
     batcher.engine.go.set()
     for future in futures:
@@ -99,15 +132,12 @@ def test_an_engine_error_reaches_every_caller_and_the_batcher_goes_on(batcher, a
 
 class TestCancelling:
     def test_a_queued_future_is_not_sampled(self, batcher, ask):
-        batcher.engine.go.clear()
-        batcher.submit(ask(0))
-        while not batcher.engine.batches:
-            pass
+        hold(batcher, ask(0))
         gone, stays = batcher.submit(ask(1)), batcher.submit(ask(2))
         assert gone.cancel()
         batcher.engine.go.set()
         assert stays.result(10).text == "2"
-        assert batcher.engine.batches[1:] == [[2]]
+        assert batcher.engine.admitted[1:] == [[2]]
 
     def test_a_cancelled_future_sets_the_flag_of_its_row(self, batcher, ask):
         batcher.engine.go.clear()
@@ -122,13 +152,11 @@ class TestCancelling:
         batcher.engine.go.clear()
         request = ask(1)
         if when == "queued":
-            batcher.submit(ask(0))
-            while not batcher.engine.batches:
-                pass
+            hold(batcher, ask(0))
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(batcher.sample, request)
-            while when == "sampling" and not batcher.engine.batches:
-                pass
+            while when == "sampling" and not batcher.engine.admitted:
+                time.sleep(0.001)
             request.cancelled.set()
             batcher.engine.go.set()
             with pytest.raises(CancelledError):

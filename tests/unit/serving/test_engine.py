@@ -20,7 +20,7 @@ def engine(tiny):
 @pytest.fixture(scope="module")
 def ask(tiny):
     """Makes requests: prompt of `length` random ids, plus options."""
-    from tracer1_agents.serving.engine import SampleRequest  # noqa: PLC0415
+    from tracer1_agents.serving.sampling import SampleRequest  # noqa: PLC0415
 
     def make(length=12, *, prompt_seed=0, **options):
         rng = random.Random(prompt_seed)
@@ -73,6 +73,27 @@ class TestSeeded:
             assert sample.completion_ids == alone.completion_ids
             assert sample.text == alone.text
             assert sample.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
+
+    def test_the_same_text_whenever_a_row_joins(self, engine, ask):
+        rng = random.Random(11)
+        requests = [
+            ask(rng.randint(1, 120), prompt_seed=k, temperature=rng.choice((0.0, 1.0)), seed=k,
+                max_new_tokens=rng.randint(1, 40))
+            for k in range(24)
+        ]  # fmt: skip
+        alone = [engine.sample([request])[0] for request in requests]
+        rows, left = [], list(requests)
+        while left or engine.busy:
+            newcomers = rng.choice((0, 0, 1, 2, 3))
+            rows += engine.admit(left[:newcomers])
+            left = left[newcomers:]
+            if engine.busy:
+                engine.step()
+        samples = [row.sample(engine.tokenizer) for row in rows]
+        assert [sample.completion_ids for sample in samples] == [sample.completion_ids for sample in alone]
+        assert [sample.finish_reason for sample in samples] == [sample.finish_reason for sample in alone]
+        for sample, wanted in zip(samples, alone, strict=True):
+            assert sample.logprobs == pytest.approx(wanted.logprobs, abs=1e-4)
 
     def test_seeds_decide(self, engine, ask):
         samples = engine.sample([ask(temperature=1.0, seed=seed) for seed in (1, 2, 1, 2**70, -1)])

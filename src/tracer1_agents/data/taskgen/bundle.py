@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.data.taskgen.draft import Draft
 from tracer1_agents.data.taskgen.families import TRAINED, UNSEEN, make_task
 from tracer1_agents.data.taskgen.names import NameSource
-from tracer1_agents.data.taskgen.single_file import person_passage
+from tracer1_agents.data.taskgen.no_file import person_passage
 from tracer1_agents.data.taskgen.write import write_file
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tracer1_agents.data.taskgen.draft import Task
 
 _SHORT, _MIDDLE = 3, 7  # steps of GAIA-like levels 1 and 2
+_STYLE_TURN, _PHRASE_TURN = 1, 3  # of every five tasks
 _DISTRACTORS: Final = 40
 
 
@@ -65,7 +66,7 @@ def write_bundle(plan: BundlePlan, folder: Path) -> int:
     families = [list(TRAINED)[at % len(TRAINED)] for at in range(plan.trained)]
     families += [list(UNSEEN)[at % len(UNSEEN)] for at in range(plan.unseen)]
     for at, family in enumerate(families):
-        traits = {"unseen_style": at % 5 == 1, "unseen_phrase": at % 5 == 3}
+        traits = {"unseen_style": at % 5 == _STYLE_TURN, "unseen_phrase": at % 5 == _PHRASE_TURN}
         task = make_task(
             family,
             f"{plan.name}/{at}",

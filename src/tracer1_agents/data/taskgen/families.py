@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING, Final
 
-from tracer1_agents.data.taskgen import several_files, single_file
+from tracer1_agents.data.taskgen import no_file, several_files, single_file
 from tracer1_agents.data.taskgen.draft import Draft
 from tracer1_agents.data.taskgen.names import NameSource
 
@@ -23,8 +23,8 @@ LONG: Final[dict[str, Family]] = {
     "receipts": several_files.receipts,
 }
 TRAINED: Final[dict[str, Family]] = {
-    "arithmetic": single_file.arithmetic,
-    "equation": single_file.equation,
+    "arithmetic": no_file.arithmetic,
+    "equation": no_file.equation,
     "document_fact": single_file.document_fact,
     "picture_text": single_file.picture_text,
     "table_total": single_file.table_total,
@@ -34,9 +34,9 @@ TRAINED: Final[dict[str, Family]] = {
     "table_extreme": single_file.table_extreme,
     "json_value": single_file.json_value,
     "slide_title": single_file.slide_title,
-    "search_fact": single_file.search_fact,
+    "search_fact": no_file.search_fact,
     "person_search": single_file.person_search,
-    "code_words": single_file.code_words,
+    "code_words": no_file.code_words,
     "picture_and_table": several_files.picture_and_table,
     "two_tables": several_files.two_tables,
     "join_tables": several_files.join_tables,

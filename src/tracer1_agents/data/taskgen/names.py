@@ -1,7 +1,8 @@
 """What things are called: words, people, columns and file names, with a part held out from training.
 
-A word is held out when its CRC-32 says so, whatever draws it, so that no training text can contain a held-out name by
-accident. File-name styles are split likewise: `TRAINED_STYLES` against `UNSEEN_STYLES`.
+A word is held out when its CRC-32 says so, whatever draws it, so that no name in a training text is a held-out one. The
+fixed vocabulary (columns, labels, professions, what the tools say) is shared, and a slip of the pen may hit any word.
+File-name styles are split likewise: `TRAINED_STYLES` against `UNSEEN_STYLES`.
 """
 
 from __future__ import annotations

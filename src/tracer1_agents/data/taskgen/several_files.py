@@ -102,18 +102,24 @@ def two_tables(draft: Draft) -> Task:
     return Task("two_tables", question, number(result), archive, tuple(draft.steps))
 
 
-def join_tables(draft: Draft) -> Task:
-    """Archive -> columns -> columns -> join -> aggregate -> finish."""
+def _tables_with_a_key(draft: Draft) -> tuple[Table, Table]:
+    """Two tables that share their first column; the second has a part of its values, and one number for each."""
     rng, names = draft.rng, draft.names
     keys = list(dict.fromkeys(names.word() for _ in range(rng.randint(4, 8))))
     left = make_table(draft, key_values=tuple(keys))
     kept = rng.sample(keys, rng.randint(2, len(keys) - 1))
     column = names.number_column(left.columns)
     rows = tuple((key, amount(draft, decimals=False)) for key in kept)
-    right = Table(names.file("table", (left.name,)), (left.columns[0], column), rows)
+    return left, Table(names.file("table", (left.name,)), (left.columns[0], column), rows)
+
+
+def join_tables(draft: Draft) -> Task:
+    """Archive -> columns -> columns -> join -> aggregate -> finish."""
+    left, right = _tables_with_a_key(draft)
+    column, kept = right.columns[1], right.column(right.columns[0])
     archive, unpacked = draft.unpack(left, right)
     joined = [row for row in left.rows if row[0] in kept]
-    wanted = rng.choice(number_columns(left))
+    wanted = draft.rng.choice(number_columns(left))
     words, argument = speak_of_column(draft, wanted, unpacked + 1)
     operation, word = operation_words(draft, of=("sum", "max", "min"))
     question = draft.say(
