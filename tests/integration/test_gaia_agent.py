@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tracer1_agents import cli
+from tracer1_agents.planner import policy
+
 pytestmark = pytest.mark.torch
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "gaia_agent.py"
@@ -62,9 +65,7 @@ class TestShippedPlanner:
         assert "horizon was 8 and is 2" in " ".join(capsys.readouterr().err.split())
 
     def test_it_can_be_shown(self, run_file, capsys):
-        from tracer1_agents.cli import main
-
-        assert main(["show", str(run_file)]) == 0
+        assert cli.main(["show", str(run_file)]) == 0
         assert lines(run_file)[0]["task_id"] in capsys.readouterr().out
 
 
@@ -85,8 +86,6 @@ class TestBadInput:
         assert "metadata.jsonl:2" in "".join(capsys.readouterr().err.split())
 
     def test_an_endpoint_that_is_down_is_said(self, gaia_agent, tmp_path, monkeypatch, capsys):
-        from tracer1_agents.planner import policy
-
         monkeypatch.setattr(policy.Retries, "wait", lambda *_: 0.0)
         output = tmp_path / "out.jsonl"
         arguments = ["--limit", "1", "--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--output", str(output)]

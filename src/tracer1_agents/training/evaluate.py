@@ -36,7 +36,7 @@ def evaluate_windows(
     engine = SamplingEngine(model, tokenizer)
     windows = list(islice(stream_windows(_EVALUATION_SEED, WindowOptions(horizon), split="held_out"), count))
     was_training = model.training
-    model.eval()
+    model.train(mode=False)
     replies: list[str] = []
     for at in range(0, count, _BATCH):
         requests = [

@@ -149,9 +149,7 @@ class TestRefusals:
             create_tracer1_agent(ScriptedModel(script=[""]), **options)
 
     def test_model_of_no_kind(self):
-        with pytest.raises(
-            ConfigurationError, match="a name or a folder, got int"
-        ):
+        with pytest.raises(ConfigurationError, match="a name or a folder, got int"):
             create_tracer1_agent(5)
 
     def test_missing_folder(self, tmp_path):

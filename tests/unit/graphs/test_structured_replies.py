@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+
 from tracer1_agents import create_tracer1_agent
 from tracer1_agents.planner.policy import Retries
 from tracer1_agents.testing import ScriptedModel
