@@ -73,32 +73,31 @@ def read_tasks(source: str | Path) -> TaskSet:
     if not metadata.is_file():
         msg = f"no task set; expected a folder with metadata.jsonl, such a file, or one of {', '.join(BUNDLED)}"
         raise DataError(msg, path=metadata)
-    tasks: list[GaiaTask] = []
+    tasks: dict[str, GaiaTask] = {}
     problems: list[DataError] = []
-    seen: set[str] = set()
     with metadata.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
                 task = _read_line(line, metadata, number)
-                if task.task_id in seen:
-                    msg = f"task_id {task.task_id!r} stands on an earlier line too; the second one is left out"
-                    raise DataError(msg, path=metadata, line=number)  # noqa: TRY301  (collected below)
             except DataError as problem:
                 problems.append(problem)
+                continue
+            if task.task_id in tasks:
+                msg = f"task_id {task.task_id!r} stands on an earlier line too; the second one is left out"
+                problems.append(DataError(msg, path=metadata, line=number))
             else:
-                seen.add(task.task_id)
-                tasks.append(task)
+                tasks[task.task_id] = task
     corpus = metadata.parent / "corpus.jsonl"
-    return TaskSet(metadata.parent, tuple(tasks), tuple(problems), corpus if corpus.is_file() else None)
+    return TaskSet(metadata.parent, tuple(tasks.values()), tuple(problems), corpus if corpus.is_file() else None)
 
 
 def _read_line(line: str, path: Path, number: int) -> GaiaTask:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
-        msg = f"not JSON ({error.msg} at column {error.colno}): {line.strip()[:60]!r}"
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError, too
+        msg = f"not JSON ({error}): {line.strip()[:60]!r}"
         raise DataError(msg, path=path, line=number) from None
     if not isinstance(row, dict):
         msg = f"expected an object with task_id and Question, got {type(row).__name__}"

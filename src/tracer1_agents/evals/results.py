@@ -1,19 +1,21 @@
 """A run on disk: one JSON line a task, and a file beside it that says how the run was made.
 
-The results file is the resume point: what is in it is done. A line cut off by a kill is dropped on the next start, lines
-of tasks that failed for reasons outside the agent are done again.
+The results file is the resume point: what is in it is done. A line cut off by a kill is dropped on the next start,
+lines of tasks that failed for reasons outside the agent are done again.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.types import Status, Trace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 REDO: Final = frozenset({Status.MODEL_ERROR.value, Status.INFRASTRUCTURE_ERROR.value, Status.CANCELLED.value})
 
@@ -93,9 +95,10 @@ class ResultsFile:
             msg = f"{self.path} exists but {self.meta_path.name} does not say how it was made; choose another --output"
             raise ConfigurationError(msg) from None
         plain = json.loads(json.dumps(setup))
-        changed = [key for key in plain if not key.startswith("info_") and earlier.get(key) != plain[key]]
+        keys = sorted(key for key in {*plain, *earlier} if not key.startswith("info_"))
+        changed = [key for key in keys if earlier.get(key) != plain.get(key)]
         if changed:
-            parts = ", ".join(f"{key} was {earlier.get(key)!r} and is {plain[key]!r}" for key in changed)
+            parts = ", ".join(f"{key} was {earlier.get(key)!r} and is {plain.get(key)!r}" for key in changed)
             msg = f"{self.path} belongs to another run ({parts}); choose another --output or delete it"
             raise ConfigurationError(msg)
 
@@ -106,7 +109,8 @@ class ResultsFile:
 
 
 def _line(result: TaskResult) -> str:
-    return result.model_dump_json() + "\n"
+    text = json.dumps(result.model_dump(mode="json"), ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode() + "\n"  # half a surrogate pair would make the line unreadable
 
 
 def read_results(path: Path) -> tuple[list[TaskResult], list[str]]:
@@ -120,7 +124,10 @@ def read_results(path: Path) -> tuple[list[TaskResult], list[str]]:
         raise ConfigurationError(msg)
     results: list[TaskResult] = []
     problems: list[str] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    # not splitlines(): JSON lets U+2028 and its like stand inside a string
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
+        if not line:
+            continue  # the end of the file
         try:
             results.append(TaskResult.model_validate_json(line))
         except ValidationError as error:

@@ -10,7 +10,6 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.data.taskgen.draft import task_instruction
+from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.results import ResultsFile, TaskResult
 from tracer1_agents.graphs.build import trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
@@ -26,6 +26,8 @@ from tracer1_agents.rewards.answers import gaia_match
 from tracer1_agents.tools.search import Corpus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracer1_agents.evals.gaia import GaiaTask, TaskSet
     from tracer1_agents.sandboxes.base import Sandbox
 
@@ -42,6 +44,9 @@ class Runner:
         corpus: For the search tools; None where there is none.
         concurrency: Tasks at one time.
         on_result: Called with every finished result, in order of finishing.
+
+    Raises:
+        ConfigurationError: `concurrency` is below 1.
     """
 
     agent: Agent
@@ -49,6 +54,11 @@ class Runner:
     corpus: Path | None = None
     concurrency: int = 16
     on_result: Callable[[TaskResult], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            msg = f"concurrency must be at least 1, got {self.concurrency}"
+            raise ConfigurationError(msg)
 
     async def run(self, tasks: tuple[GaiaTask, ...], output: ResultsFile) -> None:
         """Run tasks and append their results; cancelling leaves a resumable file."""
@@ -69,21 +79,22 @@ class Runner:
     async def _run_task(self, task: GaiaTask, corpus: Corpus | None) -> TaskResult:
         began = time.perf_counter()
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracer1-task-")))
+            # whatever the sandbox's user wrote there must not end the run when it is cleared away
+            scratch = tempfile.TemporaryDirectory(prefix="tracer1-task-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(scratch))
             try:
                 self._fill(folder, task)
                 executor = stack.enter_context(open_workbench(folder, sandbox=self.sandbox, corpus=corpus))
             except OSError as error:
                 return _result(task, began, status="data_error", detail=f"attachment {task.attachment}: {error}")
             name = task.attachment.name if task.attachment else ""
+            start = {"instruction": task_instruction(task.question, name)}
             try:
-                state = await self.agent.ainvoke(
-                    {"instruction": task_instruction(task.question, name)}, context=Tracer1Context(toolbox=executor)
-                )
+                state = await self.agent.ainvoke(start, context=Tracer1Context(toolbox=executor))
+                return _result(task, began, state=state)
             except Exception as error:  # noqa: BLE001  (one task's fault is that task's result)
                 detail = f"{type(error).__name__}: {error}"
                 return _result(task, began, status="infrastructure_error", detail=detail)
-            return _result(task, began, state=state)
 
     @staticmethod
     def _fill(folder: Path, task: GaiaTask) -> None:

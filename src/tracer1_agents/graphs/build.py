@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import START, StateGraph
 
+from tracer1_agents.actions.grammars.generic import GenericReply
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.nodes import ExecutorNode, ObserveNode, after_begin, after_observe, after_plan, begin
@@ -106,7 +107,7 @@ def create_tracer1_agent(
         ConfigurationError: Something does not fit together; the message says what.
     """
     registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
-    chosen = profile_named(profile or profile_for(_name_of(model)))
+    chosen = _without_images(profile_named(profile or profile_for(_name_of(model))), model)
     settings = Settings(
         policy=as_policy(model, blobs=blobs, retries=retries, profile=chosen),
         toolbox=ToolboxExecutor(registry, session=session) if registry or session is not None else None,
@@ -181,7 +182,7 @@ def create_planner_node(
         msg = f"create_planner_node has no argument {unknown[0]!r}; further ones are {', '.join(sorted(known))}"
         raise ConfigurationError(msg)
     registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
-    chosen = profile_named(profile or profile_for(_name_of(model)))
+    chosen = _without_images(profile_named(profile or profile_for(_name_of(model))), model)
     fixed = Settings(
         policy=as_policy(model, blobs=blobs, retries=retries, profile=chosen),
         profile=chosen,
@@ -221,8 +222,10 @@ def as_policy(
     if isinstance(model, str | Path):
         model = _load_model(str(model))
     if isinstance(model, BaseChatModel):
-        one_line = profile is not None and profile.grammar == "canonical"
-        return ChatModelPolicy(model, blobs=blobs, retries=retries, one_line_a_pair=one_line)
+        grammar = profile.grammar if profile else None
+        schema = GenericReply.model_json_schema() if grammar == "generic" else None
+        one_line = grammar == "canonical"
+        return ChatModelPolicy(model, blobs=blobs, retries=retries, one_line_a_pair=one_line, reply_schema=schema)
     if hasattr(model, "sample") and hasattr(model, "asample"):
         return model
     msg = f"model must be a chat model, a policy, a name or a folder, got {type(model).__name__}"
@@ -248,6 +251,13 @@ def _load_model(name: str) -> BaseChatModel:
     except Exception as error:  # a provider's constructor raises what it likes (no key, no package, no such name)
         msg = f"model {name!r}: {error}"
         raise ConfigurationError(msg) from error
+
+
+def _without_images(profile: Profile, model: Any) -> Profile:
+    """The profile as it is, or without pictures for a model that is known not to take any."""
+    known = getattr(model, "profile", None)
+    blind = isinstance(known, dict) and known.get("image_inputs") is False
+    return replace(profile, supports_images=False) if blind else profile
 
 
 def _name_of(model: Any) -> str:

@@ -21,7 +21,7 @@ from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.loop_guard import mark
 from tracer1_agents.graphs.state import STEPS_PER_TURN, PlannerState, fresh_run, no_room, observation_of, task_of
 from tracer1_agents.planner.forecast import read_forecast
-from tracer1_agents.planner.history import last_k
+from tracer1_agents.planner.history import cut, last_k
 from tracer1_agents.planner.prompt import build_messages
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, Usage
 
@@ -177,6 +177,7 @@ def _forecast(
             reasoning=reply.reasoning,
             truncated=reply.truncated,
         )
+        forecast = forecast.model_copy(update={"thought": cut(forecast.thought, settings.thought_chars)})
         if not forecast.ok:
             tally.events.append(f"re-asked: {forecast.outcome.value}: {forecast.problem}")
             if reasks == settings.max_reasks:

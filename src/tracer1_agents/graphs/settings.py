@@ -83,6 +83,7 @@ class Settings:
         max_tool_errors: Failed executions in a row that end a run.
         loop_guard: Watches for repetition; None lets the agent repeat itself.
         summarizer: Writes the history.
+        thought_chars: Characters of a model's reasoning that the state keeps; none of it enters history or prompts.
         show_last_forecast: Whether the prompt carries the previous forecast (a run-time foresight channel).
     """
 
@@ -101,6 +102,7 @@ class Settings:
     max_tool_errors: int = 5
     loop_guard: LoopGuard | None = field(default_factory=LoopGuard)
     summarizer: Summarizer = field(default_factory=ExecutorText)
+    thought_chars: int = 4_000
     show_last_forecast: bool = False
 
     def __post_init__(self) -> None:

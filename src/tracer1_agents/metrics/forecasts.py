@@ -33,7 +33,9 @@ def came_true(steps: Sequence[StepRecord], at: int, ahead: int) -> bool | None:
     return agreement == 1.0
 
 
-def hit_rates(traces: Sequence[Sequence[StepRecord]], distances: Sequence[int] = (1, 2, 3, 4)) -> dict[int, tuple[int, int]]:
+def hit_rates(
+    traces: Sequence[Sequence[StepRecord]], distances: Sequence[int] = (1, 2, 3, 4)
+) -> dict[int, tuple[int, int]]:
     """Hits and chances of the forecasts of many traces, by distance; placeholders agree with any value."""
     rates = {}
     for distance in distances:

@@ -101,7 +101,8 @@ class Retries:
 
     def wait(self, attempt: int) -> float:
         """Seconds to wait after failed attempt number `attempt` (from 1)."""
-        return min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
+        doubled = self.first_wait * 2.0 ** min(attempt - 1, 60)
+        return min(self.longest_wait, doubled) * random.uniform(0.75, 1.25)  # noqa: S311  (jitter)
 
 
 class ChatModelPolicy:
@@ -113,6 +114,8 @@ class ChatModelPolicy:
         retries: For busy endpoints and answers that never come.
         one_line_a_pair: Whether the dialect asked for writes a pair on one line: then a model that takes `stop_lines`
             (local models do) is stopped once it has said `horizon` pairs.
+        reply_schema: JSON schema of the dialect asked for. OpenAI's models that say they can are held to it
+            (`response_format`); every other model is asked in words only, and its reply is parsed all the same.
     """
 
     def __init__(
@@ -122,9 +125,14 @@ class ChatModelPolicy:
         blobs: BlobStore | None = None,
         retries: Retries | None = None,
         one_line_a_pair: bool = False,
+        reply_schema: dict[str, Any] | None = None,
     ) -> None:
         self.model, self.blobs = model, blobs
         self.retries = retries or Retries()
+        self._options: dict[str, Any] = {}
+        if reply_schema and hasattr(model, "openai_api_base") and (model.profile or {}).get("structured_output"):
+            form = {"name": "forecast", "strict": False, "schema": reply_schema}
+            self._options["response_format"] = {"type": "json_schema", "json_schema": form}
         self._stops_at_lines = one_line_a_pair and bool(getattr(model, "supports_stop_lines", False))
 
     def sample(self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None) -> PolicyReply:
@@ -166,7 +174,7 @@ class ChatModelPolicy:
 
     def _prepare(self, messages: Sequence[Message], horizon: int) -> tuple[list[BaseMessage], dict[str, Any]]:
         prompt = [to_langchain(message, self.blobs) for message in messages]
-        return prompt, {"stop_lines": horizon} if self._stops_at_lines else {}
+        return prompt, {**self._options, **({"stop_lines": horizon} if self._stops_at_lines else {})}
 
     def _refusal(self, error: Exception, attempt: int) -> None:
         """Return when asking again may help; otherwise say what happened."""
@@ -189,7 +197,9 @@ class ChatModelPolicy:
 
 def _is_busy(error: Exception) -> bool:
     """Whether asking again may help: no connection, no answer in time, or a status that says "later"."""
-    if isinstance(error, ConnectionError | TimeoutError) or type(error).__name__ in _RETRY_NAMES:
+    names = {kind.__name__ for kind in type(error).__mro__}  # integrations subclass their provider's errors
+    said = getattr(error, "is_retryable", False) is True  # LangChain's own errors know
+    if said or isinstance(error, ConnectionError | TimeoutError) or names & _RETRY_NAMES:
         return True
     status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
     return status in _RETRY_STATUS

@@ -23,27 +23,29 @@ def gaia_match(prediction: str | None, truth: str, *, rule: Rule = "official") -
     Args:
         prediction: The final answer, None where there was none.
         truth: The reference answer.
-        rule: "official" keeps the published behaviour to the letter; "strict" closes its hole for references that read
-            as infinity or not-a-number, which accept any prediction that is no number.
+        rule: "official" keeps the published behaviour to the letter; "strict" closes its hole for references (or list
+            elements) that read as infinity, which accept any prediction that is no number, or as not-a-number, which
+            accept nothing: it compares these as text.
     """
     if prediction is None:
         return False
-    if _is_number(truth) and not (rule == "strict" and not math.isfinite(float(truth))):
+    if _is_number(truth, rule):
         return _as_number(prediction) == float(truth)
     if any(mark in truth for mark in ",;"):
         wanted, got = _split(truth), _split(prediction)
         return len(wanted) == len(got) and all(
-            _same_element(mine, element) for mine, element in zip(got, wanted, strict=True)
+            _same_element(mine, element, rule) for mine, element in zip(got, wanted, strict=True)
         )
     return _plain(prediction, keep_punctuation=False) == _plain(truth, keep_punctuation=False)
 
 
-def _is_number(text: str) -> bool:
+def _is_number(text: str, rule: Rule) -> bool:
+    """Whether a reference (or an element of one) is compared as a number."""
     try:
-        float(text)
+        value = float(text)
     except ValueError:
         return False
-    return True
+    return rule == "official" or math.isfinite(value)
 
 
 def _as_number(text: str) -> float:
@@ -60,8 +62,8 @@ def _split(text: str) -> list[str]:
     return re.split(r"[,;]", text)
 
 
-def _same_element(mine: str, wanted: str) -> bool:
-    if _is_number(wanted):
+def _same_element(mine: str, wanted: str, rule: Rule) -> bool:
+    if _is_number(wanted, rule):
         return _as_number(mine) == float(wanted)
     return _plain(mine, keep_punctuation=True) == _plain(wanted, keep_punctuation=True)
 

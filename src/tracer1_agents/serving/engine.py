@@ -9,6 +9,7 @@ wait until the batch under way is done, and finished ones stay in it.
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,14 +33,16 @@ class SamplingEngine:
     Args:
         model: A causal language model of transformers, in evaluation mode.
         tokenizer: Its tokenizer, with a chat template.
-        max_prompt_tokens: Longer prompts are refused, None for the model's own limit.
+        max_prompt_tokens: Longer prompts are refused, None for what the model's positions hold. A reply ends where the
+            positions end, whatever was asked for.
     """
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, max_prompt_tokens: int | None = None
     ) -> None:
         self.model, self.tokenizer = model, tokenizer
-        self.max_prompt_tokens = max_prompt_tokens or getattr(model.config, "max_position_embeddings", None)
+        self._positions: int = getattr(model.config, "max_position_embeddings", None) or sys.maxsize
+        self.max_prompt_tokens = min(max_prompt_tokens or sys.maxsize, self._positions - 1)
         self.vocabulary = Vocabulary.of(model, tokenizer)
         self._rows: list[Row] = []
         self._cache: Any = None
@@ -70,7 +73,7 @@ class SamplingEngine:
             ValueError: The prompt is empty or too long, or no token is asked for.
         """
         length = len(request.prompt_ids)
-        if not length or (self.max_prompt_tokens and length > self.max_prompt_tokens):
+        if not 0 < length <= self.max_prompt_tokens:
             msg = f"a prompt needs 1 to {self.max_prompt_tokens} tokens, got {length}; shorten history or observation"
             raise ValueError(msg)
         if request.max_new_tokens < 1:
@@ -97,7 +100,7 @@ class SamplingEngine:
     @torch.inference_mode()
     def admit(self, requests: Sequence[SampleRequest]) -> list[Row]:
         """Prefill new rows, draw their first tokens, and join them to those under way."""
-        rows = [Row(request, self.vocabulary) for request in requests]
+        rows = [Row(request, self.vocabulary, self._positions) for request in requests]
         if not rows:
             return rows
         longest = max(len(request.prompt_ids) for request in requests)

@@ -69,7 +69,7 @@ class LocalChatModel(BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
-        return {**params, "ls_provider": "tracer1", "ls_model_name": self.model}
+        return {**params, "ls_provider": "tracer1", "ls_model_name": kwargs.get("model") or self.model}
 
     @property
     def batcher(self) -> Batcher:
@@ -84,8 +84,8 @@ class LocalChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         del run_manager
-        sample = self.batcher.sample(self._request(messages, kwargs))
-        return self._result(sample, stop)
+        batcher = self._batcher_for(kwargs)
+        return self._result(batcher.sample(self._request(batcher, messages, kwargs)), stop)
 
     async def _agenerate(
         self,
@@ -95,8 +95,8 @@ class LocalChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         del run_manager
-        batcher = await asyncio.to_thread(lambda: self.batcher)
-        request = self._request(messages, kwargs)
+        batcher = await asyncio.to_thread(self._batcher_for, kwargs)
+        request = self._request(batcher, messages, kwargs)
         future = batcher.submit(request)
         try:
             sample = await asyncio.wrap_future(future)
@@ -105,12 +105,16 @@ class LocalChatModel(BaseChatModel):
             raise
         return self._result(sample, stop)
 
-    def _request(self, messages: list[BaseMessage], options: dict[str, Any]) -> SampleRequest:
+    def _batcher_for(self, options: dict[str, Any]) -> Batcher:
+        """The engine of one call; LangChain lets a call name another model."""
+        return load_batcher(options.get("model") or self.model, self.device, self.dtype)
+
+    def _request(self, batcher: Batcher, messages: list[BaseMessage], options: dict[str, Any]) -> SampleRequest:
         from tracer1_agents.serving.sampling import SampleRequest  # noqa: PLC0415  (torch)
 
         chat = [{"role": _ROLES.get(message.type, "user"), "content": _text_of(message)} for message in messages]
         return SampleRequest(
-            prompt_ids=self.batcher.engine.encode_chat(chat),
+            prompt_ids=batcher.engine.encode_chat(chat),
             max_new_tokens=options.get("max_tokens") or self.max_tokens,
             temperature=options.get("temperature", self.temperature),
             seed=options.get("seed", self.seed),

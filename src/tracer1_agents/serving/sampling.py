@@ -89,10 +89,12 @@ class Row:
     Args:
         request: What is asked for.
         vocabulary: Which ids end turns and lines.
+        positions: Tokens, prompt included, that the model has positions for.
     """
 
-    def __init__(self, request: SampleRequest, vocabulary: Vocabulary) -> None:
+    def __init__(self, request: SampleRequest, vocabulary: Vocabulary, positions: int) -> None:
         self.request, self.vocabulary = request, vocabulary
+        self._bound = min(request.max_new_tokens, positions - len(request.prompt_ids))
         self.ids: list[int] = []
         self.logprobs: list[float] = []
         self.finish_reason = ""
@@ -119,7 +121,7 @@ class Row:
             self.finish_reason = "stop"
         elif self.request.cancelled.is_set():
             self.finish_reason = "cancelled"
-        elif len(self.ids) >= self.request.max_new_tokens:
+        elif len(self.ids) >= self._bound:
             self.finish_reason = "length"
 
     def sample(self, tokenizer: PreTrainedTokenizerBase) -> Sample:

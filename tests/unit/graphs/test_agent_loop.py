@@ -100,7 +100,7 @@ class TestBoundedPrompt:
         _, _, plain = run([THREE, TWO, FINISH])
         _, _, shown = run([THREE, TWO, FINISH], show_last_forecast=True)
         assert "Forecast:" not in prompt_texts(plain)[1]
-        assert "Forecast: b(y=2); finish(answer=\"Result(step=2)\")" in prompt_texts(shown)[1]
+        assert 'Forecast: b(y=2); finish(answer="Result(step=2)")' in prompt_texts(shown)[1]
 
 
 class TestUnusableReplies:
@@ -146,7 +146,7 @@ class TestUnusableReplies:
         assert len(executor.calls) == 1
 
     def test_hostile_text(self):
-        for reply in ("", "\x00\ud800", "[" * 100_000, 'a(x=' + "9" * 5_000 + ")", "a(x=1" * 10_000):
+        for reply in ("", "\x00\ud800", "[" * 100_000, "a(x=" + "9" * 5_000 + ")", "a(x=1" * 10_000):
             result, _, _ = run([reply], max_reasks=0)
             assert result["status"] == "parse_error", reply[:20]
 
@@ -213,7 +213,7 @@ class TestBudgets:
         assert 1 <= len(executor.calls) <= 3
 
     def test_tokens(self):
-        result, executor, _ = run(always_new(), token_limit=20)
+        result, _, _ = run(always_new(), token_limit=20)
         assert result["status"] == "token_limit"
         spent = result["usage"]["input_tokens"] + result["usage"]["output_tokens"]
         before = sum(sum(entry["usage"].values()) for entry in result["forecast_log"][:-1])
@@ -352,7 +352,7 @@ class TestSyncAndAsync:
             agent, _ = make_agent(always_new())
             executor = RecordingExecutor(delay=30)
             run_it = asyncio.create_task(agent.ainvoke(TASK, context=Tracer1Context(toolbox=executor)))
-            while not executor.calls:
+            while not executor.calls:  # noqa: ASYNC110  (the fake has no event)
                 await asyncio.sleep(0.005)
             run_it.cancel()
             with pytest.raises(asyncio.CancelledError):

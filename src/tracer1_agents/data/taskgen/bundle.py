@@ -93,7 +93,7 @@ def _row(task: Task, task_id: str, traits: dict[str, bool], folder: Path) -> dic
     return {
         "task_id": task_id,
         "Question": task.question,
-        "Level": 1 if steps <= _SHORT else 2 if steps <= _MIDDLE else 3,
+        "Level": 1 + (steps > _SHORT) + (steps > _MIDDLE),
         "Final answer": task.answer,
         "file_name": name,
         "Annotator Metadata": {

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from tracer1_agents.actions.grammars.canonical import call_to_action
 from tracer1_agents.actions.codec import RawCall
+from tracer1_agents.actions.grammars.canonical import call_to_action
 from tracer1_agents.actions.space import Result
 from tracer1_agents.data.taskgen.contents import Archive, File, Passage
 from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
@@ -68,7 +68,9 @@ class DraftStep:
 
     def taken_from_results(self) -> tuple[str, ...]:
         """Texts that the arguments take from earlier results."""
-        values = [part for value in self.arguments.values() for part in (value if isinstance(value, tuple) else (value,))]
+        values = [
+            part for value in self.arguments.values() for part in (value if isinstance(value, tuple) else (value,))
+        ]
         return tuple(part.text for part in values if isinstance(part, Later))
 
 

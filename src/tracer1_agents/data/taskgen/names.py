@@ -47,11 +47,11 @@ wedding weekly weight whistle window winter wizard worker workshop yacht yearboo
 """.split()  # noqa: SIM905  (a wall of quoted words is unreadable)
 
 _BLENDED: Final = 0.33
-_SYLLABLES: Final = (
-    "ba be bi bo da de di do du fa fe fi fo ga go gu ha he hi jo ka ke ki ko la le li lo lu ma me mi mo mu na ne ni no "
-    "pa pe pi po ra re ri ro ru sa se si so su ta te ti to tu va ve vi vo wa we wi xa ya yo za ze zo tra kel bor min sul "
-    "ven dor pax lum rin tek gar nov sel mar fen hol jun kor lan pel quin ros tal wes"
-).split()
+_SYLLABLES: Final = """
+ba be bi bo da de di do du fa fe fi fo ga go gu ha he hi jo ka ke ki ko la le li lo lu ma me mi mo mu na ne ni no
+pa pe pi po ra re ri ro ru sa se si so su ta te ti to tu va ve vi vo wa we wi xa ya yo za ze zo tra kel bor min sul
+ven dor pax lum rin tek gar nov sel mar fen hol jun kor lan pel quin ros tal wes
+""".split()  # noqa: SIM905
 
 COLUMNS: Final = """
 amount price quantity qty revenue cost score weight height age hours rating distance volume tax points sales profit
@@ -173,7 +173,7 @@ class NameSource:
             if name.lower() not in {other.lower() for other in taken}:
                 return name
 
-    def _stem(self, style: str) -> str:  # noqa: PLR0911  (one return a style)
+    def _stem(self, style: str) -> str:  # noqa: C901, PLR0911, PLR0912  (one case a style)
         rng, word = self.rng, self.word
         match style:
             case "snake":

@@ -98,7 +98,9 @@ def operation_words(draft: Draft, *, of: tuple[str, ...] = tuple(OPERATIONS)) ->
     return operation, draft.rng.choice(held_out if draft.unseen_phrases else trained)
 
 
-def aggregate_column(draft: Draft, table: Table, path: Argument, column: Argument, operation: str) -> tuple[int, Fraction]:
+def aggregate_column(
+    draft: Draft, table: Table, path: Argument, column: Argument, operation: str
+) -> tuple[int, Fraction]:
     """The step that aggregates a column; returns its number and value."""
     name = column.text if isinstance(column, Later) else str(column)
     value = aggregate(table.column(name), operation)

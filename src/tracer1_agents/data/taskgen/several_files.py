@@ -14,6 +14,7 @@ from tracer1_agents.data.taskgen.pieces import (
     aggregate_column,
     amount,
     combine,
+    fact_sheet,
     look_at_columns,
     make_picture,
     make_table,
@@ -26,7 +27,7 @@ from tracer1_agents.data.taskgen.pieces import (
 )
 
 if TYPE_CHECKING:
-    from tracer1_agents.data.taskgen.contents import Picture
+    from tracer1_agents.data.taskgen.contents import Archive, Picture
     from tracer1_agents.data.taskgen.draft import Argument, Draft
 
 
@@ -165,7 +166,9 @@ def clue_chain(draft: Draft) -> Task:
     templates = ("Next: {n}", "Go on with {n}", "The next file is {n}", "Continue in {n}")
     documents = []
     for at, name in enumerate(files):
-        pointer = rng.choice(templates).replace("{n}", files[at + 1]) if at + 1 < length else f"The code word is {secret}"
+        pointer = (
+            rng.choice(templates).replace("{n}", files[at + 1]) if at + 1 < length else f"The code word is {secret}"
+        )
         lines = [f"{names.word().capitalize()} {rng.randint(1, 99)}", pointer]
         rng.shuffle(lines)
         documents.append(Document(name, tuple(lines)))
@@ -232,19 +235,19 @@ def receipts(draft: Draft) -> Task:
         l=_listing([picture.name for picture in pictures]),
     )
     so_far: tuple[int, Fraction] | None = None
-    for picture, value in zip(pictures, totals, strict=True):
-        this = (read_picture(draft, picture, picture.name), value)
+    for picture, total in zip(pictures, totals, strict=True):
+        this = (read_picture(draft, picture, picture.name), total)
         so_far = this if so_far is None else combine(draft, so_far, "+", this)
     return _report(draft, "receipts", question, archive, so_far)
 
 
-def _report(draft: Draft, family: str, question: str, archive: object, total: tuple[int, Fraction] | None) -> Task:
+def _report(draft: Draft, family: str, question: str, archive: Archive, total: tuple[int, Fraction] | None) -> Task:
     if total is None:
         msg = f"{family}: at least one file is needed"
         raise ValueError(msg)
     step, value = total
     draft.finish(Later(step, number(value)), "Report the sum")
-    return Task(family, question, number(value), archive, tuple(draft.steps))  # type: ignore[arg-type]
+    return Task(family, question, number(value), archive, tuple(draft.steps))
 
 
 def _rename_number(draft: Draft, table: Table, column: str) -> Table:
@@ -259,8 +262,6 @@ def _listing(names: list[str]) -> str:
 
 def picture_minus_document(draft: Draft) -> Task:
     """Never trained: archive -> OCR -> inspect -> calculator -> finish."""
-    from tracer1_agents.data.taskgen.pieces import fact_sheet  # noqa: PLC0415
-
     shown, label = draft.rng.randint(100, 9999), draft.rng.choice(("budget", "price", "head count"))
     value = draft.rng.randint(10, 999)
     picture = make_picture(draft, (str(shown),))

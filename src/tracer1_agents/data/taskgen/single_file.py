@@ -115,7 +115,9 @@ def document_fact(draft: Draft) -> Task:
 def picture_text(draft: Draft) -> Task:
     """OCR -> finish."""
     names = draft.names
-    text = draft.rng.choice((f"{names.noun()} {names.noun()}", names.noun().upper(), str(draft.rng.randint(100, 99999))))
+    text = draft.rng.choice(
+        (f"{names.noun()} {names.noun()}", names.noun().upper(), str(draft.rng.randint(100, 99999)))
+    )
     picture = make_picture(draft, (text,))
     words, _ = draft.mention(picture.name, draft.rng.choice(PICTURE_NOUNS))
     question = draft.say(
@@ -279,7 +281,7 @@ def table_extreme(draft: Draft) -> Task:
         column = draft.rng.choice(number_columns(table))
         descending = draft.rng.random() < 0.5  # noqa: PLR2004
         cells = table.column(column)
-        best = max(cells) if descending else min(cells)  # type: ignore[type-var]
+        best = max(cells) if descending else min(cells)
         if cells.count(best) == 1:
             break
     look = look_at_columns(draft, table, table.name)

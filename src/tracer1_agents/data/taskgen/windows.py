@@ -93,9 +93,7 @@ def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Wi
     return Window(task.family, step, messages, pairs, _GRAMMAR.render(pairs))
 
 
-def _play(
-    task: Task, step: int, rng: Random, options: WindowOptions
-) -> tuple[list[HistoryEntry], str, dict[int, int]]:
+def _play(task: Task, step: int, rng: Random, options: WindowOptions) -> tuple[list[HistoryEntry], str, dict[int, int]]:
     """Steps before `step` as history entries, the newest result, and episode numbers of reference steps."""
     summarizer = ExecutorText()
     entries: list[HistoryEntry] = []

@@ -1,0 +1,135 @@
+"""From a trained checkpoint to the planner that ships: bfloat16 weights, checksums, and a card with measured numbers.
+
+    python -m tracer1_agents.training.ship export runs/warmstart/model src/tracer1_agents/assets/tracer1-tiny
+    python examples/gaia_agent.py --tasks measure --output runs/measure.jsonl
+    python -m tracer1_agents.training.ship card runs/warmstart/log.jsonl runs/measure.jsonl
+
+The card's numbers come out of the run's log and results file; none is typed by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tracer1_agents.evals.report import summarise
+from tracer1_agents.evals.results import read_results
+from tracer1_agents.metrics.intervals import wilson_interval
+from tracer1_agents.serving.local import write_checksums
+from tracer1_agents.serving.tiny import tiny_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer1_agents.evals.results import TaskResult
+
+_TRAITS: Final = {
+    "unseen_style": "file names in a style never trained on",
+    "unseen_phrase": "wording never trained on",
+}
+
+
+def export(source: Path, target: Path) -> None:
+    """Write the checkpoint as it ships.
+
+    Args:
+        source: A folder made by `save_pretrained`, in float32.
+        target: Replaced except for its card.
+    """
+    model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+    target.mkdir(parents=True, exist_ok=True)
+    for old in target.iterdir():
+        if old.name != "README.md":
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    model.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+    write_checksums(target)
+
+
+def write_card(log: Path, results: Path, target: Path) -> None:
+    """Write the card beside the shipped weights.
+
+    Args:
+        log: `log.jsonl` of the training run.
+        results: Results of the `measure` set, run with the exported weights.
+        target: Folder of the shipped planner.
+    """
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    start = next(line for line in lines if line["event"] == "start")
+    end = [line for line in lines if line["event"] == "evaluation"][-1]
+    measured, _ = read_results(results)
+    report = summarise(measured)
+    size = sum(path.stat().st_size for path in target.iterdir() if path.suffix == ".safetensors")
+    template = resources.files("tracer1_agents") / "assets" / "tiny_card.md"
+    values = {
+        "parameters": f"{start['parameters_millions']:.2f}",
+        "megabytes": f"{size / 1e6:.1f}",
+        "minutes": f"{end['seconds'] / 60:.0f}",
+        "updates": f"{end['step']:,}",
+        "tokens": f"{end['tokens'] / 1e6:.0f}",
+        "first_exact": f"{end['first_exact']:.1%}",
+        "pairs_exact": f"{end['pairs_exact']:.1%}",
+        "kinds_right": f"{end['kinds_right']:.1%}",
+        "splits": "\n".join(_split_rows(measured)),
+        "families": "\n".join(_family_rows(measured)),
+        "distances": "\n".join(_row(f"{k} steps ahead", *hits) for k, hits in report.hit_rates.items() if hits[1]),
+    }
+    card = Template(template.read_text(encoding="utf-8")).substitute(values)
+    (target / "README.md").write_text(card, encoding="utf-8")
+
+
+def _split_rows(results: Sequence[TaskResult]) -> list[str]:
+    trained = [result for result in results if result.trained_family]
+    groups = {
+        "families it was trained on": trained,
+        "... names held out, nothing else new": [result for result in trained if not result.traits],
+        **{f"... {words}": [result for result in trained if trait in result.traits] for trait, words in _TRAITS.items()},
+        "families never trained on": [result for result in results if not result.trained_family],
+    }
+    return [_row(name, *_correct(group)) for name, group in groups.items()]
+
+
+def _family_rows(results: Sequence[TaskResult]) -> list[str]:
+    families = dict.fromkeys(result.family for result in results)
+    return [_row(name, *_correct([result for result in results if result.family == name])) for name in families]
+
+
+def _correct(results: Sequence[TaskResult]) -> tuple[int, int]:
+    return sum(bool(result.correct) for result in results), len(results)
+
+
+def _row(name: str, hits: int, total: int) -> str:
+    low, high = wilson_interval(hits, total)
+    share = f"{hits / total:.1%}" if total else "-"
+    return f"| {name} | {hits} / {total} | {share} | {low:.1%} to {high:.1%} |"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of `python -m tracer1_agents.training.ship`."""
+    parser = argparse.ArgumentParser(description="Prepare the planner that ships.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    exporter = commands.add_parser("export", help="write bfloat16 weights and checksums")
+    exporter.add_argument("source", type=Path)
+    exporter.add_argument("target", type=Path, nargs="?", default=tiny_folder())
+    card = commands.add_parser("card", help="write the card from a training log and a results file")
+    card.add_argument("log", type=Path)
+    card.add_argument("results", type=Path)
+    card.add_argument("target", type=Path, nargs="?", default=tiny_folder())
+    arguments = parser.parse_args(argv)
+    if arguments.command == "export":
+        export(arguments.source, arguments.target)
+    else:
+        write_card(arguments.log, arguments.results, arguments.target)
+
+
+if __name__ == "__main__":
+    main()

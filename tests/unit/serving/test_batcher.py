@@ -1,0 +1,148 @@
+"""Concurrent callers share batches; what goes wrong in one reaches its callers and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+
+import pytest
+
+pytestmark = pytest.mark.torch
+
+
+class FakeEngine:
+    """Notes the batches; waits until it is let go; fails for prompts that start with 13."""
+
+    def __init__(self):
+        self.batches = []
+        self.go = threading.Event()
+        self.go.set()
+
+    def check(self, request):
+        if len(request.prompt_ids) > 8:
+            msg = "too long"
+            raise ValueError(msg)
+
+    def sample(self, requests):
+        from tracer1_agents.serving.engine import Sample  # noqa: PLC0415
+
+        self.batches.append([request.prompt_ids[0] for request in requests])
+        assert self.go.wait(10)
+        if any(request.prompt_ids[0] == 13 for request in requests):
+            msg = "out of memory"
+            raise RuntimeError(msg)
+        reasons = ["cancelled" if request.cancelled.is_set() else "stop" for request in requests]
+        return [
+            Sample(request.prompt_ids, (1,), (0.0,), str(request.prompt_ids[0]), reason)
+            for request, reason in zip(requests, reasons, strict=True)
+        ]
+
+
+@pytest.fixture
+def batcher(tiny):
+    from tracer1_agents.serving.batcher import Batcher  # noqa: PLC0415
+
+    return Batcher(FakeEngine(), max_batch=8)
+
+
+@pytest.fixture
+def ask(tiny):
+    from tracer1_agents.serving.engine import SampleRequest  # noqa: PLC0415
+
+    return lambda number, length=1: SampleRequest((number,) * length)
+
+
+def test_what_arrives_while_the_engine_is_busy_goes_in_together(batcher, ask):
+    batcher.engine.go.clear()
+    first = batcher.submit(ask(0))
+    while not batcher.engine.batches:
+        pass
+    rest = [batcher.submit(ask(number)) for number in range(1, 11)]
+    batcher.engine.go.set()
+    assert [future.result(10).text for future in [first, *rest]] == [str(number) for number in range(11)]
+    assert [len(batch) for batch in batcher.engine.batches] == [1, 8, 2]
+    assert (batcher.batches, batcher.rows) == (3, 11)
+
+
+def test_callers_that_arrive_together_share_a_batch(batcher, ask):
+    barrier = threading.Barrier(6)
+
+    def call(number):
+        barrier.wait()
+        return batcher.sample(ask(number)).text
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(call, range(6))) == [str(number) for number in range(6)]
+    assert len(batcher.engine.batches) <= 3
+
+
+def test_refused_before_it_is_queued(batcher, ask):
+    with pytest.raises(ValueError, match="too long"):
+        batcher.submit(ask(1, length=9))
+    assert batcher.sample(ask(2)).text == "2"
+    assert batcher.engine.batches == [[2]]
+
+
+def test_an_engine_error_reaches_every_caller_and_the_batcher_goes_on(batcher, ask):
+    batcher.engine.go.clear()
+    batcher.submit(ask(0))
+    while not batcher.engine.batches:
+        pass
+    futures = [batcher.submit(ask(number)) for number in (1, 13, 2)]
+    batcher.engine.go.set()
+    for future in futures:
+        with pytest.raises(RuntimeError, match="out of memory"):
+            future.result(10)
+    assert batcher.sample(ask(5)).text == "5"
+
+
+class TestCancelling:
+    def test_a_queued_future_is_not_sampled(self, batcher, ask):
+        batcher.engine.go.clear()
+        batcher.submit(ask(0))
+        while not batcher.engine.batches:
+            pass
+        gone, stays = batcher.submit(ask(1)), batcher.submit(ask(2))
+        assert gone.cancel()
+        batcher.engine.go.set()
+        assert stays.result(10).text == "2"
+        assert batcher.engine.batches[1:] == [[2]]
+
+    def test_a_cancelled_future_sets_the_flag_of_its_row(self, batcher, ask):
+        batcher.engine.go.clear()
+        request = ask(1)
+        future = batcher.submit(request)
+        future.cancel()
+        assert request.cancelled.is_set()
+        batcher.engine.go.set()
+
+    @pytest.mark.parametrize("when", ["queued", "sampling"])
+    def test_a_waiting_caller_is_told(self, batcher, ask, when):
+        batcher.engine.go.clear()
+        request = ask(1)
+        if when == "queued":
+            batcher.submit(ask(0))
+            while not batcher.engine.batches:
+                pass
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(batcher.sample, request)
+            while when == "sampling" and not batcher.engine.batches:
+                pass
+            request.cancelled.set()
+            batcher.engine.go.set()
+            with pytest.raises(CancelledError):
+                waiting.result(10)
+
+    def test_an_abandoned_await_ends_the_row(self, batcher, ask):
+        async def abandon():
+            request = ask(1)
+            task = asyncio.ensure_future(asyncio.wrap_future(batcher.submit(request)))
+            await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return request
+
+        batcher.engine.go.clear()
+        assert asyncio.run(abandon()).cancelled.is_set()
+        batcher.engine.go.set()
