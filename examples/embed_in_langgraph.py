@@ -1,7 +1,7 @@
 """The planner as one node of an ordinary LangGraph app, beside nodes that know nothing of it.
 
-The app has its own state and its own way of acting: here a till that takes orders. The planner node forecasts, the app's
-`act` node carries out the first pair with the app's functions and reports back, a last node writes the receipt.
+The app has its own state and its own way of acting: here a till that takes orders. The planner node forecasts, the
+app's `act` node carries out the first pair with the app's functions and reports back, a last node writes the receipt.
 
     python examples/embed_in_langgraph.py
 """
@@ -37,11 +37,12 @@ class Till(TypedDict, total=False):
 
 def make_planner() -> PlannerNode:
     """A planner node over a scripted model; put any chat model, or "tracer1-tiny", in its place."""
-    script = [
-        'price_of(item="tea") # "Look up tea"\nprice_of(item="cake") # "Look up cake"\nfinish(answer=Result(step=2)) # "Add up"',
-        'price_of(item="cake") # "Look up cake"\nfinish(answer="8") # "Add up"',
-        'finish(answer="8") # "Tell the sum"',
-    ]
+    tea, cake, done = (
+        'price_of(item="tea") # "Look up tea"',
+        'price_of(item="cake") # "Look up cake"',
+        'finish(answer="8")',
+    )
+    script = [f"{tea}\n{cake}\nfinish(answer=Result(step=2))", f"{cake}\n{done}", done]
     return create_planner_node(ScriptedModel(script=script), [price_of], horizon=3, profile="compact")
 
 

@@ -2,7 +2,7 @@
 
     python examples/gaia_agent.py                                    the bundled set with the planner that ships
     python examples/gaia_agent.py --tasks /data/gaia/2023/validation --model openai:gpt-5
-    python examples/gaia_agent.py --base-url http://localhost:8000/v1 --model Qwen3-VL-8B-Thinking --profile qwen-tool-call
+    python examples/gaia_agent.py --base-url http://localhost:8000/v1 --model Qwen3-VL-8B-Thinking
 
 Results go to --output, one JSON line a task; calling again with the same output does only what is not done.
 `tracer1 show OUTPUT` shows every step: the forecast, what ran, what came back, which pairs came true.
@@ -42,14 +42,18 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tasks", default="demo", help="demo, measure (bundled), a GAIA folder, or a metadata.jsonl")
     parser.add_argument("--model", default="tracer1-tiny", help="tracer1-tiny, a checkpoint folder, or provider:name")
     parser.add_argument("--base-url", help="an OpenAI-compatible endpoint that serves --model")
-    parser.add_argument("--profile", help="prompt profile: compact, ui-tars, qwen-tool-call, generic (default: by model)")
+    parser.add_argument(
+        "--profile", help="prompt profile: compact, ui-tars, qwen-tool-call, generic (default: by model)"
+    )
     parser.add_argument("--horizon", type=int, default=8, help="pairs per forecast (default 8)")
     parser.add_argument("--history", type=int, default=5, help="past steps in the prompt (default 5)")
     parser.add_argument("--max-steps", type=int, default=25, help="steps per task (default 25)")
     parser.add_argument("--limit", type=int, help="run this many tasks, spread over the set")
     parser.add_argument("--level", type=int, choices=(1, 2, 3), help="only tasks of this level")
     parser.add_argument("--concurrency", type=int, default=40, help="tasks at one time (default 40)")
-    parser.add_argument("--output", type=Path, default=Path("runs/gaia.jsonl"), help="results (default runs/gaia.jsonl)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("runs/gaia.jsonl"), help="results (default runs/gaia.jsonl)"
+    )
     return parser.parse_args(argv)
 
 

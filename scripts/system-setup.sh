@@ -14,8 +14,10 @@ command -v tesseract >/dev/null || missing+=(tesseract-ocr)
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
-    if { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "${missing[@]}"; } \
-        >"$log" 2>&1 </dev/null; then
+    if {
+        apt-get -qq -o Acquire::http::Timeout=30 update &&
+            DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "${missing[@]}"
+    } >"$log" 2>&1 </dev/null; then
         echo "installed: ${missing[*]}"
         exit 0
     fi

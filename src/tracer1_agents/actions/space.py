@@ -298,32 +298,28 @@ def dump_action(action: Action) -> dict[str, Any]:
 
 def pending_results(action: Action) -> tuple[int, ...]:
     """Steps whose results `action` still waits for, ascending; empty when every argument is concrete."""
-    steps: set[int] = set()
-
-    def walk(value: Any) -> None:
-        if isinstance(value, Result):
-            steps.add(value.step)
-        elif isinstance(value, str):
-            steps.update(int(step) for step in _RESULT_TEXT.findall(value))
-        elif isinstance(value, dict):
-            for item in value.values():
-                walk(item)
-        elif isinstance(value, list):
-            for item in value:
-                walk(item)
-
     match action:
         case ToolCall():
-            walk(action.arguments)
+            found = _results_in(action.arguments)
         case Code():
-            walk(action.source)
+            found = _results_in(action.source)
         case Finish():
-            walk(action.answer)
+            found = _results_in(action.answer)
         case Type():
-            walk(action.content)
+            found = _results_in(action.content)
         case _:
-            pass
-    return tuple(sorted(steps))
+            found = set()
+    return tuple(sorted(found))
+
+
+def _results_in(value: Any) -> set[int]:
+    """Steps that placeholders at any depth of a value name."""
+    if isinstance(value, Result):
+        return {value.step}
+    if isinstance(value, str):
+        return {int(step) for step in _RESULT_TEXT.findall(value)}
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return set().union(*(_results_in(item) for item in items))
 
 
 def actions_for(platform: Platform) -> tuple[type[_Action], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Self
 
 from tracer1_agents.errors import SandboxError
 
@@ -52,8 +52,8 @@ class LazySession:
         if session is not None:
             session.close()
 
-    def __enter__(self) -> LazySession:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *details: Any) -> None:
+    def __exit__(self, *details: object) -> None:
         self.close()

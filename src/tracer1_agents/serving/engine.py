@@ -100,7 +100,8 @@ class SamplingEngine:
     @torch.inference_mode()
     def admit(self, requests: Sequence[SampleRequest]) -> list[Row]:
         """Prefill new rows, draw their first tokens, and join them to those under way."""
-        rows = [Row(request, self.vocabulary, self._positions) for request in requests]
+        positions_left = [self._positions - len(request.prompt_ids) for request in requests]
+        rows = [Row(request, self.vocabulary, room) for request, room in zip(requests, positions_left, strict=True)]
         if not rows:
             return rows
         longest = max(len(request.prompt_ids) for request in requests)

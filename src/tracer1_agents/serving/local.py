@@ -182,6 +182,7 @@ def _load(folder: Path, device: str, dtype: str) -> Batcher:
     try:
         import torch  # noqa: PLC0415  (an extra)
         from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415  (an extra)
+        from transformers.utils import logging as progress  # noqa: PLC0415  (an extra)
     except ImportError:
         feature = "a model in this process"
         raise MissingExtraError(feature, "local") from None
@@ -195,6 +196,7 @@ def _load(folder: Path, device: str, dtype: str) -> Batcher:
     if not hasattr(torch, dtype):
         msg = f"dtype must be the name of a torch type such as float32 or bfloat16, got {dtype!r}"
         raise ConfigurationError(msg)
+    progress.disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for a second of loading would cut through the caller's own
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model: Any = AutoModelForCausalLM.from_pretrained(

@@ -6,7 +6,7 @@ tokens of their own, so that numbers are copied digit by digit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -53,8 +53,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
         show_progress=False,
     )
     bpe.train_from_iterator(texts, trainer)
-    pad, _, end = SPECIAL_TOKENS
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token=end, pad_token=pad)  # type: ignore[no-untyped-call]
+    end_of_text, _, end_of_turn = SPECIAL_TOKENS
+    fast: Any = PreTrainedTokenizerFast
+    tokenizer: PreTrainedTokenizerFast = fast(tokenizer_object=bpe, eos_token=end_of_turn, pad_token=end_of_text)
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
 

@@ -13,11 +13,12 @@ import json
 import math
 import os
 import random
+import statistics
 import time
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from pydantic import Field
@@ -120,8 +121,8 @@ def encode(
     window: Window, tokenizer: PreTrainedTokenizerFast, first_pair_weight: float
 ) -> tuple[list[int], list[float]]:
     """Token ids of prompt and reply, and a loss weight for each (0 on the prompt)."""
-    encoded: Any = tokenizer.apply_chat_template(window_messages(window), add_generation_prompt=True, return_dict=True)
-    prompt_ids = encoded["input_ids"]
+    template: Any = tokenizer.apply_chat_template
+    prompt_ids = template(window_messages(window), add_generation_prompt=True, return_dict=True)["input_ids"]
     first, newline, rest = window.reply.partition("\n")
     ids, weights = list(prompt_ids), [0.0] * len(prompt_ids)
     for text, weight in ((first + newline, first_pair_weight), (rest, 1.0)):
@@ -170,11 +171,18 @@ def make_optimizers(model: Qwen3ForCausalLM, config: TrainerConfig) -> list[torc
     named = list(model.named_parameters())
     matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name]  # noqa: PLR2004  (matrices)
     others = [p for name, p in named if not (p.ndim == 2 and "embed" not in name)]  # noqa: PLR2004
+    muon, adam = config.muon_learning_rate, config.adam_learning_rate
     return [
         torch.optim.Muon(
-            matrices, lr=config.muon_learning_rate, weight_decay=0.0, momentum=0.95, adjust_lr_fn="original"
+            [{"params": matrices, "initial_lr": muon}],
+            lr=muon,
+            weight_decay=0.0,
+            momentum=0.95,
+            adjust_lr_fn="original",
         ),
-        torch.optim.AdamW(others, lr=config.adam_learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+        torch.optim.AdamW(
+            [{"params": others, "initial_lr": adam}], lr=adam, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+        ),
     ]
 
 
@@ -248,52 +256,14 @@ def prepare(config: WarmstartConfig) -> tuple[PreTrainedTokenizerFast, Qwen3ForC
     """Tokenizer and model: those of the output folder, or fresh ones."""
     folder = config.trainer.output_dir / "model"
     if (folder / "config.json").exists():
-        saved_tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        saved_model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        return saved_tokenizer, saved_model
+        saved: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        return cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(folder)), saved
     options = WindowOptions(config.data.horizon, config.data.history_window, config.data.mishap_rate)
     stream = islice(stream_windows(config.data.seed, options), config.data.tokenizer_windows)
     texts = ("".join(message["content"] for message in window_messages(window)) + window.reply for window in stream)
     tokenizer = train_tokenizer(texts, config.model.vocab_size)
     torch.manual_seed(config.trainer.seed)
     return tokenizer, build_model(config.model, tokenizer)
-
-
-def set_learning_rates(
-    optimizers: Sequence[torch.optim.Optimizer], base_rates: Sequence[Sequence[float]], scale: float
-) -> None:
-    """Give every parameter group its own rate times `scale`."""
-    for optimizer, rates in zip(optimizers, base_rates, strict=True):
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * scale
-
-
-def update(
-    model: Qwen3ForCausalLM,
-    batch: Batch,
-    optimizers: Sequence[torch.optim.Optimizer],
-    workers: Workers,
-    config: TrainerConfig,
-) -> float:
-    """One update of the weights.
-
-    Returns:
-        The unweighted loss before it.
-
-    Raises:
-        FloatingPointError: The loss is not a finite number; the weights are left as they were.
-    """
-    loss, shown = loss_of(model, batch)
-    loss.backward()  # type: ignore[no-untyped-call]
-    if not math.isfinite(shown):
-        msg = f"the loss is {shown}; the last checkpoint in {config.output_dir} is kept"
-        raise FloatingPointError(msg)
-    workers.average_gradients(model)
-    torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-    for optimizer in optimizers:
-        optimizer.step()
-        optimizer.zero_grad()
-    return shown
 
 
 def train(config: WarmstartConfig) -> None:
@@ -303,7 +273,6 @@ def train(config: WarmstartConfig) -> None:
     workers = Workers.join()
     tokenizer, model = prepare(config)
     optimizers = make_optimizers(model, trainer)
-    base_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     checkpoints = Checkpoints(trainer.output_dir)
     progress = checkpoints.load(model, optimizers)
     next_checkpoint = progress.seconds + trainer.checkpoint_minutes * 60
@@ -312,13 +281,12 @@ def train(config: WarmstartConfig) -> None:
     recent: list[float] = []
     for pool, batch in batches(config, tokenizer, progress.pool, workers):
         began = time.perf_counter()
-        set_learning_rates(optimizers, base_rates, learning_rate_scale(trainer, progress.step, progress.seconds))
-        recent.append(update(model, batch, optimizers, workers, trainer))
+        recent.append(update(model, batch, optimizers, trainer, progress, workers))
         progress.step, progress.pool = progress.step + 1, pool - workers.rank + workers.count
         progress.seconds = workers.agree(progress.seconds + time.perf_counter() - began)
         progress.tokens += batch.ids_BL.numel() * workers.count
         if workers.rank == 0 and progress.step % 100 == 0:
-            _log(trainer, event="train", loss=round(sum(recent[-100:]) / len(recent[-100:]), 4), **vars(progress))
+            _log(trainer, event="train", loss=round(statistics.fmean(recent[-100:]), 4), **vars(progress))
         done = progress.seconds >= trainer.minutes * 60
         due = done or progress.seconds >= next_checkpoint
         next_checkpoint += trainer.checkpoint_minutes * 60 * due
@@ -328,6 +296,36 @@ def train(config: WarmstartConfig) -> None:
             _log(trainer, event="evaluation", **scores, **vars(progress))
         if done:
             return
+
+
+def update(  # noqa: PLR0917  (what an update is made of)
+    model: Qwen3ForCausalLM,
+    batch: Batch,
+    optimizers: list[torch.optim.Optimizer],
+    config: TrainerConfig,
+    progress: Progress,
+    workers: Workers,
+) -> float:
+    """One step down the gradient of one batch (of one batch a process); returns the mean loss of this process's.
+
+    Raises:
+        FloatingPointError: The loss is not a number; the last checkpoint stays.
+    """
+    scale = learning_rate_scale(config, progress.step, progress.seconds)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * scale
+    loss, shown = loss_of(model, batch)
+    if not math.isfinite(shown):
+        msg = f"the loss is {shown} at update {progress.step}; the last checkpoint in {config.output_dir} is kept"
+        raise FloatingPointError(msg)
+    loss.backward()  # type: ignore[no-untyped-call]
+    workers.average_gradients(model)
+    torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
+    return shown
 
 
 def _log(config: TrainerConfig, **fields: Any) -> None:

@@ -1,29 +1,23 @@
-"""From a trained checkpoint to the planner that ships: bfloat16 weights, checksums, and a card with measured numbers.
+"""The card of the shipped planner: what it is, and what was measured.
 
-    python -m tracer1_agents.training.ship export runs/warmstart/model src/tracer1_agents/assets/tracer1-tiny
     python examples/gaia_agent.py --tasks measure --output runs/measure.jsonl
-    python -m tracer1_agents.training.ship card runs/warmstart/log.jsonl runs/measure.jsonl
+    python -m tracer1_agents.evals.card runs/warmstart/log.jsonl runs/measure.jsonl
 
-The card's numbers come out of the run's log and results file; none is typed by hand.
+The card's numbers come out of the training log and the results file; none is typed by hand.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any, Final
-
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.evals.report import summarise
 from tracer1_agents.evals.results import read_results
 from tracer1_agents.metrics.intervals import wilson_interval
-from tracer1_agents.serving.local import write_checksums
 from tracer1_agents.serving.tiny import tiny_folder
 
 if TYPE_CHECKING:
@@ -35,24 +29,6 @@ _TRAITS: Final = {
     "unseen_style": "file names in a style never trained on",
     "unseen_phrase": "wording never trained on",
 }
-
-
-def export(source: Path, target: Path) -> None:
-    """Write the checkpoint as it ships.
-
-    Args:
-        source: A folder made by `save_pretrained`, in float32.
-        target: Replaced except for its card.
-    """
-    model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=torch.bfloat16, local_files_only=True)
-    tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
-    target.mkdir(parents=True, exist_ok=True)
-    for old in target.iterdir():
-        if old.name != "README.md":
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
-    model.save_pretrained(target)
-    tokenizer.save_pretrained(target)
-    write_checksums(target)
 
 
 def write_card(log: Path, results: Path, target: Path) -> None:
@@ -92,9 +68,7 @@ def _split_rows(results: Sequence[TaskResult]) -> list[str]:
     groups = {
         "families it was trained on": trained,
         "... names held out, nothing else new": [result for result in trained if not result.traits],
-        **{
-            f"... {words}": [result for result in trained if trait in result.traits] for trait, words in _TRAITS.items()
-        },
+        **{f"... {words}": [one for one in trained if trait in one.traits] for trait, words in _TRAITS.items()},
         "families never trained on": [result for result in results if not result.trained_family],
     }
     return [_row(name, *_correct(group)) for name, group in groups.items()]
@@ -116,21 +90,13 @@ def _row(name: str, hits: int, total: int) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Entry point of `python -m tracer1_agents.training.ship`."""
-    parser = argparse.ArgumentParser(description="Prepare the planner that ships.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    exporter = commands.add_parser("export", help="write bfloat16 weights and checksums")
-    exporter.add_argument("source", type=Path)
-    exporter.add_argument("target", type=Path, nargs="?", default=tiny_folder())
-    card = commands.add_parser("card", help="write the card from a training log and a results file")
-    card.add_argument("log", type=Path)
-    card.add_argument("results", type=Path)
-    card.add_argument("target", type=Path, nargs="?", default=tiny_folder())
+    """Entry point of `python -m tracer1_agents.evals.card`."""
+    parser = argparse.ArgumentParser(description="Write the card of the shipped planner.")
+    parser.add_argument("log", type=Path, help="log.jsonl of the training run")
+    parser.add_argument("results", type=Path, help="results of the bundled measure set")
+    parser.add_argument("target", type=Path, nargs="?", default=tiny_folder())
     arguments = parser.parse_args(argv)
-    if arguments.command == "export":
-        export(arguments.source, arguments.target)
-    else:
-        write_card(arguments.log, arguments.results, arguments.target)
+    write_card(arguments.log, arguments.results, arguments.target)
 
 
 if __name__ == "__main__":
