@@ -43,7 +43,7 @@ class FakeEngine:
 
         nothing = Vocabulary(frozenset(), frozenset(), frozenset())
         self.admitted.append([request.prompt_ids[0] for request in requests])
-        rows = [Row(request, nothing) for request in requests]
+        rows = [Row(request, nothing, 2**40) for request in requests]
         self.under_way += rows
         return rows
 
