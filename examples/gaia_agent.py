@@ -32,6 +32,7 @@ from tracer1_agents.evals.results import ResultsFile, TaskResult, read_results
 from tracer1_agents.evals.run import Runner, select_tasks
 from tracer1_agents.graphs.workbench import find_sandbox
 from tracer1_agents.tools.search import Corpus
+from tracer1_agents.viewer.plain import harmless
 
 console = Console(stderr=True)
 
@@ -128,7 +129,7 @@ def run_tasks(arguments: argparse.Namespace, tasks: TaskSet, todo: Any, output: 
         def show(result: TaskResult) -> None:
             progress.advance(bar)
             if result.status not in {"finished", "step_limit", "loop", "parse_error"}:
-                progress.console.print(f"{result.task_id}: {result.status}: {result.detail}", markup=False)
+                progress.console.print(harmless(f"{result.task_id}: {result.status}: {result.detail}"), markup=False)
 
         runner = Runner(agent, sandbox, tasks.corpus, arguments.concurrency, show)
         asyncio.run(runner.run(todo, output))
