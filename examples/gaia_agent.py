@@ -31,7 +31,7 @@ from tracer1_agents.evals.report import print_report
 from tracer1_agents.evals.results import ResultsFile, TaskResult, read_results
 from tracer1_agents.evals.run import Runner, select_tasks
 from tracer1_agents.graphs.workbench import find_sandbox
-from tracer1_agents.tools.search import Corpus
+from tracer1_agents.viewer.plain import harmless
 
 console = Console(stderr=True)
 
@@ -70,10 +70,11 @@ def choose_model(arguments: argparse.Namespace) -> Any:
 
 def build_agent(arguments: argparse.Namespace, tasks: TaskSet) -> Any:
     """The compiled graph; each task brings its own folder and tools through the run's context."""
-    corpus = Corpus.load(tasks.corpus) if tasks.corpus else None
+    with tempfile.TemporaryDirectory() as nowhere:  # only names and schemas are wanted, for the prompt
+        tools = default_toolbox(nowhere, corpus=tasks.corpus)
     return create_tracer1_agent(
         choose_model(arguments),
-        default_toolbox(tempfile.mkdtemp(prefix="tracer1-"), corpus=corpus),  # names and schemas for the prompt
+        tools,
         horizon=arguments.horizon,
         history_window=arguments.history,
         max_steps=arguments.max_steps,
@@ -128,7 +129,7 @@ def run_tasks(arguments: argparse.Namespace, tasks: TaskSet, todo: Any, output: 
         def show(result: TaskResult) -> None:
             progress.advance(bar)
             if result.status not in {"finished", "step_limit", "loop", "parse_error"}:
-                progress.console.print(f"{result.task_id}: {result.status}: {result.detail}", markup=False)
+                progress.console.print(harmless(f"{result.task_id}: {result.status}: {result.detail}"), markup=False)
 
         runner = Runner(agent, sandbox, tasks.corpus, arguments.concurrency, show)
         asyncio.run(runner.run(todo, output))

@@ -100,8 +100,7 @@ class SamplingEngine:
     @torch.inference_mode()
     def admit(self, requests: Sequence[SampleRequest]) -> list[Row]:
         """Prefill new rows, draw their first tokens, and join them to those under way."""
-        positions_left = [self._positions - len(request.prompt_ids) for request in requests]
-        rows = [Row(request, self.vocabulary, room) for request, room in zip(requests, positions_left, strict=True)]
+        rows = [Row(request, self.vocabulary, self._positions) for request in requests]
         if not rows:
             return rows
         longest = max(len(request.prompt_ids) for request in requests)

@@ -196,7 +196,7 @@ def _load(folder: Path, device: str, dtype: str) -> Batcher:
     if not hasattr(torch, dtype):
         msg = f"dtype must be the name of a torch type such as float32 or bfloat16, got {dtype!r}"
         raise ConfigurationError(msg)
-    progress.disable_progress_bar()  # type: ignore[no-untyped-call]  # a bar for a second of loading would cut through the caller's own
+    progress.disable_progress_bar()  # a bar for a second of loading would cut through the caller's own
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model: Any = AutoModelForCausalLM.from_pretrained(

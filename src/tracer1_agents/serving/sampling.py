@@ -6,7 +6,6 @@ Log-probabilities are those of raw logits / temperature, the distribution a trai
 
 from __future__ import annotations
 
-import sys
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -90,12 +89,12 @@ class Row:
     Args:
         request: What is asked for.
         vocabulary: Which ids end turns and lines.
-        room: Tokens that the model's positions leave for the completion.
+        positions: Tokens, prompt included, that the model has positions for.
     """
 
-    def __init__(self, request: SampleRequest, vocabulary: Vocabulary, room: int = sys.maxsize) -> None:
+    def __init__(self, request: SampleRequest, vocabulary: Vocabulary, positions: int) -> None:
         self.request, self.vocabulary = request, vocabulary
-        self._most = min(request.max_new_tokens, room)
+        self._bound = min(request.max_new_tokens, positions - len(request.prompt_ids))
         self.ids: list[int] = []
         self.logprobs: list[float] = []
         self.finish_reason = ""
@@ -122,7 +121,7 @@ class Row:
             self.finish_reason = "stop"
         elif self.request.cancelled.is_set():
             self.finish_reason = "cancelled"
-        elif len(self.ids) >= self._most:
+        elif len(self.ids) >= self._bound:
             self.finish_reason = "length"
 
     def sample(self, tokenizer: PreTrainedTokenizerBase) -> Sample:

@@ -319,7 +319,7 @@ def update(  # noqa: PLR0917  (what an update is made of)
     if not math.isfinite(shown):
         msg = f"the loss is {shown} at update {progress.step}; the last checkpoint in {config.output_dir} is kept"
         raise FloatingPointError(msg)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     workers.average_gradients(model)
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     for optimizer in optimizers:

@@ -20,7 +20,7 @@ BLOCK = 200 << 20
 def test_memory_of_children_counts():
     here = SimpleNamespace(pid=os.getpid())
     code = f"block = bytearray(b'x') * {BLOCK}; print('ready', flush=True); input()"
-    limit = Limits(total_memory_bytes=_resident() + BLOCK // 2)
+    limit = Limits(total_memory_bytes=_private() + BLOCK // 2)
     assert Watchdog(limit)(here) is None
     with subprocess.Popen(  # noqa: S603  (a fixed command)
         [sys.executable, "-I", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -37,6 +37,6 @@ def test_a_process_that_is_gone_is_no_reason_to_stop():
     assert Watchdog(Limits(), ("/proc",))(SimpleNamespace(pid=child.pid)) is None
 
 
-def _resident():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def _private():
+    _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,47 @@
+"""What the README shows runs as shown, on the same machine as everything else."""
+
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_planner_as_a_node_of_an_ordinary_app(capsys):
+    runpy.run_path(str(ROOT / "examples" / "embed_in_langgraph.py"), run_name="__main__")
+    assert "What do a tea and a cake cost? -> 8 euros" in capsys.readouterr().out
+
+
+@pytest.mark.torch
+def test_the_readme_program_runs(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("torch", reason="torch is not installed")
+    programs = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(programs) == 1
+    (tmp_path / "my_task").mkdir()
+    (tmp_path / "my_task" / "sales.csv").write_text("item,qty\npen,2\ncup,5\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(programs[0], "README.md", "exec"), {})  # noqa: S102  (our own README)
+    _, status, steps = capsys.readouterr().out.rsplit(maxsplit=2)
+    assert status in {"finished", "loop", "parse_error", "step_limit"}
+    assert int(steps) >= 1
+
+
+def test_files_and_commands_the_readme_names_exist():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"^make (\w+)", README, flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_importing_the_package_loads_neither_torch_nor_langgraph():
+    code = "import sys, tracer1_agents; print([n for n in ('torch', 'langgraph', 'transformers') if n in sys.modules])"
+    done = subprocess.run(  # noqa: S603  (a fixed command)
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src"
+    )
+    assert done.stdout.strip() == "[]"
