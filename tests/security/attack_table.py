@@ -203,6 +203,7 @@ RESOURCES = [
         print('BREACH')
         """,
         "processes of the run use",
+        timeout=20.0,  # several gigabytes are written first, which takes a while on a busy machine
         state_lost=True,
     ),
     syscall("memory outside all limits: memfd", "libc.memfd_create(b'x', 0)"),

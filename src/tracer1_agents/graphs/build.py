@@ -261,8 +261,9 @@ def _without_images(profile: Profile, model: Any) -> Profile:
 
 
 def _name_of(model: Any) -> str:
+    """What a profile is guessed by: the model's name; of a checkpoint folder its own name, not the path to it."""
     if isinstance(model, str | Path):
-        return str(model)
+        return Path(model).name if Path(model).is_dir() else str(model)
     for attribute in ("model_name", "model"):
         value = getattr(model, attribute, None)
         if isinstance(value, str):
