@@ -277,7 +277,8 @@ def train(config: WarmstartConfig) -> None:
     progress = checkpoints.load(model, optimizers)
     next_checkpoint = progress.seconds + trainer.checkpoint_minutes * 60
     size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    _log(trainer, event="start", processes=workers.count, parameters_millions=round(size, 2), **vars(progress))
+    if workers.rank == 0:
+        _log(trainer, event="start", processes=workers.count, parameters_millions=round(size, 2), **vars(progress))
     recent: list[float] = []
     for pool, batch in batches(config, tokenizer, progress.pool, workers):
         began = time.perf_counter()
