@@ -6,6 +6,7 @@ when the engine was idle. Sync and async callers use the same queue.
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tracer1_agents.serving.engine import SamplingEngine
     from tracer1_agents.serving.sampling import Row, SampleRequest
 
+_LAST_TOKEN: Final = 10.0  # seconds to wait for a forward pass to end
 _WINDOW: Final = 0.01  # seconds to gather callers that arrive together
 
 
@@ -36,7 +38,8 @@ class Batcher:
     def __init__(self, engine: SamplingEngine, *, max_batch: int = 64) -> None:
         self.engine, self.max_batch = engine, max_batch
         self.batches = self.rows = 0
-        self._queue: queue.SimpleQueue[tuple[SampleRequest, Future[Sample]]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[SampleRequest, Future[Sample]] | None] = queue.SimpleQueue()
+        self._closed = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
@@ -53,6 +56,7 @@ class Batcher:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="tracer1-batcher", daemon=True)
                 self._thread.start()
+                atexit.register(self.close)  # a thread inside a kernel while the interpreter goes away ends in abort()
         self._queue.put((request, future))
         return future
 
@@ -69,9 +73,16 @@ class Batcher:
             request.cancelled.set()
             raise
 
+    def close(self) -> None:
+        """End the thread after the token it is at; callers still waiting are cancelled."""
+        self._closed.set()
+        self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join(_LAST_TOKEN)
+
     def _serve(self) -> None:
         waiting: dict[int, tuple[Row, Future[Sample]]] = {}
-        while True:
+        while not self._closed.is_set():
             try:
                 self._admit(waiting)
                 if self.engine.busy:
@@ -85,6 +96,8 @@ class Batcher:
                 if row.finish_reason:
                     _settle(future, row.sample(self.engine.tokenizer))
                     del waiting[key]
+        for _, future in waiting.values():
+            future.cancel()
 
     def _admit(self, waiting: dict[int, tuple[Row, Future[Sample]]]) -> None:
         """Let queued callers in; sleeps while there is nothing to do at all."""
@@ -105,14 +118,15 @@ class Batcher:
     def _gather(self, room: int) -> list[tuple[SampleRequest, Future[Sample]]]:
         """At most `room` callers: those that are queued, and when idle also those who come within the window."""
         idle = not self.engine.busy
-        items = [self._queue.get()] if idle else []
+        arrivals = [self._queue.get()] if idle else []
         deadline = time.monotonic() + (_WINDOW if idle else 0.0)
-        while len(items) < room:
+        while len(arrivals) < room:
             try:
                 left = deadline - time.monotonic()
-                items.append(self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait())
+                arrivals.append(self._queue.get(timeout=left) if left > 0 else self._queue.get_nowait())
             except queue.Empty:
                 break
+        items = [arrival for arrival in arrivals if arrival is not None]
         for request, future in items:
             if request.cancelled.is_set():
                 future.cancel()

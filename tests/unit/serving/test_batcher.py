@@ -174,3 +174,13 @@ class TestCancelling:
         batcher.engine.go.clear()
         assert asyncio.run(abandon()).cancelled.is_set()
         batcher.engine.go.set()
+
+
+def test_closing_ends_the_thread_and_cancels_who_waits(batcher):
+    from tracer1_agents.serving.sampling import SampleRequest  # noqa: PLC0415  (torch)
+
+    future = batcher.submit(SampleRequest((7,), max_new_tokens=1_000_000))
+    batcher.close()
+    with pytest.raises(CancelledError):
+        future.result(timeout=5)
+    assert not batcher._thread.is_alive()
