@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Ask:
-    """Effect: put these messages to the policy."""
+    """Effect: put these messages to the policy; `again` counts the answers of this step that could not be used."""
 
     messages: list[Message]
+    again: int
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         def answer(effect: _Ask | _Work) -> Any:
             if isinstance(effect, _Work):
                 return effect.call()
-            return settings.policy.sample(effect.messages, horizon=settings.horizon, config=config)
+            return settings.policy.sample(effect.messages, horizon=settings.horizon, again=effect.again, config=config)
 
         value: Any = None
         step = planning.send
@@ -110,7 +111,9 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         async def answer(effect: _Ask | _Work) -> Any:
             if isinstance(effect, _Work):
                 return await asyncio.to_thread(effect.call)
-            return await settings.policy.asample(effect.messages, horizon=settings.horizon, config=config)
+            return await settings.policy.asample(
+                effect.messages, horizon=settings.horizon, again=effect.again, config=config
+            )
 
         value: Any = None
         step = planning.send
@@ -165,7 +168,7 @@ def _forecast(
     note, nudges, reasks = None, 0, 0
     while True:
         try:
-            reply: PolicyReply = yield _Ask(_prompt(state, settings, note))
+            reply: PolicyReply = yield _Ask(_prompt(state, settings, note), reasks + nudges)
         except PlannerError as error:
             return Forecast(), (Status.MODEL_ERROR, str(error))
         tally.usage, tally.calls = tally.usage + reply.usage, tally.calls + 1

@@ -43,6 +43,7 @@ _RETRY_NAMES: Final = frozenset(
         "RemoteProtocolError",
     }
 )
+_AGAIN_TEMPERATURE: Final = 0.7  # ours; a greedy model asked again with the same weights would say the same again
 _PNG_HEAD: Final = b"\x89PNG"
 
 
@@ -72,12 +73,21 @@ class PolicyReply:
 class Policy(Protocol):
     """Samples one reply."""
 
-    def sample(self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None) -> PolicyReply:
-        """Answer `messages`; `horizon` lets a policy stop early once it has said enough."""
+    def sample(
+        self, messages: Sequence[Message], *, horizon: int, again: int = 0, config: RunnableConfig | None = None
+    ) -> PolicyReply:
+        """Answer `messages`.
+
+        Args:
+            messages: The prompt.
+            horizon: Lets a policy stop early once it has said so many pairs.
+            again: How often this step was asked before, because the answer could not be used.
+            config: Of the LangChain run.
+        """
         ...
 
     async def asample(
-        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
+        self, messages: Sequence[Message], *, horizon: int, again: int = 0, config: RunnableConfig | None = None
     ) -> PolicyReply:
         """The same, awaitable; cancelling it ends the sampling."""
         ...
@@ -135,13 +145,15 @@ class ChatModelPolicy:
             self._options["response_format"] = {"type": "json_schema", "json_schema": form}
         self._stops_at_lines = one_line_a_pair and bool(getattr(model, "supports_stop_lines", False))
 
-    def sample(self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None) -> PolicyReply:
+    def sample(
+        self, messages: Sequence[Message], *, horizon: int, again: int = 0, config: RunnableConfig | None = None
+    ) -> PolicyReply:
         """See `Policy`.
 
         Raises:
             PlannerError: The endpoint kept failing, refused, or did not answer in time.
         """
-        prompt, options = self._prepare(messages, horizon)
+        prompt, options = self._prepare(messages, horizon, again)
 
         def ask() -> BaseMessage:
             return _with_timeout(lambda: self.model.invoke(prompt, config, **options), self.retries.timeout)
@@ -155,14 +167,14 @@ class ChatModelPolicy:
         raise AssertionError  # _refusal raises at the last attempt
 
     async def asample(
-        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
+        self, messages: Sequence[Message], *, horizon: int, again: int = 0, config: RunnableConfig | None = None
     ) -> PolicyReply:
         """See `Policy`.
 
         Raises:
             PlannerError: The endpoint kept failing, refused, or did not answer in time.
         """
-        prompt, options = self._prepare(messages, horizon)
+        prompt, options = self._prepare(messages, horizon, again)
         for attempt in range(1, self.retries.attempts + 1):
             try:
                 async with asyncio.timeout(self.retries.timeout):
@@ -172,9 +184,16 @@ class ChatModelPolicy:
                 await asyncio.sleep(self.retries.wait(attempt))
         raise AssertionError  # _refusal raises at the last attempt
 
-    def _prepare(self, messages: Sequence[Message], horizon: int) -> tuple[list[BaseMessage], dict[str, Any]]:
+    def _prepare(
+        self, messages: Sequence[Message], horizon: int, again: int
+    ) -> tuple[list[BaseMessage], dict[str, Any]]:
         prompt = [to_langchain(message, self.blobs) for message in messages]
-        return prompt, {**self._options, **({"stop_lines": horizon} if self._stops_at_lines else {})}
+        options = dict(self._options)
+        if self._stops_at_lines:
+            options["stop_lines"] = horizon
+        if again and getattr(self.model, "samples_when_asked_again", False):
+            options |= {"temperature": _AGAIN_TEMPERATURE, "seed": again}
+        return prompt, options
 
     def _refusal(self, error: Exception, attempt: int) -> None:
         """Return when asking again may help; otherwise say what happened."""
@@ -287,13 +306,15 @@ class ReplayPolicy:
     def __init__(self, replies: Iterable[str | PolicyReply]) -> None:
         self._replies = iter([reply if isinstance(reply, PolicyReply) else PolicyReply(reply) for reply in replies])
 
-    def sample(self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None) -> PolicyReply:
+    def sample(
+        self, messages: Sequence[Message], *, horizon: int, again: int = 0, config: RunnableConfig | None = None
+    ) -> PolicyReply:
         """The next recorded reply.
 
         Raises:
             PlannerError: There is none left.
         """
-        del messages, horizon, config
+        del messages, horizon, again, config
         try:
             return next(self._replies)
         except StopIteration:
@@ -301,7 +322,7 @@ class ReplayPolicy:
             raise PlannerError(msg) from None
 
     async def asample(
-        self, messages: Sequence[Message], *, horizon: int, config: RunnableConfig | None = None
+        self, messages: Sequence[Message], *, horizon: int, again: int = 0, config: RunnableConfig | None = None
     ) -> PolicyReply:
         """The next recorded reply."""
-        return self.sample(messages, horizon=horizon, config=config)
+        return self.sample(messages, horizon=horizon, again=again, config=config)

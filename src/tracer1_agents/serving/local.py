@@ -49,6 +49,7 @@ class LocalChatModel(BaseChatModel):
 
     model_config = ConfigDict(protected_namespaces=())
     supports_stop_lines: ClassVar[bool] = True
+    samples_when_asked_again: ClassVar[bool] = True
 
     model: str = TINY_NAME
     temperature: float = Field(default=0.0, ge=0.0)

@@ -93,7 +93,7 @@ class ByTask:
     def __init__(self, scripts):
         self.scripts = {key: list(script) for key, script in scripts.items()}
 
-    def sample(self, messages, *, horizon, config=None):
+    def sample(self, messages, *, horizon, again=0, config=None):
         text = messages[-1].text
         key = next(key for key in self.scripts if key in text)
         reply = self.scripts[key].pop(0)
@@ -101,7 +101,7 @@ class ByTask:
             raise reply
         return PolicyReply(reply)
 
-    async def asample(self, messages, *, horizon, config=None):
+    async def asample(self, messages, *, horizon, again=0, config=None):
         return self.sample(messages, horizon=horizon, config=config)
 
 
@@ -182,7 +182,7 @@ class TestRunner:
 
     def test_an_interrupt_keeps_what_is_finished(self, tasks, tmp_path):
         class Stuck(ByTask):
-            async def asample(self, messages, *, horizon, config=None):
+            async def asample(self, messages, *, horizon, again=0, config=None):
                 if "Total qty?" in messages[-1].text:
                     await asyncio.sleep(60)
                 return self.sample(messages, horizon=horizon, config=config)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from typing import ClassVar
 
 import pytest
 from langchain_core.messages import AIMessage
 
+from tracer1_agents import create_tracer1_agent
 from tracer1_agents.actions.space import Code, ToolCall, Wait
 from tracer1_agents.errors import PlannerError, SandboxError
 from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
 from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy, read_message
 from tracer1_agents.sandboxes.base import RunResult
+from tracer1_agents.testing import ScriptedModel
 from tracer1_agents.types import Observation, Usage
 
 HERE = Observation()
@@ -135,3 +138,24 @@ def test_a_recording_ends():
     assert asyncio.run(policy.asample([], horizon=1)).truncated
     with pytest.raises(PlannerError, match="the recording has no further reply"):
         policy.sample([], horizon=1)
+
+
+def test_a_local_model_samples_when_it_is_asked_again_and_others_are_left_alone():
+    asked = []
+
+    class Local(ScriptedModel):
+        samples_when_asked_again: ClassVar[bool] = True
+
+        def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+            asked.append({key: kwargs.get(key) for key in ("temperature", "seed")})
+            return super()._generate(messages, stop, run_manager, **kwargs)
+
+    script = ["nonsense", "more nonsense", 'finish(answer="1") # "done"']
+    for model in (Local(script=script), ScriptedModel(script=script)):
+        result = create_tracer1_agent(model, profile="compact").invoke({"instruction": "x"})
+        assert result["answer"] == "1"
+    assert asked == [
+        {"temperature": None, "seed": None},
+        {"temperature": 0.7, "seed": 1},
+        {"temperature": 0.7, "seed": 2},
+    ]
