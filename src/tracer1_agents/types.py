@@ -237,3 +237,17 @@ class ReferenceTrajectory(_Noun):
     def finished(self) -> bool:
         """Whether the record ends in `Finish`."""
         return bool(self.steps) and isinstance(self.steps[-1].action, Finish)
+
+
+class ReferenceWindow(_Noun):
+    """What a forecast is compared with: the next steps of a reference trajectory (paper, section 3).
+
+    Attributes:
+        steps: The step that is forecast first, and those after it, at most the horizon.
+        finished: Whether the reference ends with the last of them; otherwise it goes on unseen.
+        known_text: What the planner could read before the first of them: task, history, observation.
+    """
+
+    steps: Annotated[tuple[ReferenceStep, ...], Field(min_length=1)]
+    finished: bool = False
+    known_text: str = ""
