@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Final
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.planner.history import one_line
-from tracer1_agents.types import ReferenceWindow
+from tracer1_agents.types import SYNTHETIC, ReferenceWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tracer1_agents.types import ReferenceStep, ReferenceTrajectory
-
-SYNTHETIC: Final = "synthetic"  # flag of a step that a reader appended, such as the `Finish` its source leaves out
 
 _GRAMMAR: Final = CanonicalGrammar()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.match import fold, kind_of, operation
 from tracer1_agents.actions.space import POINTING_KINDS, Drag, Scroll, Select
+from tracer1_agents.types import NO_TARGET, SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,7 @@ class Reason(StrEnum):
 
     NONE = ""
     SYNTHETIC = "the reader added this step, the source does not have it"
+    NO_TARGET = "the source does not say where the action belongs"
     NO_REFERENCE_POINT = "the reference has no point"
     NO_SCREEN_SIZE = "no candidate box holds the point, and the screen's size is unknown"
     KIND = "another kind of action"
@@ -87,8 +89,10 @@ def strict(predicted: Action, reference: ReferenceStep) -> StepVerdict:
 
 def _lacks(action: Action, reference: ReferenceStep) -> Reason:
     """What is missing to compare anything with `action`."""
-    if "synthetic" in reference.flags:
+    if SYNTHETIC in reference.flags:
         return Reason.SYNTHETIC
+    if NO_TARGET in reference.flags:
+        return Reason.NO_TARGET
     if not _is_placed(action):
         return Reason.NONE
     points = _points(action)
