@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from perturbations import PERTURBATIONS
 from reward_helpers import forecast_of, gold, tool, window_of
@@ -50,6 +50,7 @@ CONFIGS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(WINDOWS, CONFIGS)
 def test_the_reference_earns_everything(window, config):
     reward = trajectory_reward(gold(window), window, config)
@@ -59,6 +60,7 @@ def test_the_reference_earns_everything(window, config):
 
 
 @pytest.mark.parametrize("perturb", PERTURBATIONS, ids=lambda perturb: perturb.__name__)
+@settings(deadline=None)
 @given(window=WINDOWS, config=CONFIGS, seed=st.integers(0, 1000))
 def test_no_perturbation_beats_the_reference(perturb, window, config, seed):
     random = Random(seed)
@@ -67,6 +69,7 @@ def test_no_perturbation_beats_the_reference(perturb, window, config, seed):
     assert -config.lambda_rep <= reward.total <= config.lambda_align
 
 
+@settings(deadline=None)
 @given(FORECASTS, WINDOWS, CONFIGS)
 def test_the_parts_make_the_total(forecast, window, config):
     reward = trajectory_reward(forecast, window, config)
@@ -81,6 +84,7 @@ def test_the_parts_make_the_total(forecast, window, config):
         assert max(-config.lambda_rep, stepwise) == pytest.approx(reward.total, abs=ROUNDING)
 
 
+@settings(deadline=None)
 @given(FORECASTS, WINDOWS)
 def test_gamma_0_is_the_reward_of_the_first_pair(forecast, window):
     whole = trajectory_reward(forecast, window, RewardConfig(gamma=0)).total
@@ -90,6 +94,7 @@ def test_gamma_0_is_the_reward_of_the_first_pair(forecast, window):
     assert whole == one_step
 
 
+@settings(deadline=None)
 @given(FORECASTS, WINDOWS, CONFIGS)
 def test_a_step_seen_for_the_first_time_never_costs(forecast, window, config):
     assume(len(forecast.pairs) <= len(window.steps))
@@ -100,6 +105,7 @@ def test_a_step_seen_for_the_first_time_never_costs(forecast, window, config):
         assert reward.total >= 0.0
 
 
+@settings(deadline=None)
 @given(FORECASTS, WINDOWS)
 def test_stopping_early_never_gains_on_steps_that_agree(forecast, window):
     """Cutting a forecast before pairs that agree and do not repeat cannot pay."""
@@ -111,6 +117,7 @@ def test_stopping_early_never_gains_on_steps_that_agree(forecast, window):
         assert shorter <= reward.total + ROUNDING
 
 
+@settings(deadline=None)
 @given(FORECASTS, WINDOWS)
 def test_a_broken_tail_is_worth_what_stands_before_it(forecast, window):
     broken = forecast.model_copy(update={"tail_outcome": ParseOutcome.SYNTAX})
