@@ -17,6 +17,8 @@ from tracer1_agents.actions.codec import ParseOutcome
 from tracer1_agents.actions.space import Action, Finish, dump_action
 
 TRACE_VERSION: Final = 1
+SYNTHETIC: Final = "synthetic"  # flag of a reference step that the source does not have, such as an appended `Finish`
+NO_TARGET: Final = "no_target"  # flag of a reference step whose source does not say where the action belongs
 
 _CompactAction = Annotated[Action, PlainSerializer(dump_action)]
 
@@ -237,3 +239,17 @@ class ReferenceTrajectory(_Noun):
     def finished(self) -> bool:
         """Whether the record ends in `Finish`."""
         return bool(self.steps) and isinstance(self.steps[-1].action, Finish)
+
+
+class ReferenceWindow(_Noun):
+    """What a forecast is compared with: the next steps of a reference trajectory (paper, section 3).
+
+    Attributes:
+        steps: The step that is forecast first, and those after it, at most the horizon.
+        finished: Whether the reference ends with the last of them; otherwise it goes on unseen.
+        known_text: What the planner could read before the first of them: task, history, observation.
+    """
+
+    steps: Annotated[tuple[ReferenceStep, ...], Field(min_length=1)]
+    finished: bool = False
+    known_text: str = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +33,7 @@ from tracer1_agents.actions.space import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
     from tracer1_agents.actions.space import Action, Point
 
@@ -158,14 +159,16 @@ def similarity(
         instruction: The forecast's step instruction, the target text of a pointing action.
         reference_instruction: The reference's.
         first: Whether this is the pair that is executed: then points count for half of a pointing action's agreement.
-        known_text: Everything the planner could see. A `Result` placeholder against a value that occurs in it counts as
-            wrong, against one that does not it is left out; None leaves every placeholder out.
+        known_text: Everything the planner could see. A `Result` placeholder against a concrete value that occurs in it
+            counts as wrong, against one that does not it is left out; None leaves every placeholder out.
     """
     if kind_of(predicted) != kind_of(reference):
         return 0.0
     match predicted, reference:
         case ToolCall(), ToolCall():
             agreement = _argument_agreement(predicted.arguments, reference.arguments, known_text)
+        case Type(), Type() if _excused(predicted.content, reference.content, known_text):
+            agreement = 1.0
         case (Code(), Code()) | (Type(), Type()) | (Select(), Select()) | (OpenApp(), OpenApp()):
             agreement = _text_agreement(predicted, reference)
         case Finish(), Finish():
@@ -194,12 +197,35 @@ def _argument_agreement(predicted: Mapping[str, Any], reference: Mapping[str, An
 
 
 def _excused(mine: Any, wanted: Any, known_text: str | None) -> bool:
-    """Whether a placeholder stands where the value could not be known."""
-    if not pending_results(ToolCall(name="x", arguments={"value": mine})) or _normal(mine) == _normal(wanted):
+    """Whether a placeholder stands where a concrete value could not be known."""
+    if _normal(mine) == _normal(wanted) or not _pending(mine) or _pending(wanted):
         return False
-    if known_text is None:
-        return True
-    return fold(str(wanted)) not in fold(known_text)
+    return known_text is None or not _occurs(wanted, fold(known_text))
+
+
+def _pending(value: Any) -> bool:
+    return bool(pending_results(ToolCall(name="x", arguments={"value": value})))
+
+
+def _occurs(value: Any, folded_text: str) -> bool:
+    """Whether every part of a value stands in a text; constants need no text, and 7 does not stand in 17."""
+    for leaf in _leaves(value):
+        if leaf is None or isinstance(leaf, bool):
+            continue
+        part = str(_normal(leaf))
+        before = "(?<![0-9])" if part[:1].isdigit() else ""
+        after = "(?![0-9])" if part[-1:].isdigit() else ""
+        if not re.search(before + re.escape(part) + after, folded_text):
+            return False
+    return True
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+    else:
+        yield value
 
 
 def _finish_agreement(predicted: Finish, reference: Finish, known_text: str | None) -> float:

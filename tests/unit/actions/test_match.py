@@ -175,6 +175,30 @@ class TestSimilarity:
         assert similarity(tool(x=Result(2)), tool(x=Result(2)), known_text="") == 1.0
         assert similarity(tool(x=Result(2)), tool(x=Result(2), y=1), known_text="") == 0.75
 
+    @pytest.mark.parametrize(
+        ("value", "known_text", "excused"),
+        [
+            (["a.png", "b.png"], "compare a.png with b.png", False),  # every part stood in the prompt
+            (["a.png", "b.png"], "look at a.png", True),
+            ({"file": "a.png", "page": 2}, "page 2 of A.PNG", False),
+            (7, "between 17 and 70", True),  # a number is known as a number, not as a digit of another
+            (7.0, "room 7", False),
+            ("", "", False),  # nothing to be seen first
+            (None, "", False),
+            (True, "", False),
+            (Result(1), "", False),  # the reference waits too, but for another step
+        ],
+    )
+    def test_what_counts_as_known(self, value, known_text, excused):
+        similar = similarity(tool(x=Result(9)), tool(x=value), known_text=known_text)
+        assert similar == (1.0 if excused else 0.5)
+
+    def test_typed_text_may_wait_for_a_result_and_code_may_not(self):
+        waiting = Type(content="Result(step=2)")
+        assert similarity(waiting, Type(content="hello"), known_text="say it") == 1.0
+        assert similarity(waiting, Type(content="hello"), known_text="say hello") == 0.5
+        assert similarity(Code(source="Result(step=2)"), Code(source="print(1)"), known_text="") == 0.5
+
     def test_an_invented_argument_is_never_excused(self):
         assert similarity(tool(x=1, y=Result(1)), tool(x=1)) == 0.75
 
