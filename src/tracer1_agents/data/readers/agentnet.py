@@ -58,7 +58,7 @@ class AgentNetReader:
         if path.is_dir():
             files = sorted(path.glob("*.json"))
             if not files:
-                msg = "there are no *.json files in this folder; name the folder with the trajectories, or a .jsonl file"
+                msg = "no *.json files in this folder; name the folder with the trajectories, or a .jsonl file"
                 raise DataError(msg, path=path)
             for file in files:
                 yield from self._bench_file(file)

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 PHONES: Final = (Size(1080, 2400), Size(1440, 3120))
 _FLIPPED: Final = {"left": "right", "right": "left", "up": "up", "down": "down"}
 _BUTTONS: Final = {"back": "back", "home": "home", "enter": "enter", "menu": "menu", "recent": "recent"}
-_POINTED: Final = {"click": "click", "long_press": "long_press"}
+_POINTED: Final = frozenset({"click", "long_press"})
+_TEXTS: Final = {"type": ("type", "content"), "open": ("open_app", "app_name")}
 _STATUSES: Final = {"success": "success", "failure": "infeasible", "infeasible": "infeasible"}
 
 
@@ -69,7 +70,8 @@ class AndroidControlReader:
 
     def _trajectory(self, record: dict[str, Any], line: int, finder: ImageFinder) -> ReferenceTrajectory:
         raw = [typed(step, dict, "a step") for step in required(record, "steps", list)]
-        images = [finder.find(required(step, "screenshot", str), line) if "screenshot" in step else None for step in raw]
+        names = [required(step, "screenshot", str) if "screenshot" in step else None for step in raw]
+        images = [finder.find(name, line) if name else None for name in names]
         size, known_from = self._frame(raw, images)
         steps = []
         for number, (step, image) in enumerate(zip(raw, images, strict=True), 1):
@@ -131,17 +133,20 @@ def _step(step: dict[str, Any], image: ImageRef | None, size: Size) -> Reference
 def _action(content: dict[str, Any], checks: dict[str, Any], ends: list[list[float]], size: Size) -> Action:
     name = required(content, "action", str)
     if name in _POINTED:
-        return build(_POINTED[name], point=place(PIXELS, *ends[0], size) if ends else None)
+        return build(name, point=place(PIXELS, *ends[0], size) if ends else None)
     if name == "swipe":
         return build("scroll", direction=_direction(checks, ends))
-    if name == "type":
-        return build("type", content=required(content, "text", str))
-    if name == "open":
-        return build("open_app", app_name=required(content, "text", str))
+    if name in _TEXTS:
+        kind, argument = _TEXTS[name]
+        return build(kind, **{argument: required(content, "text", str)})
     if name == "system_button":
         return build("press_button", button=_looked_up(_BUTTONS, required(content, "button", str), "button"))
     if name == "wait":
         return build("wait")
+    return _end(name, content)
+
+
+def _end(name: str, content: dict[str, Any]) -> Action:
     if name == "terminate":
         return build("finish", status=_looked_up(_STATUSES, required(content, "status", str), "status"))
     if name == "answer":

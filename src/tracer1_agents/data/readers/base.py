@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from pydantic import ValidationError
 
 from tracer1_agents.actions.codec import Broken
-from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.space import Finish, load_action
 from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
 
@@ -20,12 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tracer1_agents.actions.coordinates import Frame
+    from tracer1_agents.actions.coordinates import Frame, Size
     from tracer1_agents.actions.space import Action, Point
     from tracer1_agents.errors import DataError
 
 SYNTHETIC: Final = "synthetic"  # a step the source does not have: the appended end
 NO_TARGET: Final = "no_target"  # the source does not say where the action belongs: nothing to score it against
+TARGET_OUTSIDE: Final = "target_outside"  # its only boxes lie where nothing shows
 INCORRECT: Final = "incorrect"  # the source itself calls the step wrong
 REDUNDANT: Final = "redundant"  # the source itself calls the step needless
 FAILED: Final = "failed"  # the recorded result is an error

@@ -128,7 +128,7 @@ def _click_kind(item: RawAction) -> str:
 
 
 def _direction(item: RawAction) -> str:
-    """pyautogui counts up and right as positive."""
+    """Up and right count and right as positive in pyautogui."""
     amount = required(item.params, "amount", (int, float))
     if amount == 0 or not math.isfinite(amount):
         msg = f"{item.type} by {amount} goes nowhere"

@@ -7,8 +7,7 @@ some images were found. Only headers are read, never pixels.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer1_agents.errors import DataError, MissingExtraError
@@ -33,7 +32,7 @@ class ImageFinder:
         self.expected = expected or root is not None
         self._unreported = 0  # missing before the first was found
         self._problems: list[DataError] = []
-        self._names: dict[str, frozenset[str]] = {}  # of folders looked into
+        self._folders: dict[str, list[tuple[str, frozenset[str]]]] = {}  # where a record's folder may be, and its names
 
     def find(self, name: str, line: int | None = None) -> ImageRef | None:
         """The image a record names, None when it is not here or no image; `problems` then has it.
@@ -64,22 +63,21 @@ class ImageFinder:
 
     def _matches(self, name: str) -> Iterator[Path]:
         """Files that the name may mean: its path, or the end of it, under one of the roots."""
-        given = PurePosixPath(name.replace("\\", "/"))
-        parts = [part for part in given.parts if part not in {"/", "..", "."}]  # never above the folder it belongs to
-        for root in self.roots:
-            for begin in range(len(parts)):
-                folder = os.path.join(root, *parts[begin:-1])  # noqa: PTH118  (many per image; pathlib takes seconds)
-                if parts[-1] in self._listing(folder) and (path := Path(folder, parts[-1])).is_file():
-                    yield path
+        given, _, file_name = name.replace("\\", "/").rpartition("/")
+        if given not in self._folders:
+            self._folders[given] = list(self._listings(given))
+        for folder, names in self._folders[given]:
+            if file_name in names and (path := Path(folder, file_name)).is_file():
+                yield path
 
-    def _listing(self, folder: str) -> frozenset[str]:
-        """Names in a folder, read once; none where there is no folder."""
-        if folder not in self._names:
-            try:
-                self._names[folder] = frozenset(os.listdir(folder))  # noqa: PTH208  (names are all it takes)
-            except OSError:
-                self._names[folder] = frozenset()
-        return self._names[folder]
+    def _listings(self, given: str) -> Iterator[tuple[str, frozenset[str]]]:
+        """Folders that are here under the path a record gives, or the end of it, with the names in them."""
+        parts = [part for part in given.split("/") if part not in {"", "..", "."}]  # never above the folder it is in
+        for root in self.roots:
+            for begin in range(len(parts) + 1):
+                folder = root.joinpath(*parts[begin:])
+                if folder.is_dir():
+                    yield str(folder), frozenset(path.name for path in folder.iterdir())
 
     def _missing(self, name: str, line: int | None) -> None:
         if not self.expected:

@@ -5,9 +5,10 @@ total_steps, previous_actions, blocks_path``. Boxes are pixels of the whole page
 lines do not tell. The frame of a step is therefore the page down to the end of the screenful (blocks of 1000 pixels,
 800 apart) that holds its lowest box; ``observation.image`` declares it per step.
 
-A reference point is the middle of the first positive box. Steps without one keep no point and are flagged "no_target":
-they cannot be scored. The step instruction is what the *next* line calls this action (it names HOVER where the
-operation says CLICK); a task's last step has none. A task whose lines are not all there keeps their numbers in
+A reference point is the middle of the first positive box. Steps without a box keep no point and are flagged
+"no_target", those whose boxes lie beside the page "target_outside": neither can be scored. The step instruction is
+what the *next* line calls this action (it names HOVER where the operation says CLICK); a task's last step has none.
+The lines of a task need not stand together. A task whose lines are not all there keeps their numbers in
 ``metadata["missing_steps"]``, and a step after a hole is flagged "after_gap".
 """
 
@@ -22,6 +23,7 @@ from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
     NO_TARGET,
+    TARGET_OUTSIDE,
     Box,
     ReaderOptions,
     RecordError,
@@ -70,7 +72,7 @@ class Mind2WebReader:
         at = group[0]
         try:
             rows = []
-            for at in group:  # noqa: B007  (the error message needs the line)
+            for at in group:
                 rows.append((required(at.value, "step", int), at.value, _step(at.value, self.options.screen)))
             rows.sort(key=lambda row: row[0])
             total = required(at.value, "total_steps", int)
@@ -135,7 +137,7 @@ def _step(row: dict[str, Any], screen: Size | None) -> ReferenceStep:
         observation=Observation(image=image),
         action=_action(required(row, "operation", str), row, _middle(boxes)),
         boxes=boxes,
-        flags=frozenset() if boxes else frozenset({NO_TARGET}),
+        flags=frozenset() if boxes else frozenset({TARGET_OUTSIDE if raw else NO_TARGET}),
     )
 
 

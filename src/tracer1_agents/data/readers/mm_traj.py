@@ -142,6 +142,7 @@ def _steps(turns: list[_Turn], answer: str | None, image: ImageRef | None) -> tu
     seen = ""
     gap = False
     for position, turn in enumerate(turns):
+        happened = frozenset({FAILED} if turn.output.startswith("Error") else ()) | ({AFTER_GAP} if gap else set())
         last = position + 1 == len(turns) and not turn.output
         actions = _actions(turn, _used_in(turns[position + 1 :]), answer, last=last)
         left_out += not actions
@@ -153,12 +154,11 @@ def _steps(turns: list[_Turn], answer: str | None, image: ImageRef | None) -> tu
                     action=action,
                     instruction=turn.thought if number == 0 else "",
                     result=(answer or "") if ends_computing else turn.output,
-                    flags=flags | ({FAILED} if turn.output.startswith("Error") else set()) | ({AFTER_GAP} if gap else set()),
+                    flags=flags if number else flags | happened,
                 )
             )
             seen = (answer or "") if ends_computing else seen
-            gap = False
-        gap = gap or not actions
+        gap = not actions
         seen = turn.output
     return steps, left_out
 

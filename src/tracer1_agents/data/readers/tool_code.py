@@ -1,7 +1,7 @@
 """Blocks of ReAct code as actions: one tool call, a final answer, or plain code. Read by `ast`, never evaluated.
 
-A block counts as one tool call when it is exactly that: ``tool(...)`` with literal arguments, bare or printed or
-assigned and then printed. Then the recorded output is the tool's own result. A block that computes, calls twice or
+A block counts as one tool call when it is exactly that: ``tool(...)`` with literal arguments, or names given to literals
+just before it, bare or printed or assigned and then printed. Then the recorded output is the tool's own result. A block that computes, calls twice or
 assigns a name that later blocks use stays code.
 """
 
@@ -67,17 +67,21 @@ def tool_call(block: Block, used_later: frozenset[str]) -> ToolCall | None:
         block: The block.
         used_later: Names that later blocks read; a result they need cannot be dropped.
     """
-    call, name = _single_call(block.tree.body if block.tree else [])
-    if call is None or name in used_later or not isinstance(call.func, ast.Name) or call.func.id not in TOOLS:
+    constants, rest = _leading_constants(block.tree.body if block.tree else [])
+    call, name = _single_call(rest)
+    if call is None or not isinstance(call.func, ast.Name) or call.func.id not in TOOLS:
+        return None
+    if used_later & {*constants, name}:
         return None
     order = TOOLS[call.func.id]
     if len(call.args) > len(order):
         return None
     arguments: dict[str, Any] = {}
     for key, node in [*zip(order, call.args, strict=False), *((item.arg, item.value) for item in call.keywords)]:
-        if key is None or key in arguments or not _is_literal(node):
+        value = constants.get(node.id) if isinstance(node, ast.Name) else node
+        if key is None or key in arguments or value is None or not _is_literal(value):
             return None
-        arguments[key] = ast.literal_eval(node)
+        arguments[key] = ast.literal_eval(value)
     try:
         action = build("tool", name=call.func.id, arguments=arguments)
     except RecordError:  # a literal that JSON does not have, such as a set
@@ -110,6 +114,18 @@ def printed_instead(block: Block) -> str:
 def _final_calls(tree: ast.Module | None) -> list[ast.Call]:
     nodes = ast.walk(tree) if tree else ()
     return [n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == FINAL]
+
+
+def _leading_constants(body: list[ast.stmt]) -> tuple[dict[str, ast.expr], list[ast.stmt]]:
+    """Names that the first statements give to literals, and the statements after those."""
+    constants: dict[str, ast.expr] = {}
+    for position, statement in enumerate(body):
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if _is_literal(value):
+                constants[name] = value
+            case _:
+                return constants, body[position:]
+    return constants, []
 
 
 def _single_call(body: list[ast.stmt]) -> tuple[ast.Call | None, str | None]:
