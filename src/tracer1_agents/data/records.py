@@ -90,7 +90,7 @@ def _lines(path: Path, file: BinaryIO) -> Iterator[Record | DataError]:
             while line and not line.endswith(b"\n"):
                 line = file.readline(MAX_RECORD)
         elif line.strip():
-            yield _parsed(path, number, line)
+            yield _parsed(path, number, line.strip())
 
 
 class _Splitter:

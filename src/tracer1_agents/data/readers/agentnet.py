@@ -199,7 +199,7 @@ def _raw_actions(items: Any) -> list[RawAction]:
         boxes = []
         for box in typed(about.get("bboxes") or [], list, '"bboxes"'):
             left, top, width, height = numbers(required(typed(box, dict, "a box"), "rel_bbox", list), 4, '"rel_bbox"')
-            boxes.append(clipped(left, top, left + width, top + height, _UNIT))
+            boxes.append(clipped((left, top, left + width, top + height), _UNIT))
         params = typed(action.get("params") or {}, dict, '"params"')
         found.append(RawAction(required(action, "type", str), params, tuple(box for box in boxes if box)))
     return found

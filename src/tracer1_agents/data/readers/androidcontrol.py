@@ -133,7 +133,7 @@ def _step(step: dict[str, Any], image: ImageRef | None, size: Size) -> Reference
 def _action(content: dict[str, Any], checks: dict[str, Any], ends: list[list[float]], size: Size) -> Action:
     name = required(content, "action", str)
     if name in _POINTED:
-        return build(name, point=place(PIXELS, *ends[0], size) if ends else None)
+        return build(name, point=place(PIXELS, ends[0], size) if ends else None)
     if name == "swipe":
         return build("scroll", direction=_direction(checks, ends))
     if name in _TEXTS:
@@ -182,5 +182,5 @@ def _boxes(content: dict[str, Any], checks: dict[str, Any], size: Size) -> tuple
     raw = list(typed(checks.get("candidate_bbox") or [], list, '"candidate_bbox"'))
     if content.get("bbox") is not None:
         raw.append(content["bbox"])
-    placed = (clipped(*numbers(box, 4, "a box"), size) for box in raw)
+    placed = (clipped(numbers(box, 4, "a box"), size) for box in raw)
     return tuple(box for box in placed if box)

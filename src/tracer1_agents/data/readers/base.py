@@ -16,7 +16,7 @@ from tracer1_agents.actions.space import Finish, load_action
 from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tracer1_agents.actions.coordinates import Frame, Size
@@ -130,26 +130,31 @@ def build(kind: str, **arguments: Any) -> Action:
         raise RecordError(msg) from None
 
 
-def place(frame: Frame, x: float, y: float, size: Size | None) -> Point:
+def place(frame: Frame, at: Sequence[float], size: Size | None) -> Point:
     """A point of the source as fractions.
 
     Raises:
         RecordError: It lies outside the screen, or the size is needed and not known.
     """
     try:
-        return frame.to_unit(x, y, size)
+        return frame.to_unit(at[0], at[1], size)
     except Broken as error:
         raise RecordError(error.problem) from None
 
 
-def clipped(left: float, top: float, right: float, bottom: float, size: Size) -> Box | None:
+def clipped(corners: Sequence[float], size: Size) -> Box | None:
     """A pixel box as fractions of the screen.
 
     Layout boxes may reach beyond the screen (a list that goes on below it); what shows is kept.
 
+    Args:
+        corners: Left, top, right, bottom.
+        size: What they are counted in.
+
     Returns:
         None when nothing of it shows.
     """
+    left, top, right, bottom = corners
     box = (
         min(max(left / size.width, 0.0), 1.0),
         min(max(top / size.height, 0.0), 1.0),

@@ -154,4 +154,4 @@ def _point(item: RawAction, *, needed: bool = False) -> Point | None:
         return None
     given = typed(position, dict, f'"position" of {item.type}')
     x, y = (required(given, axis, (int, float)) for axis in ("x", "y"))
-    return place(UNIT, x, y, None)
+    return place(UNIT, (x, y), None)

@@ -130,7 +130,7 @@ def _named(rows: list[tuple[int, dict[str, Any], ReferenceStep]], position: int)
 def _step(row: dict[str, Any], screen: Size | None) -> ReferenceStep:
     raw = [numbers(box, 4, "a box (x, y, width, height)") for box in required(row, "bbox", list)]
     size = screen or _page(raw)
-    placed = (clipped(left, top, left + width, top + height, size) for left, top, width, height in raw)
+    placed = (clipped((left, top, left + width, top + height), size) for left, top, width, height in raw)
     boxes = tuple(box for box in placed if box)
     image = ImageRef(ref=required(row, "blocks_path", str), width=size.width, height=size.height)
     return ReferenceStep(
