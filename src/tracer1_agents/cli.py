@@ -86,7 +86,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     ):
         task = tasks.add_parser(name, help=told)
         task.add_argument("source", metavar="SOURCE", help="the format: agentnet, androidcontrol, mind2web, ...")
-        task.add_argument("path", type=Path, metavar="PATH", help="the file, or folder where the format is one")
+        task.add_argument("path", type=Path, metavar="PATH", help="the file, or a folder with files of the format")
         task.add_argument("--images", type=Path, metavar="DIR", help="its screenshots; then each missing one is told")
         task.add_argument(
             "--screen", type=_screen, metavar="WxH", help="pixels of the screen, where nothing tells them"

@@ -147,7 +147,7 @@ def stats_text(counts: Tally) -> str:
         ("flags", _listed(counts.flags)),
         ("problems", str(len(counts.problems))),
     ]
-    return "\n".join(f"{name:<24}{value}" for name, value in rows)
+    return "\n".join(f"{name:<25}{value}" for name, value in rows)
 
 
 def export(reader: Reader, path: Path, out: Path) -> tuple[int, list[DataError]]:

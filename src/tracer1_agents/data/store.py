@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pydantic import ValidationError
 
 from tracer1_agents.data.readers.base import ReaderOptions, RecordError, complete
-from tracer1_agents.data.records import read_records
+from tracer1_agents.data.records import read_records, source_files
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import ReferenceTrajectory
 
@@ -78,6 +78,10 @@ class StoreReader:
 
     def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         """See `readers.base.Reader`. Nothing is appended: what was written says where it ends."""
+        for file in source_files(path, (".jsonl",), "version"):
+            yield from self._file(file)
+
+    def _file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         for record in read_records(path):
             if isinstance(record, DataError):
                 yield record

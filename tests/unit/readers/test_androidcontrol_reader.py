@@ -114,9 +114,9 @@ def test_missing_images_are_problems_where_images_are_expected(write_lines, read
         (2, "the image 'shots/2_0.png'"),
     ]
     Image.new("L", (1080, 2400)).save(tmp_path / "2_0.png")
-    assert read("androidcontrol", path)[1] == [(2, "1 images named before this place are missing")]
+    assert read("androidcontrol", path)[1] == [(2, "images named before this place are missing: 1")]
     (tmp_path / "2_0.png").write_bytes(b"no image")
-    assert "cannot be read" in read("androidcontrol", path)[1][0][1]
+    assert "cannot be read" in read("androidcontrol", path)[1][1][1]
 
 
 def test_the_training_form_keeps_its_box_with_the_action(write_lines, read):

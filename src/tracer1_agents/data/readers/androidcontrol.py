@@ -30,7 +30,7 @@ from tracer1_agents.data.readers.base import (
     typed,
 )
 from tracer1_agents.data.readers.images import ImageFinder
-from tracer1_agents.data.records import read_records
+from tracer1_agents.data.records import read_records, source_files
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import ImageRef, Observation, ReferenceStep, ReferenceTrajectory
 
@@ -57,6 +57,10 @@ class AndroidControlReader:
 
     def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         """See `Reader`."""
+        for file in source_files(path, (".jsonl", ".json"), "steps"):
+            yield from self._file(file)
+
+    def _file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         finder = ImageFinder(path, self.options.images)
         for record in read_records(path):
             if isinstance(record, DataError):

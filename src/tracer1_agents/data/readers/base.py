@@ -70,7 +70,7 @@ class Reader(Protocol):
         """Trajectories in file order; problems stand where they were met.
 
         Args:
-            path: The file, or folder where the format is one.
+            path: The file, or a folder with files of the format.
 
         Raises:
             DataError: There is nothing at `path`.

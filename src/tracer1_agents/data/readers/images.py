@@ -89,7 +89,7 @@ class ImageFinder:
     def _expect(self, line: int | None) -> None:
         self.expected = True
         if self._unreported:
-            msg = f"{self._unreported} images named before this place are missing"
+            msg = f"images named before this place are missing: {self._unreported}"
             self._problems.append(DataError(msg, path=self.source, line=line))
             self._unreported = 0
 

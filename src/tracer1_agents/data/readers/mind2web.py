@@ -33,7 +33,7 @@ from tracer1_agents.data.readers.base import (
     numbers,
     required,
 )
-from tracer1_agents.data.records import Record, read_records
+from tracer1_agents.data.records import Record, read_records, source_files
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import ImageRef, Observation, ReferenceStep, ReferenceTrajectory
 
@@ -58,6 +58,10 @@ class Mind2WebReader:
 
     def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         """See `Reader`."""
+        for file in source_files(path, (".jsonl",), "blocks_path"):
+            yield from self._file(file)
+
+    def _file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         for group in _groups(path):
             if isinstance(group, DataError):
                 yield group

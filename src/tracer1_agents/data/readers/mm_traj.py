@@ -29,7 +29,7 @@ from tracer1_agents.data.readers.base import (
 )
 from tracer1_agents.data.readers.images import ImageFinder
 from tracer1_agents.data.readers.tool_code import Block, final_answer, parse_block, printed_instead, tool_call
-from tracer1_agents.data.records import read_records
+from tracer1_agents.data.records import read_records, source_files
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
 
@@ -63,6 +63,10 @@ class MmTrajReader:
 
     def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         """See `Reader`."""
+        for file in source_files(path, (".json", ".jsonl"), "conversations"):
+            yield from self._file(file)
+
+    def _file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         finder = ImageFinder(path, self.options.images)
         for record in read_records(path):
             if isinstance(record, DataError):

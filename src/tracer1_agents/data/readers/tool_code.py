@@ -1,8 +1,8 @@
 """Blocks of ReAct code as actions: one tool call, a final answer, or plain code. Read by `ast`, never evaluated.
 
-A block counts as one tool call when it is exactly that: ``tool(...)`` with literal arguments (or names that got a literal
-just before), bare or printed or assigned and then printed. Then the recorded output is the tool's own result. A block that
-computes, calls twice or assigns a name that later blocks use stays code.
+A block counts as one tool call when it is exactly that: ``tool(...)`` with literal arguments (or names that got a
+literal just before), bare or printed or assigned and then printed. Then the recorded output is the tool's own result.
+A block that computes, calls twice or assigns a name that later blocks use stays code.
 """
 
 from __future__ import annotations
