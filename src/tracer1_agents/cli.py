@@ -20,6 +20,10 @@ from tracer1_agents.viewer.plain import harmless
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracer1_agents.actions.coordinates import Size
+    from tracer1_agents.data.readers.base import Reader
+    from tracer1_agents.errors import DataError
+
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
@@ -35,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _never_fail_to_print()
     parsed = _parser().parse_args(arguments)
     try:
-        parsed.command(parsed)
+        code: int = parsed.command(parsed)
         sys.stdout.flush()
     except Tracer1Error as error:
         print(f"tracer1: {harmless(str(error))}", file=sys.stderr)  # noqa: T201  (a command line)
@@ -45,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    return code
 
 
 def _never_fail_to_print() -> None:
@@ -68,10 +72,46 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what is installed, what is missing, and how to get it")
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(command=_doctor)
+    _add_data(commands)
     return parser
 
 
-def _show(parsed: argparse.Namespace) -> None:
+def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    data = commands.add_parser("data", help="published trajectories: check, convert, describe")
+    tasks = data.add_subparsers(required=True, metavar="TASK")
+    for name, command, told in (
+        ("validate", _data_validate, "count trajectories, steps and windows, and list problems by line"),
+        ("export", _data_export, "write the canonical form, one trajectory a line"),
+        ("stats", _data_stats, "lengths, kinds, boxes and flags"),
+    ):
+        task = tasks.add_parser(name, help=told)
+        task.add_argument("source", metavar="SOURCE", help="the format: agentnet, androidcontrol, mind2web, ...")
+        task.add_argument("path", type=Path, metavar="PATH", help="the file, or a folder with files of the format")
+        task.add_argument("--images", type=Path, metavar="DIR", help="its screenshots; then each missing one is told")
+        task.add_argument(
+            "--screen", type=_screen, metavar="WxH", help="pixels of the screen, where nothing tells them"
+        )
+        task.add_argument("--keep-open", action="store_true", help="append no end to records that lack theirs")
+        task.add_argument("--drop", action="append", default=[], metavar="FLAG", help="leave out steps with this flag")
+        task.add_argument("--strict", action="store_true", help="exit code 1 when there was any problem")
+        task.set_defaults(command=command)
+        if name == "validate":
+            task.add_argument("--json", action="store_true", help="for programs")
+        if name == "export":
+            task.add_argument("--out", type=Path, required=True, metavar="F.jsonl", help="the file to write")
+
+
+def _screen(text: str) -> Size:
+    from tracer1_agents.actions.coordinates import Size  # noqa: PLC0415  (only these commands)
+
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        msg = f"a screen is written like 1080x2400, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return Size(int(width), int(height))
+
+
+def _show(parsed: argparse.Namespace) -> int:
     from tracer1_agents.evals.results import read_results  # noqa: PLC0415  (only this command)
     from tracer1_agents.viewer.terminal import show  # noqa: PLC0415  (needs an extra)
 
@@ -79,11 +119,57 @@ def _show(parsed: argparse.Namespace) -> None:
     for problem in problems:
         print(f"tracer1: {harmless(problem)}", file=sys.stderr)  # noqa: T201  (a command line)
     show(results, parsed.task)
+    return 0
 
 
-def _doctor(parsed: argparse.Namespace) -> None:
+def _doctor(parsed: argparse.Namespace) -> int:
     from tracer1_agents import doctor  # noqa: PLC0415  (only this command)
 
     findings = doctor.examine()
     text = json.dumps(doctor.as_json(findings), indent=2) if parsed.json else doctor.render(findings)
     print(text)  # noqa: T201  (a command line)
+    return 0
+
+
+def _reader(parsed: argparse.Namespace) -> Reader:
+    from tracer1_agents.data.readers.base import ReaderOptions  # noqa: PLC0415  (only these commands)
+    from tracer1_agents.data.readers.registry import reader_named  # noqa: PLC0415
+
+    options = ReaderOptions(
+        images=parsed.images,
+        screen=parsed.screen,
+        add_finish=not parsed.keep_open,
+        drop_flags=frozenset(parsed.drop),
+    )
+    return reader_named(parsed.source, options)
+
+
+def _verdict(parsed: argparse.Namespace, problems: Sequence[DataError]) -> int:
+    return 1 if parsed.strict and problems else 0
+
+
+def _data_validate(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.data import commands  # noqa: PLC0415  (only this command)
+
+    counts = commands.tally(_reader(parsed), parsed.path)
+    found = json.dumps(commands.validation_json(counts), indent=2) if parsed.json else commands.validation_text(counts)
+    print(found if parsed.json else harmless(found))  # noqa: T201  (a command line)
+    return _verdict(parsed, counts.problems)
+
+
+def _data_stats(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.data import commands  # noqa: PLC0415  (only this command)
+
+    counts = commands.tally(_reader(parsed), parsed.path)
+    print(harmless(commands.stats_text(counts)))  # noqa: T201  (a command line)
+    return _verdict(parsed, counts.problems)
+
+
+def _data_export(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.data import commands  # noqa: PLC0415  (only this command)
+
+    count, problems = commands.export(_reader(parsed), parsed.path, parsed.out)
+    for problem in problems:
+        print(f"tracer1: {harmless(str(problem))}", file=sys.stderr)  # noqa: T201  (a command line)
+    print(f"{count} trajectories in {harmless(str(parsed.out))}")  # noqa: T201
+    return _verdict(parsed, problems)

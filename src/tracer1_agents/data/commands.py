@@ -1,0 +1,175 @@
+"""What `tracer1 data` does: count a source and its problems, write it in our own form, describe it.
+
+Sources are streamed; only counts and problems are kept. A window is a step from which the rest of the trajectory can be
+asked for, which is every step that the source has; appended ends are counted apart.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tracer1_agents.actions.space import POINTING_KINDS
+from tracer1_agents.data.readers.base import NO_TARGET, SYNTHETIC, TARGET_OUTSIDE
+from tracer1_agents.data.store import write_trajectories
+from tracer1_agents.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tracer1_agents.data.readers.base import Reader
+    from tracer1_agents.types import ReferenceStep, ReferenceTrajectory
+
+_SHOWN: Final = 20  # problems in a text report; --json has all
+_REASONS: Final = (SYNTHETIC, NO_TARGET, TARGET_OUTSIDE)
+
+
+@dataclass
+class Tally:
+    """Counts of one source.
+
+    Attributes:
+        trajectories: That could be read.
+        steps: That the source has, appended ends left out.
+        kinds: Steps by the kind of their action.
+        unscorable: Steps, appended ends among them, that cannot be scored, by reason.
+        without_box: Pointing steps without a candidate box, by kind.
+        flags: Steps by what the source says of them.
+        lengths: Trajectories by their number of steps.
+        instructed: Steps with a step instruction.
+        pictured: Steps that name a screenshot.
+        alternatives: Other right actions, over all steps.
+        problems: In the order in which they were met.
+    """
+
+    trajectories: int = 0
+    steps: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    unscorable: Counter[str] = field(default_factory=Counter)
+    without_box: Counter[str] = field(default_factory=Counter)
+    flags: Counter[str] = field(default_factory=Counter)
+    lengths: Counter[int] = field(default_factory=Counter)
+    instructed: int = 0
+    pictured: int = 0
+    alternatives: int = 0
+    problems: list[DataError] = field(default_factory=list)
+
+    @property
+    def windows(self) -> int:
+        """Training instances: one from each step."""
+        return self.steps
+
+    def add(self, trajectory: ReferenceTrajectory) -> None:
+        """Count one trajectory."""
+        self.trajectories += 1
+        own = [step for step in trajectory.steps if SYNTHETIC not in step.flags]
+        self.lengths[len(own)] += 1
+        for step in trajectory.steps:
+            if reason := unscorable_reason(step):
+                self.unscorable[reason] += 1
+        for step in own:
+            self._add_step(step)
+
+    def _add_step(self, step: ReferenceStep) -> None:
+        self.steps += 1
+        self.kinds[step.action.kind] += 1
+        self.flags.update(step.flags)
+        self.instructed += bool(step.instruction)
+        self.pictured += step.observation.image is not None
+        self.alternatives += len(step.alternatives)
+        if step.action.kind in POINTING_KINDS and step.action.kind != "scroll" and not step.boxes:
+            self.without_box[step.action.kind] += 1
+
+
+def unscorable_reason(step: ReferenceStep) -> str | None:
+    """Why no step rule can be applied to a reference step, None when one can."""
+    return next((reason for reason in _REASONS if reason in step.flags), None)
+
+
+def tally(reader: Reader, path: Path) -> Tally:
+    """Read a source to its end and count.
+
+    Raises:
+        DataError: There is nothing at `path`.
+    """
+    counts = Tally()
+    for item in reader.read(path):
+        if isinstance(item, DataError):
+            counts.problems.append(item)
+        else:
+            counts.add(item)
+    return counts
+
+
+def validation_json(counts: Tally) -> dict[str, Any]:
+    """What `tracer1 data validate --json` prints."""
+    return {
+        "trajectories": counts.trajectories,
+        "steps": counts.steps,
+        "windows": counts.windows,
+        "kinds": dict(counts.kinds.most_common()),
+        "unscorable": dict(counts.unscorable.most_common()),
+        "problems": [{"path": one.path, "line": one.line, "problem": one.problem} for one in counts.problems],
+    }
+
+
+def validation_text(counts: Tally) -> str:
+    """The same for people, problems cut to the first few."""
+    lines = [
+        f"trajectories  {counts.trajectories}",
+        f"steps         {counts.steps}",
+        f"windows       {counts.windows}",
+        f"kinds         {_listed(counts.kinds)}",
+        f"unscorable    {_listed(counts.unscorable)}",
+        f"problems      {len(counts.problems)}",
+        *(f"  {problem}" for problem in counts.problems[:_SHOWN]),
+    ]
+    if len(counts.problems) > _SHOWN:
+        lines.append(f"  and {len(counts.problems) - _SHOWN} more; --json lists all")
+    return "\n".join(lines)
+
+
+def stats_text(counts: Tally) -> str:
+    """What `tracer1 data stats` prints: lengths, instructions, pictures, boxes, flags."""
+    lengths = sorted(counts.lengths.elements())
+    middle = lengths[len(lengths) // 2] if lengths else 0
+    spread = f"{lengths[0]} to {lengths[-1]}, middle {middle}" if lengths else "none"
+    rows = [
+        ("trajectories", str(counts.trajectories)),
+        ("steps", f"{counts.steps} ({spread} a trajectory)"),
+        ("kinds", _listed(counts.kinds)),
+        ("without a box", _listed(counts.without_box)),
+        ("with a step instruction", str(counts.instructed)),
+        ("with a screenshot named", str(counts.pictured)),
+        ("alternatives", str(counts.alternatives)),
+        ("flags", _listed(counts.flags)),
+        ("problems", str(len(counts.problems))),
+    ]
+    return "\n".join(f"{name:<25}{value}" for name, value in rows)
+
+
+def export(reader: Reader, path: Path, out: Path) -> tuple[int, list[DataError]]:
+    """Write a source in our own form.
+
+    Returns:
+        How many trajectories were written, and what could not be read.
+
+    Raises:
+        DataError: There is nothing at `path`.
+    """
+    problems: list[DataError] = []
+
+    def readable() -> Iterator[ReferenceTrajectory]:
+        for item in reader.read(path):
+            if isinstance(item, DataError):
+                problems.append(item)
+            else:
+                yield item
+
+    return write_trajectories(out, readable()), problems
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"

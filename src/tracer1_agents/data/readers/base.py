@@ -1,0 +1,189 @@
+"""What all readers share: the protocol, their options, checked access to records, and how trajectories are completed.
+
+A reader streams: it yields a trajectory, or a `DataError` with file and line for what it could not read, and goes on.
+A trajectory with a step that cannot be read is left out whole: with a gap in it, it would teach to skip a step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from pydantic import ValidationError
+
+from tracer1_agents.actions.codec import Broken
+from tracer1_agents.actions.space import Finish, load_action
+from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tracer1_agents.actions.coordinates import Frame, Size
+    from tracer1_agents.actions.space import Action, Point
+    from tracer1_agents.errors import DataError
+
+SYNTHETIC: Final = "synthetic"  # a step the source does not have: the appended end
+NO_TARGET: Final = "no_target"  # the source does not say where the action belongs: nothing to score it against
+TARGET_OUTSIDE: Final = "target_outside"  # its only boxes lie where nothing shows
+INCORRECT: Final = "incorrect"  # the source itself calls the step wrong
+REDUNDANT: Final = "redundant"  # the source itself calls the step needless
+FAILED: Final = "failed"  # the recorded result is an error
+AFTER_GAP: Final = "after_gap"  # the source lacks what happened between the step before and this one
+CONTINUED: Final = "continued"  # same recorded step as the one before, which held several actions
+
+Box = tuple[float, float, float, float]
+
+
+class RecordError(Exception):
+    """A record does not follow its source's schema; readers turn it into a `DataError` with file and line."""
+
+
+@dataclass(frozen=True)
+class ReaderOptions:
+    """How a source is read.
+
+    Attributes:
+        images: Folder of its screenshots. Named explicitly, each missing one is a problem; None: looked for beside the
+            source, and only a source that has some of its images there is expected to have all.
+        screen: Size in pixels that coordinates are counted in where neither image nor record tells it; None: the
+            reader's own assumption, which its docstring names.
+        add_finish: Whether a successful record without an end gets a `Finish`, flagged "synthetic".
+        drop_flags: Steps with one of these flags ("incorrect", "redundant", ...) are left out.
+    """
+
+    images: Path | None = None
+    screen: Size | None = None
+    add_finish: bool = True
+    drop_flags: frozenset[str] = frozenset()
+
+
+class Reader(Protocol):
+    """Reads one source format."""
+
+    @property
+    def name(self) -> str:
+        """Of the format, as `tracer1 data` takes it and trajectories carry it in `source`."""
+        ...
+
+    def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
+        """Trajectories in file order; problems stand where they were met.
+
+        Args:
+            path: The file, or a folder with files of the format.
+
+        Raises:
+            DataError: There is nothing at `path`.
+        """
+        ...
+
+
+def required(record: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:
+    """The value under `key`.
+
+    Raises:
+        RecordError: It is not there, or of another type than `kind`.
+    """
+    if key not in record:
+        msg = f'the key "{key}" is missing; there are: {", ".join(map(str, record)) or "none"}'
+        raise RecordError(msg)
+    return typed(record[key], kind, f'"{key}"')
+
+
+def typed(value: Any, kind: type | tuple[type, ...], what: str) -> Any:
+    """`value`, when it is of type `kind` (a bool is no number).
+
+    Raises:
+        RecordError: It is not.
+    """
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind in {int, (int, float)}):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        msg = f"{what} must be {' or '.join(each.__name__ for each in kinds)}, got {value!r:.60}"
+        raise RecordError(msg)
+    return value
+
+
+def numbers(value: Any, count: int, what: str) -> list[float]:
+    """A list of `count` finite numbers.
+
+    Raises:
+        RecordError: It is something else.
+    """
+    items = typed(value, list, what)
+    if len(items) != count:
+        msg = f"{what} must hold {count} numbers, got {value!r:.60}"
+        raise RecordError(msg)
+    return [float(typed(item, (int, float), what)) for item in items]
+
+
+def build(kind: str, **arguments: Any) -> Action:
+    """An action of the union.
+
+    Raises:
+        RecordError: The arguments do not fit the kind.
+    """
+    try:
+        return load_action({"kind": kind, **arguments})
+    except ValidationError as error:
+        first = error.errors()[0]
+        msg = f"no {kind} can be made of it: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise RecordError(msg) from None
+
+
+def place(frame: Frame, at: Sequence[float], size: Size | None) -> Point:
+    """A point of the source as fractions.
+
+    Raises:
+        RecordError: It lies outside the screen, or the size is needed and not known.
+    """
+    try:
+        return frame.to_unit(at[0], at[1], size)
+    except Broken as error:
+        raise RecordError(error.problem) from None
+
+
+def clipped(corners: Sequence[float], size: Size) -> Box | None:
+    """A pixel box as fractions of the screen.
+
+    Layout boxes may reach beyond the screen (a list that goes on below it); what shows is kept.
+
+    Args:
+        corners: Left, top, right, bottom.
+        size: What they are counted in.
+
+    Returns:
+        None when nothing of it shows.
+    """
+    left, top, right, bottom = corners
+    box = (
+        min(max(left / size.width, 0.0), 1.0),
+        min(max(top / size.height, 0.0), 1.0),
+        min(max(right / size.width, 0.0), 1.0),
+        min(max(bottom / size.height, 0.0), 1.0),
+    )
+    return box if box[0] < box[2] and box[1] < box[3] else None
+
+
+def complete(
+    trajectory: ReferenceTrajectory, options: ReaderOptions, *, successful: bool, answer: str | None = None
+) -> ReferenceTrajectory:
+    """Apply the options: leave out flagged steps, append a synthetic end.
+
+    Args:
+        trajectory: As the source has it.
+        options: See `ReaderOptions`.
+        successful: Whether the source says that the task was done.
+        answer: Of the appended end.
+
+    Raises:
+        RecordError: No step is left.
+    """
+    steps = tuple(step for step in trajectory.steps if not step.flags & options.drop_flags)
+    if not steps:
+        msg = "the trajectory has no steps" + (" but flagged ones" if trajectory.steps else "")
+        raise RecordError(msg)
+    ended = isinstance(steps[-1].action, Finish)
+    if options.add_finish and successful and not ended:
+        end = ReferenceStep(observation=Observation(), action=Finish(answer=answer), flags=frozenset({SYNTHETIC}))
+        steps = (*steps, end)
+    return trajectory.model_copy(update={"steps": steps})

@@ -1,0 +1,38 @@
+"""The readers by name, as `tracer1 data` and training configs take them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tracer1_agents.data.readers.agentnet import AgentNetReader
+from tracer1_agents.data.readers.androidcontrol import AndroidControlReader
+from tracer1_agents.data.readers.base import ReaderOptions
+from tracer1_agents.data.readers.mind2web import Mind2WebReader
+from tracer1_agents.data.readers.mm_traj import MmTrajReader
+from tracer1_agents.data.store import StoreReader
+from tracer1_agents.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracer1_agents.data.readers.base import Reader
+
+READERS: Final[dict[str, Callable[[ReaderOptions], Reader]]] = {
+    AgentNetReader.name: AgentNetReader,
+    AndroidControlReader.name: AndroidControlReader,
+    Mind2WebReader.name: Mind2WebReader,
+    MmTrajReader.name: MmTrajReader,
+    StoreReader.name: StoreReader,
+}
+
+
+def reader_named(name: str, options: ReaderOptions | None = None) -> Reader:
+    """The reader of a source format.
+
+    Raises:
+        ConfigurationError: There is none of this name.
+    """
+    if name not in READERS:
+        msg = f"there is no reader {name!r}; choose one of: {', '.join(READERS)}"
+        raise ConfigurationError(msg)
+    return READERS[name](options or ReaderOptions())

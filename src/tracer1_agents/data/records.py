@@ -1,0 +1,196 @@
+"""Records out of big files, one at a time: JSON lines, or the elements of one JSON array.
+
+Memory stays bounded by the longest record. A record that cannot be read is an item of its own (`DataError` with file
+and line), never the end of the file: what follows it is read. Only a record that never ends takes the rest with it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from tracer1_agents.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+MAX_RECORD: Final = 64 << 20  # bytes: far beyond any record with pictures by reference
+_CHUNK: Final = 1 << 20
+_MARKS: Final = re.compile(rb'["\\{}\[\],]')
+_CONTENT: Final = re.compile(rb"[^ \t\r\n,]")
+
+
+class Record(NamedTuple):
+    """A JSON object and the line it begins on."""
+
+    line: int
+    value: dict[str, Any]
+
+
+def read_records(path: Path) -> Iterator[Record | DataError]:
+    """Objects of a JSON array or of a file with one object a line; the first character says which.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    _must_be_a_file(path)
+    with path.open("rb") as file:
+        start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+        file.seek(0)
+        yield from _array(path, file) if start == b"[" else _lines(path, file)
+
+
+def source_files(path: Path, suffixes: tuple[str, ...], key: str) -> list[Path]:
+    """The files that a source's path means: itself, or those of a folder that look like the format.
+
+    Args:
+        path: A file or a folder.
+        suffixes: Of the format's files, such as ".jsonl".
+        key: That every record of the format has: files whose first record is sound and lacks it are something else.
+
+    Raises:
+        DataError: There is nothing at `path`, or nothing of the format in the folder.
+    """
+    if not path.is_dir():
+        _must_be_a_file(path)
+        return [path]
+    found = [file for file in sorted(path.iterdir()) if file.suffix in suffixes and file.is_file()]
+    meant = [file for file in found if _may_hold(file, key)]
+    if not meant:
+        msg = f'no file in this folder ends in {" or ".join(suffixes)} and has records with "{key}"; name a file'
+        raise DataError(msg, path=path)
+    return meant
+
+
+def _may_hold(path: Path, key: str) -> bool:
+    first = next(read_records(path), None)
+    return not isinstance(first, Record) or key in first.value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The one object that a small file holds.
+
+    Raises:
+        DataError: There is no such file, it is no JSON, or something else than an object.
+    """
+    _must_be_a_file(path)
+    if path.stat().st_size > MAX_RECORD:
+        msg = f"the file is larger than {MAX_RECORD} bytes, too much for one record; is it really one trajectory?"
+        raise DataError(msg, path=path)
+    found = _parsed(path, 1, path.read_bytes())
+    if isinstance(found, DataError):
+        raise found
+    return found.value
+
+
+def _must_be_a_file(path: Path) -> None:
+    if not path.is_file():
+        what = "is a folder; name a file in it" if path.is_dir() else "is not there"
+        msg = f"the file {what}"
+        raise DataError(msg, path=path)
+
+
+def _parsed(path: Path, line: int, text: bytes) -> Record | DataError:
+    try:
+        value = json.loads(text.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        return DataError(f"not UTF-8 at byte {error.start} of the record", path=path, line=line)
+    except json.JSONDecodeError as error:
+        where = line + error.lineno - 1
+        return DataError(f"not JSON: {error.msg} (column {error.colno}); cut off or damaged?", path=path, line=where)
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets without end
+        return DataError(f"not readable as JSON: {error}", path=path, line=line)
+    if not isinstance(value, dict):
+        return DataError(f"a record must be a JSON object, got {type(value).__name__}", path=path, line=line)
+    return Record(line, value)
+
+
+def _lines(path: Path, file: BinaryIO) -> Iterator[Record | DataError]:
+    number = 0
+    while line := file.readline(MAX_RECORD):
+        number += 1
+        if len(line) == MAX_RECORD and not line.endswith(b"\n"):
+            yield DataError(f"the line is longer than {MAX_RECORD} bytes; left out", path=path, line=number)
+            while line and not line.endswith(b"\n"):
+                line = file.readline(MAX_RECORD)
+        elif line.strip():
+            yield _parsed(path, number, line.strip())
+
+
+class _Splitter:
+    """Cuts a stream of chunks into the elements of a JSON array, by brackets and quotes alone."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.at = 0  # how far the buffer has been looked through
+        self.depth = 0  # of brackets that are open inside the outermost
+        self.quoted = False
+        self.opened = False
+        self.closed = False
+        self.line = 1  # of the beginning of the buffer
+
+    def feed(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
+        """Elements, with the lines they begin on, that end in `chunk`."""
+        self.buffer += chunk
+        while not self.closed and (found := _MARKS.search(self.buffer, self.at)):
+            self.at = found.end()
+            mark = found.group()
+            if mark == b"\\":
+                self.at += self.quoted
+            elif mark == b'"':
+                self.quoted = not self.quoted
+            elif not self.quoted and (element := self._outside(mark)):
+                yield element
+        if not self.closed:
+            self.at = max(self.at, len(self.buffer))
+
+    def _outside(self, mark: bytes) -> tuple[int, bytes] | None:
+        if mark in b"{[":
+            if not self.opened:
+                self.opened = True
+                self._drop(self.at)
+            else:
+                self.depth += 1
+            return None
+        if mark in b"}]":
+            self.depth -= 1
+            self.closed = self.depth < 0
+        if self.depth > 0 or (self.depth == 0 and mark != b","):
+            return None
+        return self.cut(self.at - 1)
+
+    def cut(self, end: int) -> tuple[int, bytes] | None:
+        """The element before position `end`, with its line; the separator there is dropped with it."""
+        content = _CONTENT.search(self.buffer, 0, end)
+        begin = content.start() if content else end
+        line = self.line + self.buffer.count(b"\n", 0, begin)
+        element = bytes(self.buffer[begin:end]).strip()
+        self._drop(end + 1)
+        return (line, element) if element else None
+
+    def _drop(self, count: int) -> None:
+        self.line += self.buffer.count(b"\n", 0, count)
+        del self.buffer[:count]
+        self.at = 0
+
+
+def _array(path: Path, file: BinaryIO) -> Iterator[Record | DataError]:
+    splitter = _Splitter()
+    while not splitter.closed and (chunk := file.read(_CHUNK)):
+        for line, element in splitter.feed(chunk):
+            yield _parsed(path, line, element)
+        if len(splitter.buffer) > MAX_RECORD:
+            msg = f"the record is longer than {MAX_RECORD} bytes (a quote too many?); the rest is left out"
+            yield DataError(msg, path=path, line=splitter.line)
+            return
+    if not splitter.closed:
+        end = splitter.line + splitter.buffer.count(b"\n")
+        last = splitter.cut(len(splitter.buffer))
+        found = _parsed(path, *last) if last else None
+        if isinstance(found, Record):  # only the closing bracket is missing
+            yield found
+        msg = "the array is not closed: the file is cut off" + (" in a record" if isinstance(found, DataError) else "")
+        yield DataError(msg, path=path, line=end)

@@ -1,0 +1,118 @@
+"""Records out of big files: lines, arrays, damage of every kind."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracer1_agents.data import records
+from tracer1_agents.data.records import Record, read_json, read_records
+from tracer1_agents.errors import DataError
+
+
+def _read(path):
+    return [
+        (item.line, item.value if isinstance(item, Record) else item.problem.split(":")[0])
+        for item in read_records(path)
+    ]
+
+
+def test_lines_are_numbered_and_broken_ones_do_not_stop(write_lines):
+    path = write_lines({"a": 1}, "", '{"a": ', "[1]", "{} {}", '{"a": 2}')
+    assert _read(path) == [
+        (1, {"a": 1}),
+        (3, "not JSON"),
+        (4, "a record must be a JSON object, got list"),
+        (5, "not JSON"),
+        (6, {"a": 2}),
+    ]
+
+
+def test_a_line_separator_inside_a_string_does_not_end_the_line(write_lines):
+    assert _read(write_lines('{"a": "x\u2028y"}', "{}")) == [(1, {"a": "x\u2028y"}), (2, {})]
+
+
+def test_the_last_line_needs_no_newline_and_may_be_cut_off(write_lines):
+    assert _read(write_lines({"a": 1}, '{"a": 2}', end="")) == [(1, {"a": 1}), (2, {"a": 2})]
+    assert _read(write_lines({"a": 1}, '{"a": "unfin', end="")) == [(1, {"a": 1}), (2, "not JSON")]
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'{"a": "\xff"}\n{"b": 1}\n')
+    assert _read(path) == [(1, "not UTF-8 at byte 7 of the record"), (2, {"b": 1})]
+
+
+def test_nesting_and_numbers_without_end_are_problems(write_lines):
+    found = _read(write_lines('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", '{"a": ' + "9" * 5000 + "}", "{}"))
+    assert [line for line, _ in found] == [1, 2, 3]
+    assert [str(what).split("(")[0] for _, what in found[:2]] == ["not readable as JSON"] * 2
+
+
+def test_an_over_long_line_is_left_out(write_lines, monkeypatch):
+    monkeypatch.setattr(records, "MAX_RECORD", 50)
+    found = _read(write_lines({"a": "x" * 200}, {"b": 1}))
+    assert found == [(1, "the line is longer than 50 bytes; left out"), (2, {"b": 1})]
+
+
+def test_elements_of_an_array_know_their_lines(write_lines):
+    path = write_lines("[", '{"a": "],{"},', "", ' {"b": [1, {"c": "\\"}"}]}', ",3", "]")
+    assert _read(path) == [
+        (2, {"a": "],{"}),
+        (4, {"b": [1, {"c": '"}'}]}),
+        (5, "a record must be a JSON object, got int"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["[]", " [ ] ", "[\n]"])
+def test_an_empty_array_has_no_elements(write_lines, text):
+    assert _read(write_lines(text)) == []
+
+
+def test_a_damaged_element_is_passed_over(write_lines):
+    assert _read(write_lines('[{"a": 1},', '{"a" 2},', '{"a": 3}]')) == [(1, {"a": 1}), (2, "not JSON"), (3, {"a": 3})]
+
+
+@pytest.mark.parametrize(
+    ("tail", "rest"),
+    [
+        ('{"a": 2}', [(2, {"a": 2}), (2, "the array is not closed")]),
+        ('{"a": "x', [(2, "the array is not closed")]),
+        ("", [(2, "the array is not closed")]),
+    ],
+)
+def test_an_array_that_is_cut_off_is_told(write_lines, tail, rest):
+    assert _read(write_lines('[{"a": 1},', tail, end="")) == [(1, {"a": 1}), *rest]
+
+
+_VALUES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+)
+
+
+@given(
+    rows=st.lists(st.dictionaries(st.text(max_size=5), _VALUES)),
+    indent=st.none() | st.integers(0, 2),
+    cut=st.integers(1, 9),
+)
+def test_an_array_reads_as_json_does_whatever_the_chunks(tmp_path_factory, rows, indent, cut):
+    path = tmp_path_factory.mktemp("array") / "x.json"
+    path.write_text(json.dumps(rows, indent=indent, ensure_ascii=False), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "_CHUNK", cut)
+        assert [item.value for item in read_records(path)] == rows
+
+
+def test_what_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="is not there"):
+        list(read_records(tmp_path / "none.jsonl"))
+    with pytest.raises(DataError, match="is a folder"):
+        read_json(tmp_path)
+
+
+def test_a_single_object_tells_the_line_of_its_damage(write_lines):
+    with pytest.raises(DataError, match=r"x\.json:2: not JSON"):
+        read_json(write_lines("{", '"a": }', name="x.json"))
