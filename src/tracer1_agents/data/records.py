@@ -43,13 +43,14 @@ def read_records(path: Path) -> Iterator[Record | DataError]:
         yield from _array(path, file) if start == b"[" else _lines(path, file)
 
 
-def source_files(path: Path, suffixes: tuple[str, ...], key: str) -> list[Path]:
+def source_files(path: Path, suffixes: tuple[str, ...], key: str, *, foreign: str = "") -> list[Path]:
     """The files that a source's path means: itself, or those of a folder that look like the format.
 
     Args:
         path: A file or a folder.
         suffixes: Of the format's files, such as ".jsonl".
         key: That every record of the format has: files whose first record is sound and lacks it are something else.
+        foreign: A key that only other formats have, which hold the same records with something added.
 
     Raises:
         DataError: There is nothing at `path`, or nothing of the format in the folder.
@@ -58,16 +59,16 @@ def source_files(path: Path, suffixes: tuple[str, ...], key: str) -> list[Path]:
         _must_be_a_file(path)
         return [path]
     found = [file for file in sorted(path.iterdir()) if file.suffix in suffixes and file.is_file()]
-    meant = [file for file in found if _may_hold(file, key)]
+    meant = [file for file in found if _may_hold(file, key, foreign)]
     if not meant:
         msg = f'no file in this folder ends in {" or ".join(suffixes)} and has records with "{key}"; name a file'
         raise DataError(msg, path=path)
     return meant
 
 
-def _may_hold(path: Path, key: str) -> bool:
+def _may_hold(path: Path, key: str, foreign: str) -> bool:
     first = next(read_records(path), None)
-    return not isinstance(first, Record) or key in first.value
+    return not isinstance(first, Record) or (key in first.value and foreign not in first.value)
 
 
 def read_json(path: Path) -> dict[str, Any]:

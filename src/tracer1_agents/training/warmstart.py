@@ -25,6 +25,7 @@ from pydantic import Field
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tracer1_agents.data.taskgen.families import TRAINING_MIX
 from tracer1_agents.data.taskgen.windows import Window, WindowOptions, stream_windows
 from tracer1_agents.training.config import BaseConfig, parse_arguments
 from tracer1_agents.training.evaluate import evaluate_windows, window_messages
@@ -42,6 +43,7 @@ class DataConfig(BaseConfig):
     seed: int = Field(1, description="of the window stream")
     horizon: int = Field(8, description="pairs per reply at most (T)")
     history_window: int = Field(5, description="past steps in the prompt (K)")
+    families: tuple[str, ...] = Field(TRAINING_MIX, description="task families; one named twice is drawn twice as often")
     mishap_rate: float = Field(0.1, description="chance of a failed call before each step of the history")
     tokenizer_windows: int = Field(8000, description="windows the BPE is trained on")
     first_pair_weight: float = Field(2.0, description="loss weight of the executed pair; later pairs weigh 1")
@@ -142,7 +144,7 @@ def batches(
     options = WindowOptions(config.data.horizon, config.data.history_window, config.data.mishap_rate)
     pool_number = start_pool + workers.rank
     while True:
-        stream = stream_windows(config.data.seed * 1_000_003 + pool_number, options)
+        stream = stream_windows(config.data.seed * 1_000_003 + pool_number, options, families=config.data.families)
         rows = [encode(window, tokenizer, config.data.first_pair_weight) for window in islice(stream, 512)]
         rows.sort(key=lambda row: len(row[0]))
         groups: list[list[tuple[list[int], list[float]]]] = [[]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer1_agents.data import records
@@ -93,6 +93,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(max_examples=30, deadline=None)  # each example is a file
 @given(
     rows=st.lists(st.dictionaries(st.text(max_size=5), _VALUES)),
     indent=st.none() | st.integers(0, 2),

@@ -8,6 +8,7 @@ lines do not tell. The frame of a step is therefore the page down to the end of 
 A reference point is the middle of the first positive box. Steps without a box keep no point and are flagged
 "no_target", those whose boxes lie beside the page "target_outside": neither can be scored. The step instruction is
 what the *next* line calls this action (it names HOVER where the operation says CLICK); a task's last step has none.
+Files of planned actions hold the same lines and more; in a folder they are passed over.
 The lines of a task need not stand together. A task whose lines are not all there keeps their numbers in
 ``metadata["missing_steps"]``, and a step after a hole is flagged "after_gap".
 """
@@ -58,7 +59,7 @@ class Mind2WebReader:
 
     def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         """See `Reader`."""
-        for file in source_files(path, (".jsonl",), "blocks_path"):
+        for file in source_files(path, (".jsonl",), "blocks_path", foreign="gpt_action"):
             yield from self._file(file)
 
     def _file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
