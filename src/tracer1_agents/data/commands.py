@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.space import POINTING_KINDS
-from tracer1_agents.data.readers.base import NO_TARGET, SYNTHETIC, TARGET_OUTSIDE
+from tracer1_agents.data.readers.base import TARGET_OUTSIDE
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import DataError
+from tracer1_agents.types import NO_TARGET, SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

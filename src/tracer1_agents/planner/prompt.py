@@ -100,7 +100,7 @@ def build_messages(
         tools: What the planner may call; ignored by profiles that do not show tools.
         platform: Whose actions are listed.
         previous: The last forecast, shown from its second pair on; None leaves it out.
-        note: A line for re-asks and nudges, last in the user message.
+        note: A line for re-asks and nudges, last in the user message; `compact` has no place for it.
 
     Raises:
         ConfigurationError: `horizon` is below 1.

@@ -43,7 +43,9 @@ class DataConfig(BaseConfig):
     seed: int = Field(1, description="of the window stream")
     horizon: int = Field(8, description="pairs per reply at most (T)")
     history_window: int = Field(5, description="past steps in the prompt (K)")
-    families: tuple[str, ...] = Field(TRAINING_MIX, description="task families; one named twice is drawn twice as often")
+    families: tuple[str, ...] = Field(
+        TRAINING_MIX, description="task families; one named twice is drawn twice as often"
+    )
     mishap_rate: float = Field(0.1, description="chance of a failed call before each step of the history")
     tokenizer_windows: int = Field(8000, description="windows the BPE is trained on")
     first_pair_weight: float = Field(2.0, description="loss weight of the executed pair; later pairs weigh 1")

@@ -105,7 +105,8 @@ class TestBoundedPrompt:
 
 class TestUnusableReplies:
     def test_asked_again_with_the_reason(self):
-        result, executor, model = run(["I think we should look.", "nothing!", FINISH])
+        finish = '{"plan": [{"action": "finish", "arguments": {"answer": "42"}}]}'
+        result, executor, model = run(["I think we should look.", "nothing!", finish], profile="generic")
         assert result["status"] == "finished"
         assert result["planner_calls"] == 3
         assert executor.calls == []
@@ -130,15 +131,15 @@ class TestUnusableReplies:
         assert (result["status"], result["planner_calls"]) == ("finished", 6)
 
     def test_a_result_nobody_has_seen(self):
-        result, _, model = run(['a(x=Result(step=1)) # "no"', FINISH])
+        result, _, _ = run(['a(x=Result(step=1)) # "no"', FINISH])
         assert result["status"] == "finished"
-        assert "has not been seen" in prompt_texts(model)[1]
+        assert "has not been seen" in result["forecast_log"][0]["events"][0]
 
     def test_a_result_that_was_seen_must_be_written_out(self):
-        result, executor, model = run(['a(x=1) # "a"', 'b(y=Result(step=1)) # "b"', FINISH])
+        result, executor, _ = run(['a(x=1) # "a"', 'b(y=Result(step=1)) # "b"', FINISH])
         assert result["status"] == "finished"
         assert len(executor.calls) == 1
-        assert "write the value itself" in prompt_texts(model)[2]
+        assert "write the value itself" in result["forecast_log"][1]["events"][0]
 
     def test_broken_tail_is_no_reason_to_ask(self):
         result, executor, _ = run(['a(x=1) # "a"\nb(y= # "b"', FINISH])
@@ -159,11 +160,16 @@ class TestUnusableReplies:
 class TestLoopGuard:
     def test_nudged_then_ended(self):
         # "same" is seen before the second a(x=1), so from the third on nothing has changed
-        result, executor, model = run(['a(x=1) # "a"'], ["same"])
+        result, executor, _ = run(['a(x=1) # "a"'], ["same"])
         assert result["status"] == "loop"
         assert len(executor.calls) == 2
-        assert "changed nothing; do something else" in prompt_texts(model)[-1]
         assert "a(x=1)" in result["detail"]
+
+    def test_the_nudge_says_what_was_repeated(self):
+        call = '{"plan": [{"action": "a", "arguments": {"x": 1}, "instruction": "a"}]}'
+        result, _, model = run([call], ["same"], profile="generic")
+        assert result["status"] == "loop"
+        assert "changed nothing; do something else" in prompt_texts(model)[-1]
 
     def test_a_nudge_can_help(self):
         result, _, _ = run(['a(x=1) # "a"'] * 3 + [FINISH], ["same"])

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tracer1_agents.actions.coordinates import PIXELS, Size
 from tracer1_agents.data.readers.base import (
-    NO_TARGET,
     Box,
     ReaderOptions,
     RecordError,
@@ -32,7 +31,7 @@ from tracer1_agents.data.readers.base import (
 from tracer1_agents.data.readers.images import ImageFinder
 from tracer1_agents.data.records import read_records, source_files
 from tracer1_agents.errors import DataError
-from tracer1_agents.types import ImageRef, Observation, ReferenceStep, ReferenceTrajectory
+from tracer1_agents.types import NO_TARGET, ImageRef, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tracer1_agents.actions.codec import Broken
 from tracer1_agents.actions.space import Finish, load_action
-from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
+from tracer1_agents.types import SYNTHETIC, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from tracer1_agents.actions.space import Action, Point
     from tracer1_agents.errors import DataError
 
-SYNTHETIC: Final = "synthetic"  # a step the source does not have: the appended end
-NO_TARGET: Final = "no_target"  # the source does not say where the action belongs: nothing to score it against
 TARGET_OUTSIDE: Final = "target_outside"  # its only boxes lie where nothing shows
 INCORRECT: Final = "incorrect"  # the source itself calls the step wrong
 REDUNDANT: Final = "redundant"  # the source itself calls the step needless

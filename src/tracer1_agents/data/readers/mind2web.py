@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
-    NO_TARGET,
     TARGET_OUTSIDE,
     Box,
     ReaderOptions,
@@ -36,7 +35,7 @@ from tracer1_agents.data.readers.base import (
 )
 from tracer1_agents.data.records import Record, read_records, source_files
 from tracer1_agents.errors import DataError
-from tracer1_agents.types import ImageRef, Observation, ReferenceStep, ReferenceTrajectory
+from tracer1_agents.types import NO_TARGET, ImageRef, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
