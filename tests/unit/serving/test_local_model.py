@@ -127,8 +127,8 @@ class TestAsPlanner:
     def test_stopped_early_only_in_dialects_of_one_line_a_pair(self, checkpoint):
         compact = create_tracer1_agent(checkpoint, profile="compact").nodes["plan"].bound.settings.policy
         generic = create_tracer1_agent(checkpoint, profile="generic").nodes["plan"].bound.settings.policy
-        assert compact._prepare(HELLO, 5)[1] == {"stop_lines": 5}
-        assert generic._prepare(HELLO, 5)[1] == {}
+        assert compact._prepare(HELLO, 5, 0)[1] == {"stop_lines": 5}
+        assert generic._prepare(HELLO, 5, 0)[1] == {}
         assert create_tracer1_agent(ScriptedModel(script=["x"]), profile="compact")
 
     def test_cancelling_a_run_frees_the_engine(self, checkpoint):
