@@ -52,6 +52,7 @@ def write_card(log: Path, results: Path, target: Path) -> None:
         "minutes": f"{end['seconds'] / 60:.0f}",
         "updates": f"{end['step']:,}",
         "tokens": f"{end['tokens'] / 1e6:.0f}",
+        "windows": str(end["windows"]),
         "first_exact": f"{end['first_exact']:.1%}",
         "pairs_exact": f"{end['pairs_exact']:.1%}",
         "kinds_right": f"{end['kinds_right']:.1%}",

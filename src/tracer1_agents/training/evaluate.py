@@ -30,8 +30,8 @@ def evaluate_windows(
     """Exact-match rates on held-out names.
 
     Returns:
-        ``first_exact`` (the executed action), ``pairs_exact`` (all pairs of the window, position by position) and
-        ``kinds_right`` (same tool or action name), each a fraction of `count` windows or of their pairs.
+        ``windows`` (how many), and as fractions of them or of their pairs ``first_exact`` (the executed action),
+        ``pairs_exact`` (all pairs, position by position) and ``kinds_right`` (same tool or action name).
     """
     engine = SamplingEngine(model, tokenizer)
     windows = list(islice(stream_windows(_EVALUATION_SEED, WindowOptions(horizon), split="held_out"), count))
@@ -66,6 +66,7 @@ def score_replies(windows: list[Window], replies: list[str]) -> dict[str, float]
             pairs += one == other
             kinds += one is not None and operation_name(one) == operation_name(other)
     return {
+        "windows": len(windows),
         "first_exact": round(first / len(windows), 4),
         "pairs_exact": round(pairs / total, 4),
         "kinds_right": round(kinds / total, 4),

@@ -1,0 +1,78 @@
+"""The warm start in small: it runs and goes on where it stopped; what ships has checksums and a card."""
+
+import json
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.evals.card import write_card
+from tracer1_agents.evals.results import TaskResult
+from tracer1_agents.serving.local import verify_checksums
+from tracer1_agents.training.config import load_config
+from tracer1_agents.training.export import export
+from tracer1_agents.training.warmstart import WarmstartConfig, train
+
+pytestmark = pytest.mark.torch
+SMALL = [
+    "model={vocab_size: 400, hidden_size: 32, layers: 1, heads: 2, key_value_heads: 1, head_size: 16, mlp_size: 32}",
+    "data={tokenizer_windows: 200, families: [arithmetic]}",
+    "trainer.tokens_per_batch=600",
+    "trainer.evaluation_windows=2",
+]
+
+
+def run(folder, minutes):
+    train(
+        load_config(
+            WarmstartConfig, "tiny/warmstart", [*SMALL, f"trainer.output_dir={folder}", f"trainer.minutes={minutes}"]
+        )
+    )
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("warmstart")
+    return folder, run(folder, 0.03)
+
+
+def test_it_goes_on_from_its_checkpoint(finished):
+    folder, log = finished
+    assert log[0]["event"] == "start"
+    end = log[-1]
+    assert end["event"] == "evaluation"
+    assert end["seconds"] >= 1.8
+    again = run(folder, 0.04)[len(log) :]
+    assert (again[0]["event"], again[0]["step"], again[0]["tokens"]) == ("start", end["step"], end["tokens"])
+    assert again[-1]["step"] > end["step"]
+
+
+def test_what_ships_is_checked_and_described(finished, tmp_path):
+    folder, _ = finished
+    target = tmp_path / "planner"
+    export(folder / "model", target)
+    verify_checksums(target)
+    results = tmp_path / "results.jsonl"
+    rows = [
+        TaskResult(task_id="a", family="f", status="finished", correct=True),
+        TaskResult(task_id="b", family="f", status="loop", correct=False, traits=("unseen_style",)),
+        TaskResult(task_id="c", family="g", status="finished", correct=False, trained_family=False),
+    ]
+    results.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
+    write_card(folder / "log.jsonl", results, target)
+    card = (target / "README.md").read_text(encoding="utf-8")
+    assert "| families it was trained on | 1 / 2 | 50.0% |" in card
+    assert "| families never trained on | 0 / 1 | 0.0% |" in card
+    assert "$" not in card
+    (target / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="does not match its checksum"):
+        verify_checksums(target)
+
+
+def test_an_unknown_key_is_named():
+    with pytest.raises(ConfigurationError, match=r"trainer\.minuets"):
+        load_config(WarmstartConfig, "tiny/warmstart", ["trainer.minuets=3"])
+    with pytest.raises(ConfigurationError, match="neither a file nor a packaged name"):
+        load_config(WarmstartConfig, "tiny/nothing")
