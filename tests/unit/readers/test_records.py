@@ -89,13 +89,15 @@ def test_an_array_that_is_cut_off_is_told(write_lines, tail, rest):
 
 
 _VALUES = st.recursive(
-    st.none() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.none() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
 )
 
 
 @settings(max_examples=30, deadline=None)  # each example is a file
 @given(
-    rows=st.lists(st.dictionaries(st.text(max_size=5), _VALUES)),
+    rows=st.lists(st.dictionaries(st.text(max_size=5), _VALUES, max_size=3), max_size=5),
     indent=st.none() | st.integers(0, 2),
     cut=st.integers(1, 9),
 )
