@@ -56,7 +56,7 @@ def open_workbench(
         corpus: For the search tools.
         web: Search and fetch on the web; none by default.
         vision_model: For the tools that look at pictures.
-        timeout: Seconds for one execution.
+        timeout: See `ToolboxExecutor`.
 
     Yields:
         An executor; leaving the block ends the sandbox.
