@@ -4,7 +4,8 @@
 
 Reads top to bottom: tokenizer, batches, updates, evaluation, checkpoints. A run stops after `trainer.minutes` of
 training time, writes a checkpoint every `trainer.checkpoint_minutes` and goes on from the last one when it is started
-again with the same output folder. It only imitates: no rewards, no tools, no graph.
+again with the same output folder. `torchrun --nproc_per_node 2 -m ...` splits the batches over processes. It only
+imitates: no rewards, no tools, no graph.
 """
 
 from __future__ import annotations

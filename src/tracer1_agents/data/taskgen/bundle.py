@@ -3,8 +3,8 @@
     python -m tracer1_agents.data.taskgen.bundle demo OUT_FOLDER
 
 The two shipped sets were written once, before the shipped planner was trained, and are not to be regenerated to suit
-one. All their names are from the held-out words; every fifth task has file names in an unseen style, every fifth an unseen
-paraphrase, and a part comes from families that are never trained on.
+one. All their names are from the held-out words; every fifth task has file names in an unseen style, every fifth an
+unseen paraphrase, and a part comes from families that are never trained on.
 """
 
 from __future__ import annotations
