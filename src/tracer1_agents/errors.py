@@ -9,6 +9,7 @@
     |-- SandboxError                the sandbox itself failed: infrastructure, not the code that ran in it
     |   `-- SandboxUnavailableError no sandbox of this kind can run on this machine
     |-- EnvironmentFailure          a browser, desktop or device went away
+    |-- TrainingError               a run had to stop; its last checkpoint is kept
     `-- DataError                   a file could not be read; carries the path and, where known, the line
 
 A rollout that goes wrong is data (`Trace.status`), not an exception: these are for misuse, and for the layer below a
@@ -66,6 +67,10 @@ class SandboxUnavailableError(SandboxError):
 
 class EnvironmentFailure(Tracer1Error):  # noqa: N818  (EnvironmentError is a builtin)
     """A browser, desktop or device went away while the agent was using it."""
+
+
+class TrainingError(Tracer1Error):
+    """A training run had to stop; the message says why and where its last checkpoint is."""
 
 
 class DataError(Tracer1Error):

@@ -37,6 +37,7 @@ class Window:
     Attributes:
         family: Of the task.
         step: Reference step it asks for, from 1.
+        number: The same step in its episode, mishaps counted.
         messages: The prompt.
         pairs: The reference forecast.
         reply: The same, written in the canonical grammar.
@@ -44,6 +45,7 @@ class Window:
 
     family: str
     step: int
+    number: int
     messages: tuple[Message, ...]
     pairs: tuple[tuple[Action, str], ...]
     reply: str
@@ -90,7 +92,7 @@ def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Wi
     )
     if not _knowable(task, step, messages):
         return None
-    return Window(task.family, step, messages, pairs, _GRAMMAR.render(pairs))
+    return Window(task.family, step, now, messages, pairs, _GRAMMAR.render(pairs))
 
 
 def _play(task: Task, step: int, rng: Random, options: WindowOptions) -> tuple[list[HistoryEntry], str, dict[int, int]]:

@@ -1,0 +1,82 @@
+"""Loading the planner to train, with its tokenizer or processor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
+
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from transformers import PreTrainedModel
+
+    from tracer1_agents.training.settings import LoraConfig, ModelConfig
+
+
+@dataclass(frozen=True)
+class Planner:
+    """What is trained.
+
+    Attributes:
+        model: Causal language model, with or without images.
+        processor: Tokenizer of a text model, processor of one that reads images.
+        reads_images: Which of the two it is.
+    """
+
+    model: PreTrainedModel
+    processor: Any
+    reads_images: bool
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer, wherever it is."""
+        return self.processor.tokenizer if self.reads_images else self.processor
+
+    def save(self, folder: Path) -> None:
+        """Write weights and processor as transformers reads them."""
+        self.model.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+
+
+def load_planner(config: ModelConfig) -> Planner:
+    """Read a checkpoint.
+
+    Raises:
+        ConfigurationError: There is none, or it is of no known kind.
+    """
+    path = str(tiny_folder()) if config.path == TINY_NAME else config.path
+    options: dict[str, Any] = {"dtype": getattr(torch, config.dtype)}
+    if config.attention:
+        options["attn_implementation"] = config.attention
+    try:
+        reads_images = hasattr(AutoConfig.from_pretrained(path), "vision_config")
+        if reads_images:
+            model: Any = AutoModelForImageTextToText.from_pretrained(path, **options)
+            return Planner(model, load_processor(path), reads_images=True)
+        model = AutoModelForCausalLM.from_pretrained(path, **options)
+        return Planner(model, AutoTokenizer.from_pretrained(path, padding_side="left"), reads_images=False)
+    except (OSError, ValueError) as error:
+        msg = f"model.path {config.path!r} cannot be loaded: {error}"
+        raise ConfigurationError(msg) from error
+
+
+def lora_config(config: LoraConfig | None) -> Any:
+    """The adapters as peft takes them, None for all weights."""
+    if config is None:
+        return None
+    from peft import LoraConfig as PeftLora  # noqa: PLC0415  (slow to import, seldom needed)
+
+    targets = config.targets if config.targets == "all-linear" else config.targets.split(",")
+    return PeftLora(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )

@@ -1,0 +1,229 @@
+"""What a planner learns from: a prompt as the planner node would send it, and the reference steps that should follow.
+
+Rows come from reference trajectories or from the task generator, and always through `planner.prompt.build_messages`, the
+function that serves inference. A row says how its reply is read and scored; nothing here knows a model.
+
+History lines of a recorded trajectory: the source's own summary of what was seen next where it has one, else the text
+that the action returned, else the step instruction. A planner that is shown no screenshot reads the last of them as its
+observation (rule: ours).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
+from tracer1_agents.actions.space import Finish
+from tracer1_agents.data.windows import windows_of
+from tracer1_agents.planner.forecast import read_forecast
+from tracer1_agents.planner.history import last_k, one_line
+from tracer1_agents.planner.profiles import profile_named
+from tracer1_agents.planner.prompt import build_messages
+from tracer1_agents.rewards.trajectory import DEFAULT_REWARD, trajectory_reward
+from tracer1_agents.types import HistoryEntry, Observation, ReferenceStep, ReferenceWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tracer1_agents.actions.codec import Grammar
+    from tracer1_agents.actions.space import Platform
+    from tracer1_agents.data.taskgen.windows import Window
+    from tracer1_agents.planner.prompt import Message, ToolSpec
+    from tracer1_agents.rewards.trajectory import RewardConfig, TrajectoryReward
+    from tracer1_agents.types import Forecast, ForecastPair, ImageRef, ReferenceTrajectory
+
+
+@dataclass(frozen=True)
+class PromptOptions:
+    """How the prompts of recorded trajectories are written.
+
+    Attributes:
+        profile: Dialect and templates.
+        horizon: Pairs asked for (T).
+        history_window: Past steps shown (K).
+        platform: Whose actions are listed.
+        images: Whether screenshots are shown, where the profile takes them and their files are here.
+        max_pixels: Larger screenshots are scaled down before the planner sees them.
+        tools: What the planner may call, for profiles that show tools.
+    """
+
+    profile: str = "compact"
+    horizon: int = 10
+    history_window: int = 5
+    platform: Platform = "tools"
+    images: bool = True
+    max_pixels: int | None = None
+    tools: tuple[ToolSpec, ...] = ()
+
+
+@dataclass(frozen=True)
+class RecordedStep:
+    """Where a row was cut from, so that its history can be written anew."""
+
+    trajectory: ReferenceTrajectory
+    at: int
+    options: PromptOptions
+
+
+@dataclass(frozen=True)
+class TrainingRow:
+    """One instance of both stages (paper, section 3: a step with the actions that follow it).
+
+    Attributes:
+        key: Unique in its mixture: source, trajectory, step.
+        source: Name in the mixture; metrics are kept by it.
+        number: 1-based number of the step in its episode.
+        messages: The prompt.
+        window: What should follow.
+        grammar: How replies to it are written.
+        horizon: Pairs asked for.
+        recorded: Where it was cut from; None for generated tasks.
+    """
+
+    key: str
+    source: str
+    number: int
+    messages: tuple[Message, ...]
+    window: ReferenceWindow
+    grammar: Grammar = field(repr=False)
+    horizon: int
+    recorded: RecordedStep | None = field(default=None, repr=False)
+
+    @property
+    def reply(self) -> str:
+        """The reference, as the planner would write it."""
+        return self.grammar.render([(step.action, step.instruction) for step in self.window.steps])
+
+    @property
+    def images(self) -> list[ImageRef]:
+        """Screenshots of the prompt, in order."""
+        return [part["ref"] for message in self.messages for part in message.content if part["type"] == "image"]
+
+    def chat(self) -> list[dict[str, Any]]:
+        """The prompt as chat templates take it; a message without an image is plain text."""
+        return [{"role": message.role, "content": _content(message)} for message in self.messages]
+
+    def read(self, reply: str, *, truncated: bool = False) -> Forecast:
+        """A reply to this row's prompt."""
+        return read_forecast(reply, grammar=self.grammar, horizon=self.horizon, step=self.number, truncated=truncated)
+
+    def score(
+        self, reply: str, config: RewardConfig = DEFAULT_REWARD, *, truncated: bool = False
+    ) -> tuple[Forecast, TrajectoryReward]:
+        """A reply and its trajectory reward."""
+        forecast = self.read(reply, truncated=truncated)
+        return forecast, trajectory_reward(forecast, self.window, config)
+
+
+def _content(message: Message) -> Any:
+    if all(part["type"] == "text" for part in message.content):
+        return message.text
+    return [{"type": "image"} if part["type"] == "image" else dict(part) for part in message.content]
+
+
+def rows_of(trajectory: ReferenceTrajectory, options: PromptOptions, *, source: str = "") -> Iterator[TrainingRow]:
+    """A row from each step of a recorded trajectory, in order."""
+    windows = windows_of(trajectory, options.horizon, history_window=options.history_window)
+    for at, window in enumerate(windows):
+        yield _cut(RecordedStep(trajectory, at, options), window, source or trajectory.source, {})
+
+
+def with_history(row: TrainingRow, own: Mapping[int, ForecastPair]) -> TrainingRow:
+    """The row with some past steps as the policy itself would have taken them; what was seen stays the reference's.
+
+    Args:
+        row: Cut from a recorded trajectory.
+        own: By index in the trajectory, what the policy did there.
+
+    Raises:
+        ValueError: The row comes from a generated task.
+    """
+    if row.recorded is None:
+        msg = f"row {row.key} has no recorded trajectory to write another history for; use history: reference"
+        raise ValueError(msg)
+    return _cut(row.recorded, row.window, row.source, own)
+
+
+def generated_row(window: Window, options: PromptOptions, *, source: str, key: str) -> TrainingRow:
+    """A row from a window of the task generator, whose prompt already stands."""
+    steps = tuple(ReferenceStep(action=action, instruction=instruction) for action, instruction in window.pairs)
+    return TrainingRow(
+        key=key,
+        source=source,
+        number=window.number,
+        messages=window.messages,
+        window=ReferenceWindow(
+            steps=steps,
+            finished=isinstance(steps[-1].action, Finish),
+            known_text="\n".join(message.text for message in window.messages),
+        ),
+        grammar=CanonicalGrammar(),
+        horizon=options.horizon,
+    )
+
+
+def _cut(recorded: RecordedStep, window: ReferenceWindow, source: str, own: Mapping[int, ForecastPair]) -> TrainingRow:
+    trajectory, at, options = recorded.trajectory, recorded.at, recorded.options
+    profile = profile_named(options.profile)
+    image = _shown(trajectory.steps[at].observation.image, options) if profile.supports_images else None
+    observation = _observed(trajectory.steps, at, image)
+    grammar = profile.grammar_for(image or trajectory.steps[at].observation.image, platform=options.platform)
+    first = max(0, at - options.history_window)
+    history = [_entry(trajectory.steps, past, grammar, own.get(past)) for past in range(first, at)]
+    messages = build_messages(
+        profile,
+        instruction=trajectory.instruction,
+        observation=observation,
+        history=last_k(history, options.history_window),
+        horizon=options.horizon,
+        tools=options.tools,
+        platform=options.platform,
+    )
+    return TrainingRow(
+        key=f"{source}/{trajectory.id}/{at + 1}",
+        source=source,
+        number=at + 1,
+        messages=tuple(messages),
+        window=window,
+        grammar=grammar,
+        horizon=options.horizon,
+        recorded=recorded,
+    )
+
+
+def _shown(image: ImageRef | None, options: PromptOptions) -> ImageRef | None:
+    """The screenshot as the planner will see it; what loads it scales it to the size given here."""
+    if image is None or not options.images or not Path(image.ref).is_file():
+        return None
+    pixels = image.width * image.height
+    if options.max_pixels is None or pixels <= options.max_pixels:
+        return image
+    shrink = math.sqrt(options.max_pixels / pixels)
+    smaller = {"width": max(1, int(image.width * shrink)), "height": max(1, int(image.height * shrink))}
+    return image.model_copy(update=smaller)
+
+
+def _observed(steps: tuple[ReferenceStep, ...], at: int, image: ImageRef | None) -> Observation:
+    """What the planner sees before step `at`."""
+    text = steps[at].observation.text or (steps[at - 1].result if at else "")
+    if not text and image is None and at:
+        text = _summary(steps, at - 1)
+    return Observation(text=text, image=image)
+
+
+def _entry(steps: tuple[ReferenceStep, ...], at: int, grammar: Grammar, own: ForecastPair | None) -> HistoryEntry:
+    action, instruction = (own.action, own.instruction) if own else (steps[at].action, steps[at].instruction)
+    return HistoryEntry(
+        step=at + 1, action=grammar.render_action(action), instruction=instruction, summary=_summary(steps, at)
+    )
+
+
+def _summary(steps: tuple[ReferenceStep, ...], at: int) -> str:
+    """What a later planner is told of step `at`."""
+    seen_next = steps[at + 1].summary if at + 1 < len(steps) else None
+    return one_line(seen_next or steps[at].result or steps[at].instruction)
+
+

@@ -1,0 +1,98 @@
+"""Sections that the configs of both stages share; what each field means is what `--help` prints.
+
+Defaults follow `docs/paper.md`: "ours" where the paper gives no value. `trainer.max_steps` counts optimiser updates.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from tracer1_agents.training.config import BaseConfig
+
+
+class LoraConfig(BaseConfig):
+    """Low-rank adapters instead of all weights."""
+
+    rank: int = Field(32, ge=1, description="of the adapters; ours")
+    alpha: int = Field(64, ge=1, description="scale, relative to the rank; ours")
+    dropout: float = Field(0.0, ge=0, lt=1, description="on the adapters' input; 0 keeps sampling and training alike")
+    targets: str = Field("all-linear", description="modules by name, comma-separated, or all-linear")
+
+
+class ModelConfig(BaseConfig):
+    """The planner that is trained."""
+
+    path: str = Field("tracer1-tiny", description="tracer1-tiny, or a transformers checkpoint (folder or hub name)")
+    dtype: Literal["float32", "bfloat16"] = Field("float32", description="of the weights in memory")
+    attention: str = Field("", description="attn_implementation of transformers; empty: its own choice")
+    lora: LoraConfig | None = Field(None, description="train low-rank adapters; null trains all weights")
+
+
+class RolloutConfig(BaseConfig):
+    """How completions are sampled."""
+
+    engine: Literal["local", "transformers", "vllm"] = Field(
+        "local",
+        description="local: this package's continuous batching, text only; transformers: `generate`, images too; "
+        "vllm: TRL's vLLM modes",
+    )
+    group_size: int = Field(8, ge=2, description="completions of one prompt (G); ours, as common practice")
+    prompts_per_update: int = Field(16, ge=1, description="prompts of one generation batch, over all processes")
+    max_new_tokens: int = Field(512, ge=1, description="longest reply")
+    temperature: float = Field(1.0, gt=0, description="of sampling; top_p is 1, so that what is scored is what is drawn")
+    resample_rounds: int = Field(
+        0, ge=0, description="how often prompts whose completions all earn the same are replaced by others (local only)"
+    )
+    vllm_mode: Literal["colocate", "server"] = Field("colocate", description="vLLM in the trainer, or a server beside")
+    vllm_server_url: str = Field("", description="of the server")
+    vllm_memory: float = Field(0.3, gt=0, lt=1, description="share of the card that a colocated vLLM takes")
+
+
+class TrainerConfig(BaseConfig):
+    """How the weights are updated."""
+
+    output_dir: Path = Field(Path("runs/stage1"), description="checkpoints, log.jsonl, samples.jsonl, model/")
+    max_steps: int = Field(100, ge=1, description="optimiser updates")
+    max_minutes: float | None = Field(None, gt=0, description="stop after so much training time, whatever max_steps")
+    seed: int = Field(0, description="of order and sampling")
+    learning_rate: float = Field(1e-6, gt=0, description="ours, for 8B models; tiny ones take 1e-4")
+    schedule: Literal["constant_with_warmup", "linear", "cosine"] = Field(
+        "constant_with_warmup", description="of the learning rate"
+    )
+    warmup_steps: int = Field(0, ge=0, description="updates until the full learning rate")
+    optimizer: Literal["adamw_torch", "adamw_torch_fused", "sgd"] = Field("adamw_torch", description="of transformers")
+    weight_decay: float = Field(0.0, ge=0, description="ours")
+    clip: float = Field(1.0, ge=0, description="largest gradient norm, 0 for none")
+    micro_batch: int = Field(8, ge=1, description="completions per forward pass and process")
+    num_iterations: int = Field(1, ge=1, description="updates on each generation batch (mu of GRPO)")
+    loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = Field("grpo", description="as TRL names them")
+    scale_rewards: Literal["group", "batch", "none"] = Field("group", description="what advantages are divided by")
+    beta: float = Field(0.01, ge=0, description="weight of the KL to the starting weights (k3 estimate); ours")
+    epsilon: float = Field(0.2, gt=0, description="clip of the probability ratio")
+    mask_truncated: bool = Field(False, description="leave replies that hit max_new_tokens out of the loss")
+    save_steps: int = Field(50, ge=1, description="updates between checkpoints")
+    keep_checkpoints: int = Field(2, ge=1, description="older ones are deleted")
+    sample_steps: int = Field(10, ge=1, description="updates between sample replies in samples.jsonl")
+    gradient_checkpointing: bool = Field(False, description="less memory, about a third more time")
+    bf16: bool = Field(False, description="autocast to bfloat16 (GPU)")
+    threads: int = Field(1, ge=1, description="torch threads of each process")
+    report_to: tuple[str, ...] = Field((), description="trackio, wandb: where installed")
+    max_logprob_gap: float = Field(
+        1e-4, gt=0, description="refuse to train when sampler and trainer differ more on the first batch (natural log)"
+    )
+    max_ratio: float = Field(100.0, gt=1, description="stop when a probability ratio exceeds it")
+
+
+class RunConfig(BaseConfig):
+    """Base of both stages' configs: it refuses a bare max_steps."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_its_steps(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "max_steps" in data:
+            msg = "a bare max_steps is ambiguous: trainer.max_steps counts optimiser updates, rollout.max_steps the steps of an episode"
+            raise ValueError(msg)
+        return data
