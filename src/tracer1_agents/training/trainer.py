@@ -42,6 +42,8 @@ _COMPLETION_KEYS = (
     "sampling_per_token_logps",
     "importance_sampling_ratio",
 )
+_ROW_MEANS = frozenset({"grpo", "dr_grpo"})  # losses that divide by the number of rows
+_TOKEN_SUMS = frozenset({"dapo"})  # losses that divide by a number counted before
 
 
 class Collector(Protocol):
@@ -164,8 +166,9 @@ class ForecastTrainer(GRPOTrainer):
         Raises:
             TrainingError: The loss is not finite, or a probability ratio is out of bounds. Nothing was updated.
         """
+        inputs, share = self._without_silent_rows(inputs)
         inputs = _trimmed(inputs)
-        loss: torch.Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss: torch.Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch) * share
         if not math.isfinite(float(loss.detach())):
             msg = f"the loss is {float(loss.detach())} at update {self.state.global_step + 1}; {self._kept()}"
             raise TrainingError(msg)
@@ -180,6 +183,25 @@ class ForecastTrainer(GRPOTrainer):
                 )
                 raise TrainingError(msg)
         return loss
+
+    def _without_silent_rows(self, inputs: dict[str, Any]) -> tuple[dict[str, Any], float]:
+        """Leave out rows that cannot move the weights: no advantage, and no KL to pay.
+
+        Returns:
+            The other rows (at least one), and what their loss is to be multiplied by so that nothing changes.
+        """
+        rows = inputs["advantages"].shape[0]
+        if self.beta != 0.0 or self.loss_type not in _ROW_MEANS | _TOKEN_SUMS or "pixel_values" in inputs:
+            return inputs, 1.0
+        speaking = inputs["advantages"].nonzero()[:, 0]
+        if len(speaking) == rows:
+            return inputs, 1.0
+        kept = speaking if len(speaking) else torch.zeros(1, dtype=torch.long, device=inputs["advantages"].device)
+        fewer = {
+            key: value[kept] if isinstance(value, torch.Tensor) and value.ndim and value.shape[0] == rows else value
+            for key, value in inputs.items()
+        }
+        return fewer, len(kept) / rows if self.loss_type in _ROW_MEANS else 1.0
 
     def _kept(self) -> str:
         return f"the last checkpoint in {self.args.output_dir} is kept: lower the learning rate and resume from it"
