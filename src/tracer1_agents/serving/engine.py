@@ -1,10 +1,10 @@
 """Continuous batching over a transformers checkpoint: rows join and leave between two tokens.
 
-New prompts are prefilled together, equal ones once, and their key/value cache is joined to that of the rows under way, padded on the
-left; finished rows are dropped from it. So a short reply never waits for a long one, and concurrent callers share every
-forward pass. The engine tokenises nothing and knows no messages: prompt ids in, completion ids with log-probabilities
-out. Caches that are not plain attention (sliding windows, state-space layers) cannot be joined: for such models new
-rows wait until the batch under way is done, and finished ones stay in it.
+New prompts are prefilled together, equal ones once, and their key/value cache is joined to that of the rows under way,
+padded on the left; finished rows are dropped from it. So a short reply never waits for a long one, and concurrent
+callers share every forward pass. The engine tokenises nothing and knows no messages: prompt ids in, completion ids with
+log-probabilities out. Caches that are not plain attention (sliding windows, state-space layers) cannot be joined: for
+such models new rows wait until the batch under way is done, and finished ones stay in it.
 """
 
 from __future__ import annotations

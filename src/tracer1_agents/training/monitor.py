@@ -60,9 +60,7 @@ class Monitor(TrainerCallback):
             self.write(event="start", step=state.global_step, seconds=round(self.seconds, 1))
             self._bar = tqdm(total=state.max_steps, initial=state.global_step, unit="update", file=sys.stderr)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Count the time, and end the run when it is used up."""
         del args, kwargs
         now = time.monotonic()
@@ -124,7 +122,9 @@ class Monitor(TrainerCallback):
         if not step or not path.exists():
             return 0.0
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return max((line["seconds"] for line in lines if line.get("step", 0) <= step and "seconds" in line), default=0.0)
+        return max(
+            (line["seconds"] for line in lines if line.get("step", 0) <= step and "seconds" in line), default=0.0
+        )
 
 
 def _rounded(logs: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Sampling for stage 1 with this package's own engine: groups of replies, and other prompts for groups that teach nothing.
+"""Sampling for stage 1 with our own engine: groups of replies, and other prompts for groups that teach nothing.
 
 A group whose replies all earn the same has no advantage. `resample_rounds` replaces such prompts by the next ones of a
 stream of their own before anything is learnt; what could not be replaced stays and is counted. Every reply has a seed

@@ -8,13 +8,14 @@ reference; GRPO updates the weights. Reads top to bottom: config, rows, prefligh
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import torch
 from datasets import Dataset
 from transformers import PrinterCallback, ProgressCallback
-from trl import GRPOConfig
+from trl.trainer.grpo_config import GRPOConfig
 
 from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.rewards.trajectory import RewardConfig
@@ -172,7 +173,7 @@ def as_dataset(mixture: Mixture) -> Dataset:
 def grpo_config(config: Stage1Config) -> GRPOConfig:
     """Our options under TRL's names."""
     rollout, trainer = config.rollout, config.trainer
-    processes = int(torch.distributed.get_world_size()) if torch.distributed.is_initialized() else _world_size()
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
     return GRPOConfig(
         output_dir=str(trainer.output_dir),
         max_steps=trainer.max_steps,
@@ -213,12 +214,6 @@ def grpo_config(config: Stage1Config) -> GRPOConfig:
         vllm_server_base_url=rollout.vllm_server_url or None,
         vllm_gpu_memory_utilization=rollout.vllm_memory,
     )
-
-
-def _world_size() -> int:
-    import os  # noqa: PLC0415
-
-    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def announce(mixture: Mixture) -> None:

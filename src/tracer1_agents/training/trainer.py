@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # it warns of `rollout_func` on every start
 
 import torch
-from trl import GRPOTrainer
-from trl.models import unwrap_model_for_generation
+from trl.models.utils import unwrap_model_for_generation
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training.rollouts import Place
@@ -75,23 +75,26 @@ class ForecastTrainer(GRPOTrainer):
         self.logprob_gap: float | None = None
         self.rollouts: list[Rollout] = []
         self._newest_logps: torch.Tensor | None = None
+        self._group_size: int = options["args"].num_generations
         super().__init__(rollout_func=self._hand_over if collector else None, **options)
 
     def _get_train_sampler(self, dataset: Any = None) -> MixtureSampler:
         del dataset  # rows are numbered, whatever wraps them
+        options: Any = self.args
         return MixtureSampler(
             self.mixture.sizes,
             self.mixture.weights,
-            group_size=self.num_generations,
-            groups_per_batch=self.args.generation_batch_size // self.num_generations,
-            repeats=self.num_iterations * self.args.steps_per_generation,
-            seed=self.args.seed,
+            group_size=self._group_size,
+            groups_per_batch=options.generation_batch_size // self._group_size,
+            repeats=self.num_iterations * options.steps_per_generation,
+            seed=options.seed,
         )
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         if self.collector is not None:
             self.rollouts = self._collect([example["row"] for example in inputs])
-            inputs = [{**self.train_dataset[one.row], "prompt": one.example.chat()} for one in self.rollouts]
+            dataset: Any = self.train_dataset
+            inputs = [{**dataset[one.row], "prompt": one.example.chat()} for one in self.rollouts]
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         if self.logprob_gap is None:
             self.logprob_gap = self._compare_with_sampler(output)
@@ -103,7 +106,7 @@ class ForecastTrainer(GRPOTrainer):
         """Draw replies with the newest weights."""
         assert self.collector is not None  # noqa: S101  (callers asked)
         first = self.accelerator.process_index * len(rows)  # a group may begin on another process
-        places = [Place(row, (first + at) % self.num_generations) for at, row in enumerate(rows)]
+        places = [Place(row, (first + at) % self._group_size) for at, row in enumerate(rows)]
         with unwrap_model_for_generation(self.model_wrapped, self.accelerator) as model:
             was_training = model.training
             model.eval()
@@ -146,9 +149,9 @@ class ForecastTrainer(GRPOTrainer):
         self._metrics["train"]["sampling/first_batch_gap_mean"].append(float(gaps.mean()))
         if not gap <= self.max_logprob_gap:
             msg = (
-                f"sampler and trainer disagree: log-probabilities of the first batch differ by up to {gap:.2g}, allowed "
-                f"is {self.max_logprob_gap:.2g}; another dtype, chat template or temperature on one side? With bfloat16 "
-                "raise trainer.max_logprob_gap to what you accept"
+                f"sampler and trainer disagree: log-probabilities of the first batch differ by up to {gap:.2g}, allowed"
+                f" is {self.max_logprob_gap:.2g}; another dtype, chat template or temperature on one side? With"
+                " bfloat16 raise trainer.max_logprob_gap to what you accept"
             )
             raise TrainingError(msg)
         return gap
@@ -159,7 +162,11 @@ class ForecastTrainer(GRPOTrainer):
         return result
 
     def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None  # noqa: FBT001, FBT002  (TRL's signature)
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,  # noqa: FBT001, FBT002  (TRL's signature)
+        num_items_in_batch: Any = None,
     ) -> torch.Tensor:
         """TRL's loss over inputs without their common padding.
 
@@ -208,7 +215,7 @@ class ForecastTrainer(GRPOTrainer):
 
 
 def _trimmed(inputs: dict[str, Any]) -> dict[str, Any]:
-    """Inputs without the columns that are padding in every row; with images nothing is cut, since theirs are aligned."""
+    """Inputs without the columns that are padding in every row; beside images, which are aligned, nothing is cut."""
     if "pixel_values" in inputs:
         return inputs
     shown = dict(inputs)
@@ -230,8 +237,8 @@ def check_batch(config: Any, processes: int) -> int:
         ConfigurationError: The completions of an update cannot be dealt out evenly.
     """
     rollout, trainer = config.rollout, config.trainer
-    completions = rollout.group_size * rollout.prompts_per_update
-    together = trainer.micro_batch * processes
+    completions: int = rollout.group_size * rollout.prompts_per_update
+    together: int = trainer.micro_batch * processes
     if completions % together:
         msg = (
             f"an update has {rollout.prompts_per_update} prompts x {rollout.group_size} completions = {completions}, "
@@ -241,8 +248,8 @@ def check_batch(config: Any, processes: int) -> int:
         raise ConfigurationError(msg)
     if rollout.resample_rounds and (completions // processes) % rollout.group_size:
         msg = (
-            f"rollout.resample_rounds needs whole groups on each process; {completions // processes} completions are no "
-            f"multiple of the group size {rollout.group_size}: change rollout.prompts_per_update"
+            f"rollout.resample_rounds needs whole groups on each process; {completions // processes} completions are no"
+            f" multiple of the group size {rollout.group_size}: change rollout.prompts_per_update"
         )
         raise ConfigurationError(msg)
     return completions // together
