@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -84,16 +84,22 @@ def load_config(config_type: type[Config], name: str, overrides: Sequence[str] =
         raise ConfigurationError(msg) from None
 
 
-def describe(config_type: type[BaseConfig], prefix: str = "") -> str:
-    """The keys of a config, a line each: name, default, meaning."""
+def describe(config_type: type[BaseModel], prefix: str = "") -> str:
+    """The keys of a config, a line each: name, default, meaning; sections that may be absent follow their own line."""
     lines = []
     for name, field in config_type.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseConfig):
-            lines.append(describe(field.annotation, f"{prefix}{name}."))
-        else:
+        sections = _sections(field.annotation)
+        if field.annotation not in sections:
             default = "required" if field.is_required() else f"default {field.default!r}"
             lines.append(f"  {prefix}{name} ({default}): {field.description or ''}")
+        lines += [describe(section, f"{prefix}{name}.") for section in sections]
     return "\n".join(lines)
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field may hold."""
+    kinds = (annotation, *get_args(annotation))
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
 def _read(name: str) -> dict[str, Any]:
