@@ -80,7 +80,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     data = commands.add_parser("data", help="published trajectories: check, convert, describe")
     tasks = data.add_subparsers(required=True, metavar="TASK")
     for name, command, told in (
-        ("validate", _data_validate, "count trajectories, steps and windows, and list problems by line"),
+        ("validate", _data_validate, "count, list problems by line, and score the references against themselves"),
         ("export", _data_export, "write the canonical form, one trajectory a line"),
         ("stats", _data_stats, "lengths, kinds, boxes and flags"),
     ):
@@ -93,10 +93,11 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         )
         task.add_argument("--keep-open", action="store_true", help="append no end to records that lack theirs")
         task.add_argument("--drop", action="append", default=[], metavar="FLAG", help="leave out steps with this flag")
-        task.add_argument("--strict", action="store_true", help="exit code 1 when there was any problem")
+        task.add_argument("--strict", action="store_true", help="exit code 1 on any problem (validate: or gold_score)")
         task.set_defaults(command=command)
         if name == "validate":
             task.add_argument("--json", action="store_true", help="for programs")
+            task.add_argument("--horizon", type=int, default=10, metavar="T", help="steps in a window (default: 10)")
         if name == "export":
             task.add_argument("--out", type=Path, required=True, metavar="F.jsonl", help="the file to write")
 
@@ -149,12 +150,15 @@ def _verdict(parsed: argparse.Namespace, problems: Sequence[DataError]) -> int:
 
 
 def _data_validate(parsed: argparse.Namespace) -> int:
-    from tracer1_agents.data import commands  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals import validation  # noqa: PLC0415  (only this command)
 
-    counts = commands.tally(_reader(parsed), parsed.path)
-    found = json.dumps(commands.validation_json(counts), indent=2) if parsed.json else commands.validation_text(counts)
-    print(found if parsed.json else harmless(found))  # noqa: T201  (a command line)
-    return _verdict(parsed, counts.problems)
+    found = validation.validate(_reader(parsed), parsed.path, parsed.horizon)
+    as_json = json.dumps(validation.as_json(found), indent=2)
+    print(as_json if parsed.json else harmless(validation.as_text(found)))  # noqa: T201  (a command line)
+    failures = validation.failures(found) if parsed.strict else []
+    for failure in failures:
+        print(f"tracer1: {harmless(f'{parsed.path}: {failure}')}", file=sys.stderr)  # noqa: T201
+    return 1 if failures else 0
 
 
 def _data_stats(parsed: argparse.Namespace) -> int:

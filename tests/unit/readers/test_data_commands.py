@@ -32,8 +32,11 @@ def test_validate_counts_as_json(source, capsys):
         "steps": 3,
         "windows": 3,
         "kinds": {"wait": 2, "click": 1},
-        "unscorable": {"synthetic": 2},
+        "unscorable": {"synthetic": 2, "no_screen_size": 1},
         "problems": [],
+        "gold_score": 1.0,
+        "gold_parts": {"trajectory_reward": 1.0, "strict": 1.0},
+        "gold_shortfalls": [],
     }
 
 
