@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer1_agents import __version__
-from tracer1_agents.errors import Tracer1Error
+from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.viewer.plain import harmless
 
 if TYPE_CHECKING:
@@ -100,6 +100,10 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
             task.add_argument("--horizon", type=int, default=10, metavar="T", help="steps in a window (default: 10)")
         if name == "export":
             task.add_argument("--out", type=Path, required=True, metavar="F.jsonl", help="the file to write")
+    fetch = tasks.add_parser("fetch", help="published samples at pinned commits; without a name, what there is")
+    fetch.add_argument("name", nargs="?", metavar="NAME", help="the sample: androidcontrol, mind2web, ...")
+    fetch.add_argument("--out", type=Path, metavar="DIR", help="the files go to DIR/NAME")
+    fetch.set_defaults(command=_data_fetch)
 
 
 def _screen(text: str) -> Size:
@@ -177,3 +181,22 @@ def _data_export(parsed: argparse.Namespace) -> int:
         print(f"tracer1: {harmless(str(problem))}", file=sys.stderr)  # noqa: T201  (a command line)
     print(f"{count} trajectories in {harmless(str(parsed.out))}")  # noqa: T201
     return _verdict(parsed, problems)
+
+
+def _data_fetch(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.data import fetch  # noqa: PLC0415  (only this command)
+
+    if parsed.name is None:
+        print(fetch.listing())  # noqa: T201  (a command line)
+        return 0
+    sample = fetch.sample_named(parsed.name)
+    if parsed.out is None:
+        msg = f"say where the sample should go: tracer1 data fetch {sample.name} --out DIR"
+        raise ConfigurationError(msg)
+    for path, fresh in fetch.fetch(sample, parsed.out):
+        print(harmless(f"{'fetched' if fresh else 'is there'}  {path}"))  # noqa: T201
+    folder = parsed.out / sample.name
+    print(harmless(f"{sample.name}: {sample.licence}, {fetch.megabytes(sample.size)} in {folder}"))  # noqa: T201
+    if sample.reader:
+        print(harmless(f"check it with: tracer1 data validate {sample.reader} {folder}"))  # noqa: T201
+    return 0
