@@ -157,7 +157,7 @@ def _download(url: str, file: SampleFile, path: Path) -> None:
         if not _is_right(partial, file):
             got = partial.stat().st_size
             msg = (
-                f"what came is not the pinned file ({got} bytes for {file.size}, SHA-256 {file.sha256[:12]}... expected) "
+                f"what came is not the pinned file ({got} bytes for {file.size}, SHA-256 {file.sha256[:12]}... wanted) "
                 "and was not kept. Try again; a proxy may have put its own page in its place"
             )
             raise DataError(msg, path=url)
