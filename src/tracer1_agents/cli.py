@@ -93,7 +93,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         )
         task.add_argument("--keep-open", action="store_true", help="append no end to records that lack theirs")
         task.add_argument("--drop", action="append", default=[], metavar="FLAG", help="leave out steps with this flag")
-        task.add_argument("--strict", action="store_true", help="exit code 1 on any problem (validate: or gold_score)")
+        task.add_argument("--strict", action="store_true", help="exit code 1 on a problem or a bad gold_score")
         task.set_defaults(command=command)
         if name == "validate":
             task.add_argument("--json", action="store_true", help="for programs")
