@@ -56,7 +56,7 @@ class AndroidControlReader:
 
     def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         """See `Reader`."""
-        for file in source_files(path, (".jsonl", ".json"), "steps"):
+        for file in source_files(path, (".jsonl", ".json"), ("steps",)):
             yield from self._file(file)
 
     def _file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:

@@ -58,7 +58,7 @@ class Mind2WebReader:
 
     def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         """See `Reader`."""
-        for file in source_files(path, (".jsonl",), "blocks_path", foreign="gpt_action"):
+        for file in source_files(path, (".jsonl",), ("blocks_path",), foreign="gpt_action"):
             yield from self._file(file)
 
     def _file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
