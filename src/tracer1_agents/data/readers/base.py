@@ -6,6 +6,7 @@ A trajectory with a step that cannot be read is left out whole: with a gap in it
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -19,7 +20,7 @@ from tracer1_agents.errors import DataError
 from tracer1_agents.types import SYNTHETIC, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tracer1_agents.actions.coordinates import Frame, Size
@@ -159,6 +160,50 @@ def numbers(value: Any, count: int, what: str) -> list[float]:
         msg = f"{what} must hold {count} numbers, got {value!r:.60}"
         raise RecordError(msg)
     return [float(typed(item, (int, float), what)) for item in items]
+
+
+def decoded(text: Any, kind: type, what: str) -> Any:
+    """A value that the source keeps as JSON inside a string; one that is decoded already stays as it is.
+
+    Raises:
+        RecordError: It is no JSON, or of another type than `kind`.
+    """
+    if not isinstance(text, str):
+        return typed(text, kind, what)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        msg = f"{what} is no JSON: {error}"
+        raise RecordError(msg) from None
+    return typed(value, kind, what)
+
+
+def looked_up(table: Mapping[str, str], value: str, what: str) -> str:
+    """The entry of a table for a name, upper and lower case alike.
+
+    Raises:
+        RecordError: The name is unknown.
+    """
+    found = table.get(value.strip().lower())
+    if found is None:
+        msg = f"unknown {what} {value!r}; known are {', '.join(table)}"
+        raise RecordError(msg)
+    return found
+
+
+def view_direction(start: Sequence[float], end: Sequence[float]) -> str:
+    """Where the view moves when a finger goes from `start` to `end`: against it.
+
+    Raises:
+        RecordError: The finger stays where it is.
+    """
+    across, down = end[0] - start[0], end[1] - start[1]
+    if across == down == 0:
+        msg = "a swipe that goes nowhere"
+        raise RecordError(msg)
+    if abs(across) > abs(down):
+        return "left" if across > 0 else "right"
+    return "up" if down > 0 else "down"
 
 
 def build(kind: str, **arguments: Any) -> Action:
