@@ -32,8 +32,12 @@ class Record(NamedTuple):
     value: dict[str, Any]
 
 
-def read_records(path: Path) -> Iterator[Record | DataError]:
+def read_records(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[Record | DataError]:
     """Objects of a JSON array or of a file with one object a line (the first character says which), or Parquet rows.
+
+    Args:
+        path: The file.
+        columns: Of Parquet rows the only ones that are needed; other files are read whole.
 
     Raises:
         DataError: There is no such file.
@@ -41,12 +45,21 @@ def read_records(path: Path) -> Iterator[Record | DataError]:
     """
     _must_be_a_file(path)
     if path.suffix == ".parquet":
-        yield from (item if isinstance(item, DataError) else Record(*item) for item in read_rows(path))
+        yield from (item if isinstance(item, DataError) else Record(*item) for item in read_rows(path, columns))
         return
     with path.open("rb") as file:
-        start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-        file.seek(0)
-        yield from _array(path, file) if start == b"[" else _lines(path, file)
+        yield from _array(path, file) if is_array(path) else _lines(path, file)
+
+
+def is_array(path: Path) -> bool:
+    """Whether a file begins as a JSON array.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    _must_be_a_file(path)
+    with path.open("rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
 
 
 def source_files(path: Path, suffixes: tuple[str, ...], keys: tuple[str, ...], *, foreign: str = "") -> list[Path]:

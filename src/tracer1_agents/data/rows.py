@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 _BATCH: Final = 8  # rows: full-page screenshots take megabytes each
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]] | DataError]:
+def read_rows(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[tuple[int, dict[str, Any]] | DataError]:
     """Rows with their numbers from 1; damage is the last item, since nothing can be read behind it.
+
+    Args:
+        path: The file.
+        columns: The ones to read, None: all. Those that the file lacks are left out.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
@@ -28,7 +32,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]] | DataError]:
     number = 0
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_BATCH):
+            there = [name for name in columns if name in file.schema_arrow.names] if columns is not None else None
+            for batch in file.iter_batches(batch_size=_BATCH, columns=there):
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row

@@ -7,6 +7,7 @@ A trajectory with a step that cannot be read is left out whole: with a gap in it
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -122,6 +123,35 @@ def attempt(
         return
     if trajectory is not None:
         yield trajectory
+
+
+def grouped(path: Path, key: str) -> Iterator[list[Record] | DataError]:
+    """Records with the same text under `key`, which need not stand together.
+
+    A first pass counts them, so that none waits longer than for the last of its group: memory holds the groups that
+    are open, no more. Records that cannot be read, or have no such text, stand where they were met.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    awaited = Counter(_group_of(record, key) for record in read_records(path, columns=(key,)))
+    open_groups: dict[str | None, list[Record]] = {}
+    for record in read_records(path):
+        name = _group_of(record, key)
+        if isinstance(record, DataError):
+            yield record
+        elif name is None:
+            yield DataError(f'"{key}" is missing or no text', path=path, line=record.line)
+        else:
+            group = open_groups.setdefault(name, [])
+            group.append(record)
+            if len(group) == awaited[name]:
+                yield open_groups.pop(name)
+
+
+def _group_of(record: Record | DataError, key: str) -> str | None:
+    name = None if isinstance(record, DataError) else record.value.get(key)
+    return name if isinstance(name, str) else None
 
 
 def required(record: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:
