@@ -125,33 +125,38 @@ def attempt(
         yield trajectory
 
 
-def grouped(path: Path, key: str) -> Iterator[list[Record] | DataError]:
-    """Records with the same text under `key`, which need not stand together.
+def grouped(
+    path: Path, name_of: Callable[[dict[str, Any]], str | None], what: str, columns: tuple[str, ...]
+) -> Iterator[list[Record] | DataError]:
+    """Records of the same group, which need not stand together.
 
     A first pass counts them, so that none waits longer than for the last of its group: memory holds the groups that
-    are open, no more. Records that cannot be read, or have no such text, stand where they were met.
+    are open, no more. Records that cannot be read, or belong to no group, stand where they were met.
+
+    Args:
+        path: The file.
+        name_of: The group of a record, None when it does not say.
+        what: Names the group, for the message about a record without one.
+        columns: That `name_of` needs.
 
     Raises:
         DataError: There is no such file.
     """
-    awaited = Counter(_group_of(record, key) for record in read_records(path, columns=(key,)))
-    open_groups: dict[str | None, list[Record]] = {}
+    readable = (item for item in read_records(path, columns) if isinstance(item, Record))
+    awaited = Counter(name_of(record.value) for record in readable)
+    open_groups: dict[str, list[Record]] = {}
     for record in read_records(path):
-        name = _group_of(record, key)
         if isinstance(record, DataError):
             yield record
-        elif name is None:
-            yield DataError(f'"{key}" is missing or no text', path=path, line=record.line)
-        else:
-            group = open_groups.setdefault(name, [])
-            group.append(record)
-            if len(group) == awaited[name]:
-                yield open_groups.pop(name)
-
-
-def _group_of(record: Record | DataError, key: str) -> str | None:
-    name = None if isinstance(record, DataError) else record.value.get(key)
-    return name if isinstance(name, str) else None
+            continue
+        name = name_of(record.value)
+        if name is None:
+            yield DataError(f"the record lacks {what}", path=path, line=record.line)
+            continue
+        group = open_groups.setdefault(name, [])
+        group.append(record)
+        if len(group) == awaited[name]:
+            yield open_groups.pop(name)
 
 
 def required(record: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:

@@ -142,5 +142,8 @@ def _size(file: Path | io.BytesIO) -> tuple[int, int]:
     except ImportError as error:
         feature = "reading screenshots"
         raise MissingExtraError(feature, "agents") from error
-    with Image.open(file) as image:
-        return image.size
+    try:
+        with Image.open(file) as image:
+            return image.size
+    except Image.DecompressionBombError as error:  # its header claims more pixels than any screen has
+        raise ValueError(str(error)) from None

@@ -61,7 +61,7 @@ class Mind2WebReader:
 
     def _file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         finder = ImageFinder(path, self.options.images, self.options.blobs)
-        for group in grouped(path, "annotation_id"):
+        for group in grouped(path, _task, 'the text "annotation_id"', ("annotation_id",)):
             if isinstance(group, DataError):
                 yield group
                 continue
@@ -91,6 +91,11 @@ class Mind2WebReader:
             return complete(trajectory, self.options, successful=last.number == last.total - 1)
         except RecordError as error:
             raise DataError(str(error), path=path, line=at.line) from None
+
+
+def _task(value: dict[str, Any]) -> str | None:
+    task = value.get("annotation_id")
+    return task if isinstance(task, str) else None
 
 
 def _metadata(row: Row, present: set[int]) -> dict[str, Any]:
