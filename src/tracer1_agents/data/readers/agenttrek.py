@@ -90,13 +90,14 @@ class AgentTrekReader:
                 turns.append(_turn(record))
             except RecordError as error:
                 yield DataError(str(error), path=path, line=record.line)
+        goal = _goal(group[0].value) or ""
         for chain in _chains(turns):
             try:
-                yield self._trajectory(chain, _goal(group[0].value) or "", ended=not _goes_on(chain, turns))
+                yield self._trajectory(chain, path, goal, ended=not _goes_on(chain, turns))
             except DataError as error:
-                yield DataError(error.problem, path=path, line=error.line)
+                yield error
 
-    def _trajectory(self, chain: list[_Turn], goal: str, *, ended: bool) -> ReferenceTrajectory:
+    def _trajectory(self, chain: list[_Turn], path: Path, goal: str, *, ended: bool) -> ReferenceTrajectory:
         """Raises `DataError` with the line that is at fault."""
         steps: list[ReferenceStep] = []
         calls: list[str] = []
@@ -117,7 +118,7 @@ class AgentTrekReader:
             )
             return complete(trajectory, self.options, successful=ended)
         except RecordError as error:
-            raise DataError(str(error), path="", line=turn.line) from None
+            raise DataError(str(error), path=path, line=turn.line) from None
 
 
 def _texts(record: dict[str, Any]) -> dict[str, str]:
