@@ -108,7 +108,10 @@ def test_what_is_not_there_ends_with_a_message(tmp_path, capsys):
     assert main(["data", "validate", "mind2web", str(tmp_path / "none")]) == 2
     assert main(["data", "validate", "agentnet", str(tmp_path)]) == 2
     assert main(["data", "validate", "nonesuch", str(tmp_path)]) == 2
-    assert "choose one of: agentnet, androidcontrol, mind2web, mm_traj, store" in capsys.readouterr().err
+    assert (
+        "choose one of: agentnet, agenttrek, androidcontrol, gui_odyssey, mind2web, mm_traj, store"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_folder_stands_for_the_files_of_the_format_in_it(write_lines, capsys):
