@@ -93,6 +93,9 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         )
         task.add_argument("--keep-open", action="store_true", help="append no end to records that lack theirs")
         task.add_argument("--drop", action="append", default=[], metavar="FLAG", help="leave out steps with this flag")
+        task.add_argument("--split", metavar="NAME", help="part of the set, as its own split files name it")
+        task.add_argument("--blobs", type=Path, metavar="DIR", help="store pictures there that stand inside the source")
+        task.add_argument("--checksums", action="store_true", help="verify checksums that take long, too")
         task.add_argument("--strict", action="store_true", help="exit code 1 on a problem or a bad gold_score")
         task.set_defaults(command=command)
         if name == "validate":
@@ -145,6 +148,9 @@ def _reader(parsed: argparse.Namespace) -> Reader:
         screen=parsed.screen,
         add_finish=not parsed.keep_open,
         drop_flags=frozenset(parsed.drop),
+        blobs=parsed.blobs,
+        split=parsed.split,
+        checksums=parsed.checksums,
     )
     return reader_named(parsed.source, options)
 

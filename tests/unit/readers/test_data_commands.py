@@ -97,6 +97,19 @@ def test_options_reach_the_reader(source, tmp_path, capsys):
     assert [step["action"] for step in first["steps"]] == [{"kind": "wait"}, {"kind": "click", "point": [0.5, 0.5]}]
 
 
+def test_splits_pictures_and_checksums_reach_the_reader(source, tmp_path, monkeypatch):
+    seen = []
+
+    def spy(name, options):
+        seen.append((name, options.split, options.blobs, options.checksums))
+        return reader_named(name)
+
+    monkeypatch.setattr("tracer1_agents.data.readers.registry.reader_named", spy)
+    main(["data", "stats", "androidcontrol", source, "--split", "test", "--blobs", str(tmp_path), "--checksums"])
+    main(["data", "stats", "androidcontrol", source])
+    assert seen == [("androidcontrol", "test", tmp_path, True), ("androidcontrol", None, None, False)]
+
+
 @pytest.mark.parametrize("screen", ["1080", "0x3", "axb", "-1x4"])
 def test_a_screen_has_two_sides(source, screen, capsys):
     with pytest.raises(SystemExit):
