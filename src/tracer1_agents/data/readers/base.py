@@ -6,22 +6,28 @@ A trajectory with a step that cannot be read is left out whole: with a gap in it
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic import ValidationError
 
 from tracer1_agents.actions.codec import Broken
 from tracer1_agents.actions.space import Finish, load_action
+from tracer1_agents.data.records import Record, read_records
+from tracer1_agents.errors import DataError
 from tracer1_agents.types import SYNTHETIC, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tracer1_agents.actions.coordinates import Frame, Size
     from tracer1_agents.actions.space import Action, Point
-    from tracer1_agents.errors import DataError
+    from tracer1_agents.data.readers.images import ImageFinder
+    from tracer1_agents.types import ImageRef
 
 TARGET_OUTSIDE: Final = "target_outside"  # its only boxes lie where nothing shows
 INCORRECT: Final = "incorrect"  # the source itself calls the step wrong
@@ -29,6 +35,7 @@ REDUNDANT: Final = "redundant"  # the source itself calls the step needless
 FAILED: Final = "failed"  # the recorded result is an error
 AFTER_GAP: Final = "after_gap"  # the source lacks what happened between the step before and this one
 CONTINUED: Final = "continued"  # same recorded step as the one before, which held several actions
+UNCODED: Final = "uncoded"  # an answer given in prose, not by a call of final_answer
 
 Box = tuple[float, float, float, float]
 
@@ -44,6 +51,10 @@ class ReaderOptions:
     Attributes:
         images: Folder of its screenshots. Named explicitly, each missing one is a problem; None: looked for beside the
             source, and only a source that has some of its images there is expected to have all.
+        blobs: Folder of a blob store (`BlobStore`) into which pictures are written that stand inside the source itself;
+            None: their references only name them.
+        split: Part of the data set, as its own split files name it; its readers' docstrings tell where those files are.
+        checksums: Whether checksums are verified that take long to compute in Python.
         screen: Size in pixels that coordinates are counted in where neither image nor record tells it; None: the
             reader's own assumption, which its docstring names.
         add_finish: Whether a successful record without an end gets a `Finish`, flagged "synthetic".
@@ -51,6 +62,9 @@ class ReaderOptions:
     """
 
     images: Path | None = None
+    blobs: Path | None = None
+    split: str | None = None
+    checksums: bool = False
     screen: Size | None = None
     add_finish: bool = True
     drop_flags: frozenset[str] = frozenset()
@@ -74,6 +88,75 @@ class Reader(Protocol):
             DataError: There is nothing at `path`.
         """
         ...
+
+
+def each_record(
+    path: Path, read: Callable[[Record], ReferenceTrajectory | None], finder: ImageFinder | None = None
+) -> Iterator[ReferenceTrajectory | DataError]:
+    """One trajectory a record of a file, and what could not be read in its place.
+
+    Args:
+        path: The file.
+        read: Makes a trajectory of a record; None leaves it out; `RecordError` says why it cannot be read.
+        finder: Of the file's pictures; its problems follow the record that has them.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    for record in read_records(path):
+        if isinstance(record, DataError):
+            yield record
+            continue
+        yield from attempt(path, record.line, partial(read, record))
+        if finder:
+            yield from finder.problems()
+
+
+def attempt(
+    path: Path, line: int | None, read: Callable[[], ReferenceTrajectory | None]
+) -> Iterator[ReferenceTrajectory | DataError]:
+    """What `read` gives, or the `RecordError` it raises as a problem of that line."""
+    try:
+        trajectory = read()
+    except RecordError as error:
+        yield DataError(str(error), path=path, line=line)
+        return
+    if trajectory is not None:
+        yield trajectory
+
+
+def grouped(
+    path: Path, name_of: Callable[[dict[str, Any]], str | None], what: str, columns: tuple[str, ...]
+) -> Iterator[list[Record] | DataError]:
+    """Records of the same group, which need not stand together.
+
+    A first pass counts them, so that none waits longer than for the last of its group: memory holds the groups that
+    are open, no more. Records that cannot be read, or belong to no group, stand where they were met.
+
+    Args:
+        path: The file.
+        name_of: The group of a record, None when it does not say.
+        what: Names the group, for the message about a record without one.
+        columns: That `name_of` needs.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    readable = (item for item in read_records(path, columns) if isinstance(item, Record))
+    awaited = Counter(name_of(record.value) for record in readable)
+    open_groups: dict[str, list[Record]] = {}
+    for record in read_records(path):
+        if isinstance(record, DataError):
+            yield record
+            continue
+        name = name_of(record.value)
+        if name is None:
+            yield DataError(f"the record lacks {what}", path=path, line=record.line)
+            continue
+        group = open_groups.setdefault(name, [])
+        group.append(record)
+        if len(group) == awaited[name]:
+            yield open_groups.pop(name)
 
 
 def required(record: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:
@@ -112,6 +195,50 @@ def numbers(value: Any, count: int, what: str) -> list[float]:
         msg = f"{what} must hold {count} numbers, got {value!r:.60}"
         raise RecordError(msg)
     return [float(typed(item, (int, float), what)) for item in items]
+
+
+def decoded(text: Any, kind: type, what: str) -> Any:
+    """A value that the source keeps as JSON inside a string; one that is decoded already stays as it is.
+
+    Raises:
+        RecordError: It is no JSON, or of another type than `kind`.
+    """
+    if not isinstance(text, str):
+        return typed(text, kind, what)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        msg = f"{what} is no JSON: {error}"
+        raise RecordError(msg) from None
+    return typed(value, kind, what)
+
+
+def looked_up(table: Mapping[str, str], value: str, what: str) -> str:
+    """The entry of a table for a name, upper and lower case alike.
+
+    Raises:
+        RecordError: The name is unknown.
+    """
+    found = table.get(value.strip().lower())
+    if found is None:
+        msg = f"unknown {what} {value!r}; known are {', '.join(table)}"
+        raise RecordError(msg)
+    return found
+
+
+def view_direction(start: Sequence[float], end: Sequence[float]) -> str:
+    """Where the view moves when a finger goes from `start` to `end`: against it.
+
+    Raises:
+        RecordError: The finger stays where it is.
+    """
+    across, down = end[0] - start[0], end[1] - start[1]
+    if across == down == 0:
+        msg = "a swipe that goes nowhere"
+        raise RecordError(msg)
+    if abs(across) > abs(down):
+        return "left" if across > 0 else "right"
+    return "up" if down > 0 else "down"
 
 
 def build(kind: str, **arguments: Any) -> Action:
@@ -163,7 +290,12 @@ def clipped(corners: Sequence[float], size: Size) -> Box | None:
 
 
 def complete(
-    trajectory: ReferenceTrajectory, options: ReaderOptions, *, successful: bool, answer: str | None = None
+    trajectory: ReferenceTrajectory,
+    options: ReaderOptions,
+    *,
+    successful: bool,
+    answer: str | None = None,
+    last: ImageRef | None = None,
 ) -> ReferenceTrajectory:
     """Apply the options: leave out flagged steps, append a synthetic end.
 
@@ -172,6 +304,7 @@ def complete(
         options: See `ReaderOptions`.
         successful: Whether the source says that the task was done.
         answer: Of the appended end.
+        last: What the screen shows at the appended end, where the source has it.
 
     Raises:
         RecordError: No step is left.
@@ -182,6 +315,7 @@ def complete(
         raise RecordError(msg)
     ended = isinstance(steps[-1].action, Finish)
     if options.add_finish and successful and not ended:
-        end = ReferenceStep(observation=Observation(), action=Finish(answer=answer), flags=frozenset({SYNTHETIC}))
-        steps = (*steps, end)
+        end = Finish(answer=answer)
+        seen = Observation(image=last)
+        steps = (*steps, ReferenceStep(observation=seen, action=end, flags=frozenset({SYNTHETIC})))
     return trajectory.model_copy(update={"steps": steps})
