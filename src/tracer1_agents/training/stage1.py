@@ -20,7 +20,7 @@ from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.rewards.trajectory import RewardConfig
 from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint
 from tracer1_agents.training.config import parse_run
-from tracer1_agents.training.mixture import MixtureConfig, describe_mixture, load_mixture
+from tracer1_agents.training.mixture import MixtureConfig, announce, load_mixture
 from tracer1_agents.training.models import load_planner, lora_config
 from tracer1_agents.training.monitor import Monitor
 from tracer1_agents.training.rollouts import LocalRollouts
@@ -219,16 +219,6 @@ def _world_size() -> int:
     import os  # noqa: PLC0415
 
     return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def announce(mixture: Mixture) -> None:
-    """Print what is learnt from, and what could not be read."""
-    for line in describe_mixture(mixture):
-        print(f"{line['source']}: {line['rows']} rows, {line['share']:.0%} of draws, {line['kinds']}")  # noqa: T201
-    for problem in mixture.problems[:10]:
-        print(f"not read: {problem}")  # noqa: T201
-    if len(mixture.problems) > 10:  # noqa: PLR2004
-        print(f"and {len(mixture.problems) - 10} more problems; `tracer1 data validate` lists them")  # noqa: T201
 
 
 def main(argv: Sequence[str] | None = None) -> int:
