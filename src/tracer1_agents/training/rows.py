@@ -3,6 +3,9 @@
 Rows come from reference trajectories or from the task generator, and always through `planner.prompt.build_messages`,
 the function that serves inference. A row says how its reply is read and scored; nothing here knows a model.
 
+`points: false` takes the places out of all pointing actions of a recorded trajectory, before anything is cut from it:
+a planner that sees no screenshot cannot know them, and the step instruction names the target.
+
 History lines of a recorded trajectory: the source's own summary of what was seen next where it has one, else the text
 that the action returned, else the step instruction. A planner that is shown no screenshot reads the last of them as its
 observation (rule: ours).
@@ -16,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
-from tracer1_agents.actions.space import Finish
+from tracer1_agents.actions.space import POINTING_KINDS, Finish
 from tracer1_agents.data.windows import windows_of
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.history import last_k, one_line
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tracer1_agents.actions.codec import Grammar
-    from tracer1_agents.actions.space import Platform
+    from tracer1_agents.actions.space import Action, Platform
     from tracer1_agents.data.taskgen.windows import Window
     from tracer1_agents.planner.prompt import Message, ToolSpec
     from tracer1_agents.rewards.trajectory import RewardConfig, TrajectoryReward
@@ -47,6 +50,7 @@ class PromptOptions:
         platform: Whose actions are listed.
         images: Whether screenshots are shown, where the profile takes them and their files are here.
         max_pixels: Larger screenshots are scaled down before the planner sees them.
+        points: Whether pointing actions keep their points; without them the step instruction alone names the target.
         tools: What the planner may call, for profiles that show tools.
     """
 
@@ -56,6 +60,7 @@ class PromptOptions:
     platform: Platform = "tools"
     images: bool = True
     max_pixels: int | None = None
+    points: bool = True
     tools: tuple[ToolSpec, ...] = ()
 
 
@@ -126,9 +131,29 @@ def _content(message: Message) -> Any:
 
 def rows_of(trajectory: ReferenceTrajectory, options: PromptOptions, *, source: str = "") -> Iterator[TrainingRow]:
     """A row from each step of a recorded trajectory, in order."""
+    if not options.points:
+        trajectory = without_points(trajectory)
     windows = windows_of(trajectory, options.horizon, history_window=options.history_window)
     for at, window in enumerate(windows):
         yield _cut(RecordedStep(trajectory, at, options), window, source or trajectory.source, {})
+
+
+def without_points(trajectory: ReferenceTrajectory) -> ReferenceTrajectory:
+    """The trajectory with pointing actions, alternatives among them, that do not say where."""
+    steps = tuple(
+        step.model_copy(
+            update={"action": _unplaced(step.action), "alternatives": tuple(map(_unplaced, step.alternatives))}
+        )
+        for step in trajectory.steps
+    )
+    return trajectory.model_copy(update={"steps": steps})
+
+
+def _unplaced(action: Action) -> Action:
+    if action.kind not in POINTING_KINDS:
+        return action
+    places = ("start", "end") if action.kind == "drag" else ("point",)
+    return action.model_copy(update=dict.fromkeys(places))
 
 
 def with_history(row: TrainingRow, own: Mapping[int, ForecastPair]) -> TrainingRow:

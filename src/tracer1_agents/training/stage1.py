@@ -21,7 +21,7 @@ from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.rewards.trajectory import RewardConfig
 from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint
 from tracer1_agents.training.config import parse_run
-from tracer1_agents.training.mixture import MixtureConfig, describe_mixture, load_mixture
+from tracer1_agents.training.mixture import MixtureConfig, announce, load_mixture
 from tracer1_agents.training.models import load_planner, lora_config
 from tracer1_agents.training.monitor import Monitor
 from tracer1_agents.training.rollouts import LocalRollouts

@@ -117,7 +117,7 @@ def test_a_resumed_run_is_the_run_itself_in_a_later_epoch(planner, tmp_path, mon
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_the_same_update_whether_or_not_silent_rows_are_computed(planner, tmp_path, monkeypatch):
+def test_the_same_update_whether_or_not_rows_are_sorted_and_left_out(planner, tmp_path, monkeypatch):
     def build(mixture, reward, end):
         return lambda completion_ids, **_: [float(at % 4 == 0) if at < 4 else 1.0 for at in range(len(completion_ids))]
 
@@ -126,7 +126,7 @@ def test_the_same_update_whether_or_not_silent_rows_are_computed(planner, tmp_pa
     for loss in ("grpo", "dr_grpo", "dapo"):
         options = (f"trainer.loss_type={loss}", "trainer.optimizer=sgd", "trainer.max_steps=1", "trainer.clip=0")
         fast[loss] = weights(stage1.train(config(planner, tmp_path / loss, *options)))
-    monkeypatch.setattr(ForecastTrainer, "_without_silent_rows", lambda self, inputs: (inputs, 1.0))
+    monkeypatch.setattr(ForecastTrainer, "_parts", lambda self, inputs: [(inputs, 1.0)])
     start = weights(planner)
     for loss, got in fast.items():
         options = (f"trainer.loss_type={loss}", "trainer.optimizer=sgd", "trainer.max_steps=1", "trainer.clip=0")
