@@ -216,16 +216,6 @@ def grpo_config(config: Stage1Config) -> GRPOConfig:
     )
 
 
-def announce(mixture: Mixture) -> None:
-    """Print what is learnt from, and what could not be read."""
-    for line in describe_mixture(mixture):
-        print(f"{line['source']}: {line['rows']} rows, {line['share']:.0%} of draws, {line['kinds']}")  # noqa: T201
-    for problem in mixture.problems[:10]:
-        print(f"not read: {problem}")  # noqa: T201
-    if len(mixture.problems) > 10:  # noqa: PLR2004
-        print(f"and {len(mixture.problems) - 10} more problems; `tracer1 data validate` lists them")  # noqa: T201
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m tracer1_agents.training.stage1`."""
     try:
