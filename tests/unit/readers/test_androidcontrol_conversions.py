@@ -148,16 +148,12 @@ def test_a_history_means_a_gap_and_low_level_rows_are_instructed(write_lines, re
     assert trajectory.id == "r9"
 
 
-def test_parquet_rows_carry_their_pictures(read, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow comes with the extra train")
-    import pyarrow  # noqa: PLC0415  (only here)
-
+def test_parquet_rows_carry_their_pictures(write_rows, read, tmp_path):
     content = io.BytesIO()
     Image.new("L", (200, 100)).save(content, "PNG")
     pictures = [content.getvalue(), b"no image"]
     rows = [_row("click", bbox=(100, 25), image={"bytes": one, "path": None}) for one in pictures]
-    path = tmp_path / "androidcontrol_high_test.parquet"
-    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    path = write_rows(*rows, name="androidcontrol_high_test.parquet")
     [trajectory], problems = read("androidcontrol", path)
     step = trajectory.steps[0]
     assert step.action == Click(point=(0.5, 0.25))
