@@ -25,17 +25,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tracer1_agents.actions.space import POINTING_KINDS, CallUser, Finish
-from tracer1_agents.data.readers.base import (
-    AFTER_GAP,
-    CONTINUED,
-    ReaderOptions,
-    RecordError,
-    complete,
-    grouped,
-    required,
-    typed,
-)
+from tracer1_agents.data.readers.base import AFTER_GAP, CONTINUED, ReaderOptions, RecordError, complete, required, typed
 from tracer1_agents.data.readers.browsergym_code import actions_of, parse_calls
+from tracer1_agents.data.readers.streams import grouped
 from tracer1_agents.data.records import source_files
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import NO_TARGET, Observation, ReferenceStep, ReferenceTrajectory
