@@ -92,8 +92,10 @@ def test_a_split_selects_by_episode_number(write_lines, read, tmp_path):
     other = _infigui(_WAIT)
     other["episode"]["episode_id"] = 13
     path = write_lines(_infigui(_WAIT), other)
-    (tmp_path / "splits.json").write_text('{"test": [13]}', encoding="utf-8")
+    (tmp_path / "splits.json").write_text(json.dumps({"test": [13]}, indent=1), encoding="utf-8")
     assert [one.id for one in read("androidcontrol", path, split="test")[0]] == ["13"]
+    trajectories, problems = read("androidcontrol", tmp_path)  # where the split file is no source
+    assert ([one.id for one in trajectories], problems) == (["12", "13"], [])
 
 
 def _row(action, *, bbox=(0.5, 0.25), text="no input text", **more):

@@ -59,6 +59,8 @@ class AndroidControlReader:
                 yield from self._shard(shard, wanted)
             return
         for file in source_files(path, (".jsonl", ".json", ".parquet"), tuple(LAYOUTS)):
+            if file.name in _SPLIT_FILES:
+                continue
             finder = ImageFinder(file, self.options.images, self.options.blobs)
             yield from each_record(file, partial(self._converted, finder, wanted), finder)
 
