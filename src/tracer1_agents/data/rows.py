@@ -37,7 +37,7 @@ def read_rows(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[tu
                 for row in batch.to_pylist():
                     number += 1
                     yield number, row
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         problem = f"not readable as Parquet: {error!s:.200}; cut off or damaged?"
         yield DataError(problem, path=path, line=number + 1)
 

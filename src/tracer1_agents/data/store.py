@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import ValidationError
 
-from tracer1_agents.data.readers.base import ReaderOptions, RecordError, complete, each_record
+from tracer1_agents.data.readers.base import ReaderOptions, RecordError, complete
+from tracer1_agents.data.readers.streams import each_record
 from tracer1_agents.data.records import source_files
 from tracer1_agents.types import ReferenceTrajectory
 

@@ -92,8 +92,10 @@ def test_a_split_selects_by_episode_number(write_lines, read, tmp_path):
     other = _infigui(_WAIT)
     other["episode"]["episode_id"] = 13
     path = write_lines(_infigui(_WAIT), other)
-    (tmp_path / "splits.json").write_text('{"test": [13]}', encoding="utf-8")
+    (tmp_path / "splits.json").write_text(json.dumps({"test": [13]}, indent=1), encoding="utf-8")
     assert [one.id for one in read("androidcontrol", path, split="test")[0]] == ["13"]
+    trajectories, problems = read("androidcontrol", tmp_path)  # where the split file is no source
+    assert ([one.id for one in trajectories], problems) == (["12", "13"], [])
 
 
 def _row(action, *, bbox=(0.5, 0.25), text="no input text", **more):
@@ -148,16 +150,12 @@ def test_a_history_means_a_gap_and_low_level_rows_are_instructed(write_lines, re
     assert trajectory.id == "r9"
 
 
-def test_parquet_rows_carry_their_pictures(read, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow comes with the extra train")
-    import pyarrow  # noqa: PLC0415  (only here)
-
+def test_parquet_rows_carry_their_pictures(write_rows, read, tmp_path):
     content = io.BytesIO()
     Image.new("L", (200, 100)).save(content, "PNG")
     pictures = [content.getvalue(), b"no image"]
     rows = [_row("click", bbox=(100, 25), image={"bytes": one, "path": None}) for one in pictures]
-    path = tmp_path / "androidcontrol_high_test.parquet"
-    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    path = write_rows(*rows, name="androidcontrol_high_test.parquet")
     [trajectory], problems = read("androidcontrol", path)
     step = trajectory.steps[0]
     assert step.action == Click(point=(0.5, 0.25))

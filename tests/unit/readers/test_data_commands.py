@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tracer1_agents.cli import main
+from tracer1_agents.data.readers.base import ReaderOptions
 from tracer1_agents.data.readers.registry import READERS, reader_named
 from tracer1_agents.errors import ConfigurationError
 
@@ -142,3 +143,9 @@ def test_every_reader_has_its_name():
     assert [reader_named(name).name for name in READERS] == list(READERS)
     with pytest.raises(ConfigurationError, match="there is no reader 'x'"):
         reader_named("x")
+
+
+def test_a_split_needs_files_that_define_it():
+    assert reader_named("gui_odyssey", ReaderOptions(split="random_split/test"))
+    with pytest.raises(ConfigurationError, match="mind2web has no files that define splits; name the file of the part"):
+        reader_named("mind2web", ReaderOptions(split="test_task"))

@@ -25,10 +25,8 @@ from tracer1_agents.data.readers.base import (
     REDUNDANT,
     ReaderOptions,
     RecordError,
-    attempt,
     clipped,
     complete,
-    each_record,
     numbers,
     required,
     typed,
@@ -36,6 +34,7 @@ from tracer1_agents.data.readers.base import (
 from tracer1_agents.data.readers.desktop_actions import Placed, fold
 from tracer1_agents.data.readers.images import ImageFinder
 from tracer1_agents.data.readers.pyautogui_code import RawAction, parse_script
+from tracer1_agents.data.readers.streams import attempt, each_record
 from tracer1_agents.data.records import read_json
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory

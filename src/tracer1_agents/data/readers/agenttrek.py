@@ -14,7 +14,8 @@ history. One that continues none begins a trajectory of its own, flagged "after_
 comment ``<!-- ... -->`` behind an action, else the thought. Elements are named by ids, so that pointing actions have no
 point and are flagged "no_target"; ``metadata["calls"]`` keeps the source's own call for each step.
 
-A message to the user ends the task where it is the last action; before that it hands over to the user.
+A message to the user ends the task where it is the last action; before that it hands over to the user. A replay that
+stops without either is one whose last steps are not there: no end is appended.
 """
 
 from __future__ import annotations
@@ -24,17 +25,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tracer1_agents.actions.space import POINTING_KINDS, CallUser, Finish
-from tracer1_agents.data.readers.base import (
-    AFTER_GAP,
-    CONTINUED,
-    ReaderOptions,
-    RecordError,
-    complete,
-    grouped,
-    required,
-    typed,
-)
+from tracer1_agents.data.readers.base import AFTER_GAP, CONTINUED, ReaderOptions, RecordError, complete, required, typed
 from tracer1_agents.data.readers.browsergym_code import actions_of, parse_calls
+from tracer1_agents.data.readers.streams import grouped
 from tracer1_agents.data.records import source_files
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import NO_TARGET, Observation, ReferenceStep, ReferenceTrajectory
@@ -104,7 +97,7 @@ class AgentTrekReader:
         turn = chain[0]
         try:
             for turn in chain:
-                found = _steps(turn, self.options.screen, last=turn is chain[-1])
+                found = _steps(turn, self.options.screen, last=ended and turn is chain[-1])
                 steps += found
                 calls += [turn.action] * len(found)
             if chain[0].history:
@@ -116,7 +109,7 @@ class AgentTrekReader:
                 steps=tuple(steps),
                 metadata={"calls": calls},
             )
-            return complete(trajectory, self.options, successful=ended)
+            return complete(trajectory, self.options, successful=False)
         except RecordError as error:
             raise DataError(str(error), path=path, line=turn.line) from None
 

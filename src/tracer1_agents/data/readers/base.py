@@ -7,26 +7,22 @@ A trajectory with a step that cannot be read is left out whole: with a gap in it
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic import ValidationError
 
 from tracer1_agents.actions.codec import Broken
 from tracer1_agents.actions.space import Finish, load_action
-from tracer1_agents.data.records import Record, read_records
-from tracer1_agents.errors import DataError
 from tracer1_agents.types import SYNTHETIC, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tracer1_agents.actions.coordinates import Frame, Size
     from tracer1_agents.actions.space import Action, Point
-    from tracer1_agents.data.readers.images import ImageFinder
+    from tracer1_agents.errors import DataError
     from tracer1_agents.types import ImageRef
 
 TARGET_OUTSIDE: Final = "target_outside"  # its only boxes lie where nothing shows
@@ -88,75 +84,6 @@ class Reader(Protocol):
             DataError: There is nothing at `path`.
         """
         ...
-
-
-def each_record(
-    path: Path, read: Callable[[Record], ReferenceTrajectory | None], finder: ImageFinder | None = None
-) -> Iterator[ReferenceTrajectory | DataError]:
-    """One trajectory a record of a file, and what could not be read in its place.
-
-    Args:
-        path: The file.
-        read: Makes a trajectory of a record; None leaves it out; `RecordError` says why it cannot be read.
-        finder: Of the file's pictures; its problems follow the record that has them.
-
-    Raises:
-        DataError: There is no such file.
-    """
-    for record in read_records(path):
-        if isinstance(record, DataError):
-            yield record
-            continue
-        yield from attempt(path, record.line, partial(read, record))
-        if finder:
-            yield from finder.problems()
-
-
-def attempt(
-    path: Path, line: int | None, read: Callable[[], ReferenceTrajectory | None]
-) -> Iterator[ReferenceTrajectory | DataError]:
-    """What `read` gives, or the `RecordError` it raises as a problem of that line."""
-    try:
-        trajectory = read()
-    except RecordError as error:
-        yield DataError(str(error), path=path, line=line)
-        return
-    if trajectory is not None:
-        yield trajectory
-
-
-def grouped(
-    path: Path, name_of: Callable[[dict[str, Any]], str | None], what: str, columns: tuple[str, ...]
-) -> Iterator[list[Record] | DataError]:
-    """Records of the same group, which need not stand together.
-
-    A first pass counts them, so that none waits longer than for the last of its group: memory holds the groups that
-    are open, no more. Records that cannot be read, or belong to no group, stand where they were met.
-
-    Args:
-        path: The file.
-        name_of: The group of a record, None when it does not say.
-        what: Names the group, for the message about a record without one.
-        columns: That `name_of` needs.
-
-    Raises:
-        DataError: There is no such file.
-    """
-    readable = (item for item in read_records(path, columns) if isinstance(item, Record))
-    awaited = Counter(name_of(record.value) for record in readable)
-    open_groups: dict[str, list[Record]] = {}
-    for record in read_records(path):
-        if isinstance(record, DataError):
-            yield record
-            continue
-        name = name_of(record.value)
-        if name is None:
-            yield DataError(f"the record lacks {what}", path=path, line=record.line)
-            continue
-        group = open_groups.setdefault(name, [])
-        group.append(record)
-        if len(group) == awaited[name]:
-            yield open_groups.pop(name)
 
 
 def required(record: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:

@@ -24,11 +24,9 @@ from tracer1_agents.data.readers.base import (
     Box,
     ReaderOptions,
     RecordError,
-    attempt,
     build,
     clipped,
     complete,
-    each_record,
     numbers,
     place,
     required,
@@ -37,6 +35,7 @@ from tracer1_agents.data.readers.base import (
 )
 from tracer1_agents.data.readers.images import ImageFinder
 from tracer1_agents.data.readers.splits import members
+from tracer1_agents.data.readers.streams import attempt, each_record
 from tracer1_agents.data.records import Record, is_array, read_json
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import ImageRef, Observation, ReferenceStep, ReferenceTrajectory

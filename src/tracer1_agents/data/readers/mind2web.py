@@ -27,12 +27,12 @@ from tracer1_agents.data.readers.base import (
     build,
     clipped,
     complete,
-    grouped,
     required,
     typed,
 )
 from tracer1_agents.data.readers.images import ImageFinder
 from tracer1_agents.data.readers.mind2web_rows import Row, row_of
+from tracer1_agents.data.readers.streams import grouped
 from tracer1_agents.data.records import Record, source_files
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import NO_TARGET, Observation, ReferenceStep, ReferenceTrajectory

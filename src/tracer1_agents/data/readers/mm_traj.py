@@ -26,11 +26,11 @@ from tracer1_agents.data.readers.base import (
     RecordError,
     build,
     complete,
-    each_record,
     required,
     typed,
 )
 from tracer1_agents.data.readers.images import ImageFinder
+from tracer1_agents.data.readers.streams import each_record
 from tracer1_agents.data.readers.tool_code import Block, final_answer, parse_block, printed_instead, tool_call
 from tracer1_agents.data.records import source_files
 from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory

@@ -4,7 +4,7 @@ A record is its length (8 bytes), a checksum of the length, the payload, a check
 little-endian; checksums are CRC-32C, rotated and shifted ("masked"). One record is in memory at a time.
 
 The length's checksum is always verified: a wrong length would be followed into nowhere. The payload's is verified on
-demand only, since Python computes about 10 MB of it a second and the data sets have tens of gigabytes; GZIP's own
+demand only, since Python computes about 14 MB of it a second and the data sets have tens of gigabytes; GZIP's own
 checksum, which zlib verifies, covers the payload too, but speaks at the end of the file.
 """
 

@@ -5,9 +5,10 @@ actions[] (JSON), step_instructions[]``, with one screenshot more than there are
 Actions: ``click{x, y}, long_press{x, y}, scroll{direction}, input_text{text}, open_app{app_name}, navigate_back,
 navigate_home, wait``, in pixels of that step's screenshot.
 
-``direction`` is where the view goes, so it is taken as it is: people's instructions for these steps say "swipe left"
-where it says "right", and "swipe up" where it says "down". Accessibility trees are not read, so that steps have points
-and no boxes. Episodes are demonstrations that succeeded: an end is appended.
+``direction`` is where the view goes, so it is taken as it is: beside the same field in the checks of UI-S1's
+conversion, most instructions that people wrote say "swipe left" for "right" and "swipe up" for "down". Accessibility
+trees are not read, so that steps have points and no boxes. Episodes are demonstrations that succeeded: an end is
+appended.
 """
 
 from __future__ import annotations

@@ -14,15 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from tracer1_agents.data.readers.androidcontrol import gui_r1, infigui, original, ui_s1
-from tracer1_agents.data.readers.base import (
-    ReaderOptions,
-    RecordError,
-    attempt,
-    complete,
-    each_record,
-)
+from tracer1_agents.data.readers.base import ReaderOptions, RecordError, complete
 from tracer1_agents.data.readers.images import ImageFinder
 from tracer1_agents.data.readers.splits import members
+from tracer1_agents.data.readers.streams import attempt, each_record
 from tracer1_agents.data.readers.tf_example import parse_example
 from tracer1_agents.data.readers.tfrecord import is_gzip, read_tfrecords
 from tracer1_agents.data.records import source_files
@@ -64,6 +59,8 @@ class AndroidControlReader:
                 yield from self._shard(shard, wanted)
             return
         for file in source_files(path, (".jsonl", ".json", ".parquet"), tuple(LAYOUTS)):
+            if file.name in _SPLIT_FILES:
+                continue
             finder = ImageFinder(file, self.options.images, self.options.blobs)
             yield from each_record(file, partial(self._converted, finder, wanted), finder)
 
