@@ -27,10 +27,10 @@ def as_json(runner: Runner, split: str) -> dict[str, Any]:
             for arm in plan.arms
         },
         "differences": [
-            {"first": first, "second": second, "measure": name, **vars(found)}
+            {"first": first, "second": second, "measure": name, **vars(paired)}
             for first, second in plan.pairs
             for name in MEASURES
-            if (found := difference(runner, first, second, split, name))
+            if (paired := difference(runner, first, second, split, name))
         ],
     }
 

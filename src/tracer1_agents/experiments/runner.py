@@ -12,6 +12,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -71,8 +72,9 @@ class Runner:
                 self._all(self.train, self.cells(name))
         cells = [cell for name in self.plan.order() for cell in self.cells(name)]
         for split in splits:
-            self._all(lambda cell, split=split: self.measure(cell, split), cells[:1])  # it writes the tasks
-            self._all(lambda cell, split=split: self.measure(cell, split), cells[1:])
+            measure = partial(self.measure, split=split)
+            self._all(measure, cells[:1])  # it writes the tasks
+            self._all(measure, cells[1:])
 
     def cells(self, arm: str) -> list[Cell]:
         """An arm with each of its seeds."""

@@ -97,7 +97,9 @@ def test_a_resumed_run_is_the_run_itself_in_a_later_epoch(planner, tmp_path, mon
     seen = {}
 
     def record(name):
-        def collect(self, model, tokenizer, places, update, original=stage1.LocalRollouts.collect):
+        original = stage1.LocalRollouts._original
+
+        def collect(self, model, tokenizer, places, update):
             seen.setdefault(name, []).append((update, [place.row for place in places]))
             return original(self, model, tokenizer, places, update)
 
@@ -245,7 +247,9 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(planner, tmp_path):
     command = [sys.executable, "-m", "tracer1_agents.training.stage1", "--config", "tiny/stage1"]
     for change in (f"model.path={planner}", *SMALL, f"trainer.output_dir={tmp_path}", "trainer.max_steps=400"):
         command += ["--set", change]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while not (tmp_path / "log.jsonl").exists() or not log_of(tmp_path, "checkpoint"):
         assert process.poll() is None
