@@ -10,6 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
+from tracer1_agents.training.screenshots import load_processor
 
 if TYPE_CHECKING:
     from pathlib import Path
