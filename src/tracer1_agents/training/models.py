@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
-from tracer1_agents.training.screenshots import load_processor
+from tracer1_agents.training.screenshots import allow_text_only_batches, load_processor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +59,7 @@ def load_planner(config: ModelConfig) -> Planner:
         reads_images = hasattr(AutoConfig.from_pretrained(path), "vision_config")
         if reads_images:
             model: Any = AutoModelForImageTextToText.from_pretrained(path, **options)
+            allow_text_only_batches(model)
             return Planner(model, load_processor(path), reads_images=True)
         model = AutoModelForCausalLM.from_pretrained(path, **options)
         return Planner(model, AutoTokenizer.from_pretrained(path, padding_side="left"), reads_images=False)

@@ -202,6 +202,24 @@ def _joined(values: list[Any]) -> Any:
     return torch.cat(values) if isinstance(values[0], torch.Tensor) else np.concatenate(values)
 
 
+def allow_text_only_batches(model: Any) -> None:
+    """Let a vision-language model take a batch in which no prompt has a picture.
+
+    A mixture has such prompts. TRL then passes pixel values without rows, on which Qwen3-VL's vision tower fails; they
+    are left out here. With several processes DDP needs `find_unused_parameters`, since the tower gets no gradient.
+    """
+    model.base_model.register_forward_pre_hook(_without_empty_pictures, with_kwargs=True)
+
+
+def _without_empty_pictures(
+    _model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    pixels = kwargs.get("pixel_values")
+    if pixels is not None and not pixels.numel():
+        kwargs = {name: value for name, value in kwargs.items() if name not in _FLAT_OUTPUTS}
+    return args, kwargs
+
+
 def with_memory(image_processor: Any, max_bytes: int = CACHE_BYTES) -> Any:
     """The same image processor with a cache of its own.
 

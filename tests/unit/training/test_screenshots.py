@@ -129,6 +129,15 @@ def test_prompts_without_a_picture_may_stand_beside_those_with_one(checkpoint):
     assert got["image_grid_thw"].tolist() == [[1, 2, 4]]
 
 
+def test_a_batch_may_have_no_picture_at_all(checkpoint):
+    planner = load_planner(ModelConfig(path=str(checkpoint)))
+    ids = planner.tokenizer(["some words"], return_tensors="pt")
+    wanted = planner.model(**ids).logits
+    empty = {"pixel_values": torch.zeros(0, 1536), "image_grid_thw": torch.zeros(0, 3, dtype=torch.long)}
+    got = planner.model(**ids, **empty, mm_token_type_ids=torch.zeros_like(ids["input_ids"])).logits
+    assert torch.equal(got, wanted)
+
+
 def test_a_saved_processor_names_classes_that_transformers_has(checkpoint, tmp_path):
     planner = load_planner(ModelConfig(path=str(checkpoint)))
     planner.save(tmp_path)
