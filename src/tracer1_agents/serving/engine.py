@@ -1,10 +1,10 @@
 """Continuous batching over a transformers checkpoint: rows join and leave between two tokens.
 
-New prompts are prefilled together and their key/value cache is joined to that of the rows under way, padded on the
-left; finished rows are dropped from it. So a short reply never waits for a long one, and concurrent callers share every
-forward pass. The engine tokenises nothing and knows no messages: prompt ids in, completion ids with log-probabilities
-out. Caches that are not plain attention (sliding windows, state-space layers) cannot be joined: for such models new
-rows wait until the batch under way is done, and finished ones stay in it.
+New prompts are prefilled together, equal ones once, and their key/value cache is joined to that of the rows under way,
+padded on the left; finished rows are dropped from it. So a short reply never waits for a long one, and concurrent
+callers share every forward pass. The engine tokenises nothing and knows no messages: prompt ids in, completion ids with
+log-probabilities out. Caches that are not plain attention (sliding windows, state-space layers) cannot be joined: for
+such models new rows wait until the batch under way is done, and finished ones stay in it.
 """
 
 from __future__ import annotations
@@ -103,15 +103,22 @@ class SamplingEngine:
         rows = [Row(request, self.vocabulary, self._positions) for request in requests]
         if not rows:
             return rows
-        longest = max(len(request.prompt_ids) for request in requests)
-        ids = torch.zeros(len(rows), longest, dtype=torch.long)
+        prompts = list(dict.fromkeys(request.prompt_ids for request in requests))  # a group's prompt is read once
+        longest = max(map(len, prompts))
+        ids = torch.zeros(len(prompts), longest, dtype=torch.long)
         mask = torch.zeros_like(ids)
-        for at, request in enumerate(requests):
-            ids[at, longest - len(request.prompt_ids) :] = torch.tensor(request.prompt_ids)
-            mask[at, longest - len(request.prompt_ids) :] = 1
+        for at, prompt in enumerate(prompts):
+            ids[at, longest - len(prompt) :] = torch.tensor(prompt)
+            mask[at, longest - len(prompt) :] = 1
         positions = (mask.cumsum(1) - 1).clamp_min(0)
         output = self._forward(ids, mask, positions, None)
-        draw(rows, output.logits[:, -1])
+        logits = output.logits[:, -1]
+        if len(prompts) < len(rows):
+            number = {prompt: at for at, prompt in enumerate(prompts)}
+            copies = torch.tensor([number[request.prompt_ids] for request in requests])
+            logits, mask = logits[copies.to(logits.device)], mask[copies]
+            output.past_key_values.batch_select_indices(copies.to(logits.device))
+        draw(rows, logits)
         self._joinable = all(type(layer) is DynamicLayer for layer in output.past_key_values.layers)
         self._join(rows, output.past_key_values, mask)
         self._drop_finished()

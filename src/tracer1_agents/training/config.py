@@ -38,13 +38,32 @@ def parse_arguments(config_type: type[Config], program: str, argv: Sequence[str]
     Raises:
         ConfigurationError: The file or an override does not fit; the message names the key.
     """
+    arguments = _parser(config_type, program).parse_args(argv)
+    return load_config(config_type, arguments.config, arguments.set)
+
+
+def parse_run(config_type: type[Config], program: str, argv: Sequence[str] | None = None) -> tuple[Config, bool]:
+    """The same with `--resume`.
+
+    Returns:
+        The config, and whether to go on from the newest checkpoint.
+
+    Raises:
+        ConfigurationError: The file or an override does not fit; the message names the key.
+    """
+    parser = _parser(config_type, program)
+    parser.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint, if there is one")
+    arguments = parser.parse_args(argv)
+    return load_config(config_type, arguments.config, arguments.set), arguments.resume
+
+
+def _parser(config_type: type[Config], program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=program, epilog=describe(config_type), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True, help="a packaged config by name (tiny/warmstart) or a YAML file")
+    parser.add_argument("--config", required=True, help="a packaged config by name (tiny/stage1) or a YAML file")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one key; repeatable")
-    arguments = parser.parse_args(argv)
-    return load_config(config_type, arguments.config, arguments.set)
+    return parser
 
 
 def load_config(config_type: type[Config], name: str, overrides: Sequence[str] = ()) -> Config:

@@ -110,7 +110,7 @@ class MixtureConfig(BaseConfig):
     history: Literal["reference", "own"] = Field(
         "reference", description="past actions: the reference's, or those the policy itself would have taken"
     )
-    images: bool = Field(True, description="show screenshots, where profile and source have them")
+    images: bool = Field(default=True, description="show screenshots, where profile and source have them")
     max_pixels: int = Field(1_258_291, ge=1, description="larger screenshots are scaled down; 1.26 Mpx, ours")
 
 

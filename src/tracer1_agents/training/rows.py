@@ -1,7 +1,7 @@
 """What a planner learns from: a prompt as the planner node would send it, and the reference steps that should follow.
 
-Rows come from reference trajectories or from the task generator, and always through `planner.prompt.build_messages`, the
-function that serves inference. A row says how its reply is read and scored; nothing here knows a model.
+Rows come from reference trajectories or from the task generator, and always through `planner.prompt.build_messages`,
+the function that serves inference. A row says how its reply is read and scored; nothing here knows a model.
 
 History lines of a recorded trajectory: the source's own summary of what was seen next where it has one, else the text
 that the action returned, else the step instruction. A planner that is shown no screenshot reads the last of them as its
@@ -225,5 +225,3 @@ def _summary(steps: tuple[ReferenceStep, ...], at: int) -> str:
     """What a later planner is told of step `at`."""
     seen_next = steps[at + 1].summary if at + 1 < len(steps) else None
     return one_line(seen_next or steps[at].result or steps[at].instruction)
-
-

@@ -42,7 +42,7 @@ class RolloutConfig(BaseConfig):
     group_size: int = Field(8, ge=2, description="completions of one prompt (G); ours, as common practice")
     prompts_per_update: int = Field(16, ge=1, description="prompts of one generation batch, over all processes")
     max_new_tokens: int = Field(512, ge=1, description="longest reply")
-    temperature: float = Field(1.0, gt=0, description="of sampling; top_p is 1, so that what is scored is what is drawn")
+    temperature: float = Field(1.0, gt=0, description="of sampling; top_p is 1: what is drawn is what is scored")
     resample_rounds: int = Field(
         0, ge=0, description="how often prompts whose completions all earn the same are replaced by others (local only)"
     )
@@ -72,12 +72,12 @@ class TrainerConfig(BaseConfig):
     scale_rewards: Literal["group", "batch", "none"] = Field("group", description="what advantages are divided by")
     beta: float = Field(0.01, ge=0, description="weight of the KL to the starting weights (k3 estimate); ours")
     epsilon: float = Field(0.2, gt=0, description="clip of the probability ratio")
-    mask_truncated: bool = Field(False, description="leave replies that hit max_new_tokens out of the loss")
+    mask_truncated: bool = Field(default=False, description="leave replies that hit max_new_tokens out of the loss")
     save_steps: int = Field(50, ge=1, description="updates between checkpoints")
     keep_checkpoints: int = Field(2, ge=1, description="older ones are deleted")
     sample_steps: int = Field(10, ge=1, description="updates between sample replies in samples.jsonl")
-    gradient_checkpointing: bool = Field(False, description="less memory, about a third more time")
-    bf16: bool = Field(False, description="autocast to bfloat16 (GPU)")
+    gradient_checkpointing: bool = Field(default=False, description="less memory, about a third more time")
+    bf16: bool = Field(default=False, description="autocast to bfloat16 (GPU)")
     threads: int = Field(1, ge=1, description="torch threads of each process")
     report_to: tuple[str, ...] = Field((), description="trackio, wandb: where installed")
     max_logprob_gap: float = Field(
@@ -93,6 +93,6 @@ class RunConfig(BaseConfig):
     @classmethod
     def _names_its_steps(cls, data: Any) -> Any:
         if isinstance(data, dict) and "max_steps" in data:
-            msg = "a bare max_steps is ambiguous: trainer.max_steps counts optimiser updates, rollout.max_steps the steps of an episode"
+            msg = "say which: trainer.max_steps counts optimiser updates, rollout.max_steps the steps of an episode"
             raise ValueError(msg)
         return data

@@ -1,0 +1,146 @@
+"""What a run tells: a progress bar, `log.jsonl` for programs, sample replies as forecasts with their reward parts."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tqdm.auto import tqdm
+from transformers import TrainerCallback
+
+from tracer1_agents.training.checkpoints import mark_complete
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    from tracer1_agents.training.rollouts import Rollout
+
+_SHOWN: Final = ("reward", "frac_reward_zero_std", "completions/mean_length", "grad_norm", "step_time")
+_SHORT: Final = {"frac_reward_zero_std": "constant", "completions/mean_length": "tokens", "step_time": "s/update"}
+_SAMPLES: Final = 4
+
+
+class Monitor(TrainerCallback):
+    """Writes and shows the progress of one run; only the first process does.
+
+    Args:
+        folder: Of the run.
+        rollouts: Gives the newest replies; empty where TRL draws them.
+        sample_steps: Updates between samples.
+        max_minutes: Training time after which the run ends; None for no such end.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        rollouts: Callable[[], Sequence[Rollout]],
+        *,
+        sample_steps: int,
+        max_minutes: float | None,
+    ) -> None:
+        self.folder, self.rollouts = folder, rollouts
+        self.sample_steps, self.max_seconds = sample_steps, (max_minutes or float("inf")) * 60
+        self.seconds = 0.0
+        self._since = time.monotonic()
+        self._bar: Any = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Start the clock and the bar; a resumed run goes on with the time it has used."""
+        del args, control, kwargs
+        self.seconds, self._since = self._used_before(state.global_step), time.monotonic()
+        if state.is_world_process_zero:
+            self.write(event="start", step=state.global_step, seconds=round(self.seconds, 1))
+            self._bar = tqdm(total=state.max_steps, initial=state.global_step, unit="update", file=sys.stderr)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Count the time, and end the run when it is used up."""
+        del args, kwargs
+        now = time.monotonic()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        if self.seconds >= self.max_seconds:
+            control.should_training_stop = control.should_save = True
+        if self._bar is not None:
+            self._bar.update(state.global_step - self._bar.n)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """One line of metrics; now and then a few replies."""
+        del args, control, kwargs
+        if not state.is_world_process_zero or not logs or "reward" not in logs:
+            return
+        self.write(event="train", step=state.global_step, seconds=round(self.seconds, 1), **_rounded(logs))
+        if self._bar is not None:
+            shown = {_SHORT.get(key, key): f"{logs[key]:.3g}" for key in _SHOWN if logs.get(key) is not None}
+            self._bar.set_postfix(shown)
+        if state.global_step % self.sample_steps == 0:
+            self._write_samples(state.global_step)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Mark the checkpoint as whole."""
+        del control, kwargs
+        if state.is_world_process_zero:
+            mark_complete(Path(str(args.output_dir), f"checkpoint-{state.global_step}"))
+            self.write(event="checkpoint", step=state.global_step, seconds=round(self.seconds, 1))
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Close the bar."""
+        del args, control, kwargs
+        if state.is_world_process_zero:
+            self.write(event="end", step=state.global_step, seconds=round(self.seconds, 1))
+        if self._bar is not None:
+            self._bar.close()
+
+    def write(self, **fields: Any) -> None:
+        """Append a line to log.jsonl."""
+        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(json.dumps(fields) + "\n")
+
+    def _write_samples(self, step: int) -> None:
+        with (self.folder / "samples.jsonl").open("a", encoding="utf-8") as file:
+            for one in self.rollouts()[:: max(1, len(self.rollouts()) // _SAMPLES)][:_SAMPLES]:
+                file.write(json.dumps(_sample(one, step), ensure_ascii=False) + "\n")
+
+    def _used_before(self, step: int) -> float:
+        """Training seconds of the earlier processes of this run, up to the checkpoint that it goes on from."""
+        path = self.folder / "log.jsonl"
+        if not step or not path.exists():
+            return 0.0
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return max(
+            (line["seconds"] for line in lines if line.get("step", 0) <= step and "seconds" in line), default=0.0
+        )
+
+
+def _rounded(logs: dict[str, Any]) -> dict[str, Any]:
+    return {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in logs.items()}
+
+
+def _sample(one: Rollout, step: int) -> dict[str, Any]:
+    return {
+        "step": step,
+        "row": one.example.key,
+        "prompt": one.example.messages[-1].text,
+        "reply": one.sample.text,
+        "reference": one.example.reply,
+        "outcome": one.forecast.outcome.value,
+        "reward": round(one.reward.total, 4),
+        "parts": {name: round(value, 4) for name, value in asdict(one.reward.parts).items()},
+        "align": [round(value, 3) for value in one.reward.align],
+        "rep": list(one.reward.rep),
+    }

@@ -1,0 +1,255 @@
+"""GRPO over forecasts: TRL's trainer with our order of rows, our sampler, and checks that stop a run that goes wrong.
+
+What is added to TRL: the order of rows (`sampler.py`), replies drawn by a collector before TRL sees them, a comparison
+of sampler and trainer log-probabilities on the first batch, padding trimmed from every forward pass, and an end with a
+clear message where a loss or a probability ratio leaves its bounds. The loss itself is TRL's.
+
+Four methods here override names that TRL keeps to itself (a leading underscore); `tests/unit/training` runs each, so
+that a TRL which changes them is noticed.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING, Any, Protocol
+
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # it warns of `rollout_func` on every start
+
+import torch
+from trl.models.utils import unwrap_model_for_generation
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.training.rollouts import Place
+from tracer1_agents.training.sampler import MixtureSampler
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedModel
+
+    from tracer1_agents.training.mixture import Mixture
+    from tracer1_agents.training.rollouts import Rollout
+
+_PROMPT_KEYS = ("prompt_ids", "prompt_mask")
+_COMPLETION_KEYS = (
+    "completion_ids",
+    "completion_mask",
+    "tool_mask",
+    "old_per_token_logps",
+    "ref_per_token_logps",
+    "sampling_per_token_logps",
+    "importance_sampling_ratio",
+)
+_ROW_MEANS = frozenset({"grpo", "dr_grpo"})  # losses that divide by the number of rows
+_TOKEN_SUMS = frozenset({"dapo"})  # losses that divide by a number counted before
+
+
+class Collector(Protocol):
+    """Draws the replies of a generation batch."""
+
+    replaced: int
+
+    def collect(self, model: PreTrainedModel, tokenizer: object, places: Sequence[Place], update: int) -> list[Rollout]:
+        """One rollout for each place, in order."""
+        ...
+
+
+class ForecastTrainer(GRPOTrainer):
+    """See the module.
+
+    Args:
+        mixture: Where rows come from; the data set's `row` column numbers them.
+        collector: Draws the replies; None leaves that to TRL (its own `generate`, or vLLM).
+        max_logprob_gap: Largest difference between sampler and trainer on the first batch.
+        max_ratio: Largest probability ratio.
+        options: What `GRPOTrainer` takes.
+    """
+
+    def __init__(
+        self, *, mixture: Mixture, collector: Collector | None, max_logprob_gap: float, max_ratio: float, **options: Any
+    ) -> None:
+        self.mixture, self.collector = mixture, collector
+        self.max_logprob_gap, self.max_ratio = max_logprob_gap, max_ratio
+        self.logprob_gap: float | None = None
+        self.rollouts: list[Rollout] = []
+        self._newest_logps: torch.Tensor | None = None
+        self._group_size: int = options["args"].num_generations
+        super().__init__(rollout_func=self._hand_over if collector else None, **options)
+
+    def _get_train_sampler(self, dataset: Any = None) -> MixtureSampler:
+        del dataset  # rows are numbered, whatever wraps them
+        options: Any = self.args
+        return MixtureSampler(
+            self.mixture.sizes,
+            self.mixture.weights,
+            group_size=self._group_size,
+            groups_per_batch=options.generation_batch_size // self._group_size,
+            repeats=self.num_iterations * options.steps_per_generation,
+            seed=options.seed,
+        )
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.collector is not None:
+            self.rollouts = self._collect([example["row"] for example in inputs])
+            dataset: Any = self.train_dataset
+            inputs = [{**dataset[one.row], "prompt": one.example.chat()} for one in self.rollouts]
+        output: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        if self.logprob_gap is None:
+            self.logprob_gap = self._compare_with_sampler(output)
+        if self.collector is not None:
+            self._metrics["train"]["groups/replaced"].append(float(self.collector.replaced))
+        return output
+
+    def _collect(self, rows: list[int]) -> list[Rollout]:
+        """Draw replies with the newest weights."""
+        assert self.collector is not None  # noqa: S101  (callers asked)
+        first = self.accelerator.process_index * len(rows)  # a group may begin on another process
+        places = [Place(row, (first + at) % self._group_size) for at, row in enumerate(rows)]
+        with unwrap_model_for_generation(self.model_wrapped, self.accelerator) as model:
+            was_training = model.training
+            model.eval()
+            try:
+                return self.collector.collect(model, self._tokenizer, places, self.state.global_step)
+            finally:
+                model.train(was_training)
+
+    def _hand_over(self, prompts: list[Any], trainer: GRPOTrainer) -> dict[str, Any]:
+        """What TRL asks its `rollout_func` for: the replies that were drawn before."""
+        del prompts, trainer
+        samples = [one.sample for one in self.rollouts]
+        return {
+            "prompt_ids": [list(sample.prompt_ids) for sample in samples],
+            "completion_ids": [list(sample.completion_ids) for sample in samples],
+            "logprobs": [list(sample.logprobs) for sample in samples],
+        }
+
+    def _compare_with_sampler(self, output: dict[str, Any]) -> float | None:
+        """Largest difference between what was sampled and what is trained, over the first batch.
+
+        Raises:
+            TrainingError: It is above `max_logprob_gap`.
+        """
+        sampled = output.get("sampling_per_token_logps")
+        if sampled is None:
+            return None
+        inputs = _trimmed(output)
+        with torch.no_grad():
+            logps, _, _ = self._get_per_token_logps_and_entropies(
+                self.model,
+                torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1),
+                torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
+                inputs["completion_ids"].size(1),
+                batch_size=self.args.per_device_train_batch_size,
+            )
+        gaps = (logps - inputs["sampling_per_token_logps"])[inputs["completion_mask"].bool()].abs()
+        gap = float(gaps.max())
+        self._metrics["train"]["sampling/first_batch_gap_max"].append(gap)
+        self._metrics["train"]["sampling/first_batch_gap_mean"].append(float(gaps.mean()))
+        if not gap <= self.max_logprob_gap:
+            msg = (
+                f"sampler and trainer disagree: log-probabilities of the first batch differ by up to {gap:.2g}, allowed"
+                f" is {self.max_logprob_gap:.2g}; another dtype, chat template or temperature on one side? With"
+                " bfloat16 raise trainer.max_logprob_gap to what you accept"
+            )
+            raise TrainingError(msg)
+        return gap
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **options: Any) -> Any:
+        result = super()._get_per_token_logps_and_entropies(*args, **options)
+        self._newest_logps = result[0].detach()
+        return result
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,  # noqa: FBT001, FBT002  (TRL's signature)
+        num_items_in_batch: Any = None,
+    ) -> torch.Tensor:
+        """TRL's loss over inputs without their common padding.
+
+        Raises:
+            TrainingError: The loss is not finite, or a probability ratio is out of bounds. Nothing was updated.
+        """
+        inputs, share = self._without_silent_rows(inputs)
+        inputs = _trimmed(inputs)
+        loss: torch.Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch) * share
+        if not math.isfinite(float(loss.detach())):
+            msg = f"the loss is {float(loss.detach())} at update {self.state.global_step + 1}; {self._kept()}"
+            raise TrainingError(msg)
+        if "old_per_token_logps" in inputs and self._newest_logps is not None:
+            moved = (self._newest_logps - inputs["old_per_token_logps"])[inputs["completion_mask"].bool()]
+            ratio = float(moved.abs().max().exp()) if moved.numel() else 1.0
+            self._metrics["train"]["ratio/max"].append(ratio)
+            if ratio > self.max_ratio:
+                msg = (
+                    f"a probability ratio reached {ratio:.3g} at update {self.state.global_step + 1}, allowed is "
+                    f"{self.max_ratio:.3g}; lower trainer.learning_rate or trainer.num_iterations. {self._kept()}"
+                )
+                raise TrainingError(msg)
+        return loss
+
+    def _without_silent_rows(self, inputs: dict[str, Any]) -> tuple[dict[str, Any], float]:
+        """Leave out rows that cannot move the weights: no advantage, and no KL to pay.
+
+        Returns:
+            The other rows (at least one), and what their loss is to be multiplied by so that nothing changes.
+        """
+        rows = inputs["advantages"].shape[0]
+        if self.beta != 0.0 or self.loss_type not in _ROW_MEANS | _TOKEN_SUMS or "pixel_values" in inputs:
+            return inputs, 1.0
+        speaking = inputs["advantages"].nonzero()[:, 0]
+        if len(speaking) == rows:
+            return inputs, 1.0
+        kept = speaking if len(speaking) else torch.zeros(1, dtype=torch.long, device=inputs["advantages"].device)
+        fewer = {
+            key: value[kept] if isinstance(value, torch.Tensor) and value.ndim and value.shape[0] == rows else value
+            for key, value in inputs.items()
+        }
+        return fewer, len(kept) / rows if self.loss_type in _ROW_MEANS else 1.0
+
+    def _kept(self) -> str:
+        return f"the last checkpoint in {self.args.output_dir} is kept: lower the learning rate and resume from it"
+
+
+def _trimmed(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Inputs without the columns that are padding in every row; beside images, which are aligned, nothing is cut."""
+    if "pixel_values" in inputs:
+        return inputs
+    shown = dict(inputs)
+    left = int(inputs["prompt_mask"].any(0).long().argmax())
+    used = inputs["completion_mask"].any(0).nonzero()
+    right = int(used.max()) + 1 if used.numel() else 1
+    for key in _PROMPT_KEYS:
+        shown[key] = inputs[key][:, left:]
+    for key in _COMPLETION_KEYS:
+        if inputs.get(key) is not None:
+            shown[key] = inputs[key][:, :right]
+    return shown
+
+
+def check_batch(config: Any, processes: int) -> int:
+    """Micro-batches of one update on each process.
+
+    Raises:
+        ConfigurationError: The completions of an update cannot be dealt out evenly.
+    """
+    rollout, trainer = config.rollout, config.trainer
+    completions: int = rollout.group_size * rollout.prompts_per_update
+    together: int = trainer.micro_batch * processes
+    if completions % together:
+        msg = (
+            f"an update has {rollout.prompts_per_update} prompts x {rollout.group_size} completions = {completions}, "
+            f"which {processes} processes cannot take in micro-batches of {trainer.micro_batch}; choose "
+            "trainer.micro_batch so that processes x micro_batch divides it"
+        )
+        raise ConfigurationError(msg)
+    if rollout.resample_rounds and (completions // processes) % rollout.group_size:
+        msg = (
+            f"rollout.resample_rounds needs whole groups on each process; {completions // processes} completions are no"
+            f" multiple of the group size {rollout.group_size}: change rollout.prompts_per_update"
+        )
+        raise ConfigurationError(msg)
+    return completions // together

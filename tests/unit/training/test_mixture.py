@@ -1,0 +1,159 @@
+"""Rows and their order: splits never overlap, weights are kept, the order depends on seed and epoch alone."""
+
+from collections import Counter
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+from tracer1_agents.actions.space import Click, Finish, OpenApp, Point, Type
+from tracer1_agents.data.store import write_trajectories
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.training.mixture import MixtureConfig, in_part, load_mixture
+from tracer1_agents.training.rows import PromptOptions, rows_of, with_history
+from tracer1_agents.training.sampler import MixtureSampler
+from tracer1_agents.types import ForecastPair, Observation, ReferenceStep, ReferenceTrajectory
+
+pytestmark = pytest.mark.torch
+
+
+def trajectory(number=0, app="Clock", source="androidcontrol"):
+    steps = (
+        ReferenceStep(action=OpenApp(app_name=app), instruction=f"open {app}"),
+        ReferenceStep(action=Click(point=Point(0.5, 0.25)), instruction="tap the plus sign", summary="a list of alarms"),
+        ReferenceStep(action=Type(content="7:30"), instruction="enter the time"),
+        ReferenceStep(action=Finish(), flags=frozenset({"synthetic"})),
+    )
+    return ReferenceTrajectory(id=str(number), source=source, instruction=f"set alarm {number}", steps=steps)
+
+
+def options(**changes):
+    return PromptOptions(**{"profile": "compact", "horizon": 2, "platform": "mobile", **changes})
+
+
+def test_a_row_shows_past_steps_and_asks_for_the_next_ones():
+    rows = list(rows_of(trajectory(), options()))
+    assert [row.number for row in rows] == [1, 2, 3, 4]
+    assert [len(row.window.steps) for row in rows] == [2, 2, 2, 1]
+    prompt = rows[2].messages[-1].text
+    assert 'open_app(app_name="Clock") -> a list of alarms' in prompt  # what was seen after it
+    assert "tap the plus sign" in prompt  # nothing else tells what the newest step did
+    assert "enter the time" not in prompt
+    assert rows[2].reply == 'type(content="7:30") # "enter the time"\nfinish() # ""'
+    for row in rows:
+        assert row.score(row.reply)[1].total == 1.0
+
+
+def test_the_policys_own_past_replaces_the_references():
+    row = list(rows_of(trajectory(), options()))[2]
+    other = with_history(row, {0: ForecastPair(action=OpenApp(app_name="Calendar"), instruction="x")})
+    assert 'open_app(app_name="Calendar")' in other.messages[-1].text
+    assert other.window == row.window
+    assert row.messages == with_history(row, {}).messages
+
+
+def test_history_window_bounds_the_prompt():
+    row = list(rows_of(trajectory(), options(history_window=1)))[2]
+    assert "open_app" not in row.messages[-1].text
+
+
+@pytest.mark.parametrize("by", ["trajectory", "app"])
+def test_parts_are_disjoint_and_cover_everything(by):
+    apps = [f"app{number % 40}" for number in range(400)]
+    found = Counter()
+    where = {}
+    for number, app in enumerate(apps):
+        one = trajectory(number, app)
+        parts = [part for part in ("train", "development", "test") if in_part(one, part, by)]
+        assert len(parts) == 1
+        assert in_part(one, "all", by)
+        found[parts[0]] += 1
+        assert where.setdefault(app if by == "app" else number, parts[0]) == parts[0]
+    assert found["train"] > 250
+    assert min(found["development"], found["test"]) > 5
+
+
+def test_a_mixture_of_files_and_generated_tasks(tmp_path, monkeypatch):
+    write_trajectories(tmp_path / "a.jsonl", [trajectory(number) for number in range(6)])
+    monkeypatch.setenv("HERE", str(tmp_path))
+    config = MixtureConfig.model_validate({
+        "horizon": 3,
+        "sources": [
+            {"reader": "store", "path": "$HERE/a.jsonl", "weight": 3, "platform": "mobile", "filter": {"limit": 4}},
+            {"reader": "taskgen", "count": 10, "seed": 3},
+        ],
+    })
+    mixture = load_mixture(config)
+    assert mixture.names == ["store", "taskgen"]
+    assert mixture.sizes == [16, 10]
+    assert mixture.weights == [0.75, 0.25]
+    assert len({row.key for row in mixture.rows}) == 26
+    assert all(row.score(row.reply)[1].total == 1.0 for row in mixture.rows)
+
+
+def test_a_broken_line_is_a_problem_and_an_empty_source_an_error(tmp_path):
+    path = tmp_path / "a.jsonl"
+    write_trajectories(path, [trajectory(1)])
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"version": 1, "id": \n')
+    source = {"reader": "store", "path": str(path)}
+    mixture = load_mixture(MixtureConfig.model_validate({"sources": [source]}))
+    assert (len(mixture.rows), len(mixture.problems), mixture.problems[0].line) == (4, 1, 2)
+    with pytest.raises(ConfigurationError, match="gives no rows"):
+        load_mixture(MixtureConfig.model_validate({"sources": [{**source, "filter": {"min_steps": 9}}]}))
+    with pytest.raises(ConfigurationError, match="two sources are called 'store'"):
+        load_mixture(MixtureConfig.model_validate({"sources": [source, source]}))
+
+
+def test_screenshots_that_are_not_here_are_not_shown(tmp_path):
+    from tracer1_agents.types import ImageRef  # noqa: PLC0415
+
+    here = tmp_path / "s.png"
+    here.write_bytes(b"x")
+    for name, shown in ((str(here), True), ("elsewhere.png", False)):
+        image = ImageRef(ref=name, width=4000, height=1000)
+        one = trajectory()
+        one = one.model_copy(
+            update={"steps": (one.steps[0].model_copy(update={"observation": Observation(image=image)}), *one.steps[1:])}
+        )
+        row = next(iter(rows_of(one, options(profile="qwen-tool-call", max_pixels=1_000_000))))
+        assert [(image.width, image.height) for image in row.images] == ([(2000, 500)] if shown else [])
+
+
+SIZES, WEIGHTS = [7, 30], [0.5, 0.5]
+
+
+def sampler(**changes):
+    return MixtureSampler(SIZES, WEIGHTS, **{"group_size": 4, "groups_per_batch": 4, "repeats": 2, "seed": 1, **changes})
+
+
+def test_groups_are_whole_and_batches_repeat():
+    rows = list(sampler())
+    assert len(rows) == len(sampler()) == 9 * 4 * 4 * 2
+    batch, again = rows[:16], rows[16:32]
+    assert batch == again
+    assert all(len(set(batch[at : at + 4])) == 1 for at in range(0, 16, 4))
+
+
+def test_the_order_is_a_function_of_seed_and_epoch():
+    one, other = sampler(), sampler()
+    first = list(one)
+    one.set_epoch(3)
+    other.set_epoch(3)
+    assert list(one) == list(other) != first
+    assert list(sampler(seed=2)) != first
+
+
+def test_every_row_of_a_source_comes_before_any_comes_again():
+    one = sampler()
+    drawn = [row for epoch in range(12) for row in one.epoch_order(epoch)]
+    counts = Counter(drawn)
+    small, large = [counts[row] for row in range(7)], [counts[row] for row in range(7, 37)]
+    assert max(small) - min(small) <= 1
+    assert max(large) - min(large) <= 1
+    assert sum(small) == sum(large) == len(drawn) / 2
+
+
+def test_too_few_rows_say_what_to_change():
+    with pytest.raises(ConfigurationError, match="prompts_per_update"):
+        MixtureSampler([3], [1.0], group_size=2, groups_per_batch=4)
