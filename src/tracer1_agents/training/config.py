@@ -7,9 +7,10 @@ of packaged configs (`tiny/warmstart`) and paths to files are told apart by whet
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -42,19 +43,33 @@ def parse_arguments(config_type: type[Config], program: str, argv: Sequence[str]
     return load_config(config_type, arguments.config, arguments.set)
 
 
-def parse_run(config_type: type[Config], program: str, argv: Sequence[str] | None = None) -> tuple[Config, bool]:
-    """The same with `--resume`.
+@dataclass(frozen=True)
+class RunArguments(Generic[Config]):
+    """A command line that starts a run.
 
-    Returns:
-        The config, and whether to go on from the newest checkpoint.
+    Attributes:
+        config: The run.
+        resume: Whether to go on from the newest checkpoint.
+        dry_run: Whether only to say what the run would do.
+    """
+
+    config: Config
+    resume: bool
+    dry_run: bool
+
+
+def parse_run(config_type: type[Config], program: str, argv: Sequence[str] | None = None) -> RunArguments[Config]:
+    """The same with `--resume` and `--dry-run`.
 
     Raises:
         ConfigurationError: The file or an override does not fit; the message names the key.
     """
     parser = _parser(config_type, program)
     parser.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint, if there is one")
+    parser.add_argument("--dry-run", action="store_true", help="say what the run would do, and train nothing")
     arguments = parser.parse_args(argv)
-    return load_config(config_type, arguments.config, arguments.set), arguments.resume
+    config = load_config(config_type, arguments.config, arguments.set)
+    return RunArguments(config, arguments.resume, arguments.dry_run)
 
 
 def _parser(config_type: type[Config], program: str) -> argparse.ArgumentParser:

@@ -17,7 +17,6 @@ from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training import stage1
 from tracer1_agents.training.checkpoints import claimed, mark_complete, newest_checkpoint
 from tracer1_agents.training.config import load_config
-from tracer1_agents.training.evaluate import window_messages
 from tracer1_agents.training.tiny_model import TinyModelConfig, build_model, train_tokenizer
 from tracer1_agents.training.trainer import ForecastTrainer
 
@@ -34,7 +33,7 @@ def planner(tmp_path_factory):
     """A tiny planner with random weights, on disk."""
     folder = tmp_path_factory.mktemp("planner")
     windows = [window for window, _ in zip(stream_windows(1, WindowOptions(3)), range(60), strict=False)]
-    texts = [window.reply + "".join(message["content"] for message in window_messages(window)) for window in windows]
+    texts = [window.reply + "".join(message.text for message in window.messages) for window in windows]
     tokenizer = train_tokenizer(texts, 400)
     torch.manual_seed(0)
     sizes = TinyModelConfig(
@@ -262,6 +261,17 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(planner, tmp_path):
     starts = log_of(tmp_path, "start")
     assert [line["step"] for line in starts] == [0, done]
     assert log_of(tmp_path, "end")[-1]["step"] == done + 2
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(planner, tmp_path, capsys):
+    arguments = ["--config", "tiny/stage1", "--dry-run"]
+    for change in (f"model.path={planner}", *SMALL, f"trainer.output_dir={tmp_path / 'run'}"):
+        arguments += ["--set", change]
+    assert stage1.main(arguments) == 0
+    assert "updates an epoch" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+    assert stage1.main([*arguments, "--set", "rollout.max_new_tokens=5000"]) == 1
+    assert "set rollout.max_new_tokens (5,000) to at most" in capsys.readouterr().err
 
 
 def test_help_names_every_key(capsys):
