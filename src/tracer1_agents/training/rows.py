@@ -22,7 +22,7 @@ from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.space import POINTING_KINDS, Finish
 from tracer1_agents.data.windows import windows_of
 from tracer1_agents.planner.forecast import read_forecast
-from tracer1_agents.planner.history import last_k, one_line
+from tracer1_agents.planner.history import one_line
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.planner.prompt import build_messages
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD, trajectory_reward
@@ -74,6 +74,21 @@ class RecordedStep:
 
 
 @dataclass(frozen=True)
+class EpisodeStart:
+    """Where a rollout through the graph begins: what the prompt was built from.
+
+    Attributes:
+        instruction: The task.
+        observation: What is seen now.
+        past: The last K steps.
+    """
+
+    instruction: str
+    observation: Observation
+    past: tuple[HistoryEntry, ...] = ()
+
+
+@dataclass(frozen=True)
 class TrainingRow:
     """One instance of both stages (paper, section 3: a step with the actions that follow it).
 
@@ -85,7 +100,9 @@ class TrainingRow:
         window: What should follow.
         grammar: How replies to it are written.
         horizon: Pairs asked for.
+        start: What the prompt was built from.
         recorded: Where it was cut from; None for generated tasks.
+        generated: The generated window it is; None for recorded trajectories.
     """
 
     key: str
@@ -95,7 +112,9 @@ class TrainingRow:
     window: ReferenceWindow
     grammar: Grammar = field(repr=False)
     horizon: int
+    start: EpisodeStart = field(repr=False)
     recorded: RecordedStep | None = field(default=None, repr=False)
+    generated: Window | None = field(default=None, repr=False)
 
     @property
     def reply(self) -> str:
@@ -174,7 +193,11 @@ def with_history(row: TrainingRow, own: Mapping[int, ForecastPair]) -> TrainingR
 
 def generated_row(window: Window, options: PromptOptions, *, source: str, key: str) -> TrainingRow:
     """A row from a window of the task generator, whose prompt already stands."""
-    steps = tuple(ReferenceStep(action=action, instruction=instruction) for action, instruction in window.pairs)
+    ahead = window.task.steps[window.step - 1 :]
+    steps = tuple(
+        ReferenceStep(action=action, instruction=instruction, result=planned.result)
+        for (action, instruction), planned in zip(window.pairs, ahead, strict=False)
+    )
     return TrainingRow(
         key=key,
         source=source,
@@ -187,6 +210,8 @@ def generated_row(window: Window, options: PromptOptions, *, source: str, key: s
         ),
         grammar=CanonicalGrammar(),
         horizon=options.horizon,
+        start=EpisodeStart(window.task.instruction, Observation(text=window.observation), window.history),
+        generated=window,
     )
 
 
@@ -197,12 +222,12 @@ def _cut(recorded: RecordedStep, window: ReferenceWindow, source: str, own: Mapp
     observation = _observed(trajectory.steps, at, image)
     grammar = profile.grammar_for(image or trajectory.steps[at].observation.image, platform=options.platform)
     first = max(0, at - options.history_window)
-    history = [_entry(trajectory.steps, past, grammar, own.get(past)) for past in range(first, at)]
+    history = tuple(_entry(trajectory.steps, past, grammar, own.get(past)) for past in range(first, at))
     messages = build_messages(
         profile,
         instruction=trajectory.instruction,
         observation=observation,
-        history=last_k(history, options.history_window),
+        history=history,
         horizon=options.horizon,
         tools=options.tools,
         platform=options.platform,
@@ -215,6 +240,7 @@ def _cut(recorded: RecordedStep, window: ReferenceWindow, source: str, own: Mapp
         window=window,
         grammar=grammar,
         horizon=options.horizon,
+        start=EpisodeStart(trajectory.instruction, observation, history),
         recorded=recorded,
     )
 
