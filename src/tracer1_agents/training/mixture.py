@@ -71,7 +71,7 @@ class FileSource(BaseConfig):
     screen: tuple[int, int] | None = Field(None, description="pixels, where neither image nor record tells it")
     platform: Literal["", "computer", "mobile", "tools"] = Field("", description="whose actions the prompt lists")
     points: bool = Field(
-        True, description="false: pointing actions are written without their points (text-only planners)"
+        default=True, description="false: pointing actions are written without their points (text-only planners)"
     )
     part: Part = Field("all", description="of the trajectories: train 80%, development 10%, test 10%, or all")
     part_by: Literal["trajectory", "app"] = Field("trajectory", description="what the parts never share")

@@ -1,7 +1,7 @@
 """What a planner learns from: a prompt as the planner node would send it, and the reference steps that should follow.
 
-Rows come from reference trajectories or from the task generator, and always through `planner.prompt.build_messages`, the
-function that serves inference. A row says how its reply is read and scored; nothing here knows a model.
+Rows come from reference trajectories or from the task generator, and always through `planner.prompt.build_messages`,
+the function that serves inference. A row says how its reply is read and scored; nothing here knows a model.
 
 `points: false` takes the places out of all pointing actions of a recorded trajectory, before anything is cut from it:
 a planner that sees no screenshot cannot know them, and the step instruction names the target.
