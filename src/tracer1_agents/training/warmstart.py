@@ -4,7 +4,7 @@
 
 Learns from a mixture (`data.sources`), or without one from the task generator's endless stream. Reads top to bottom:
 config, updates, what is started from, the run. A run stops after `trainer.minutes` of training time, writes a
-checkpoint every `trainer.checkpoint_minutes` and goes on from the last one when it is started again with the same output folder;
+checkpoint every `trainer.checkpoint_minutes` and goes on from the last one when it is started again on the same folder;
 `model/` is the newest planner, `best/` the one that earned most reward where it was measured. `torchrun
 --nproc_per_node 2 -m ...` splits the batches over processes. It only imitates: no tools, no graph, and rewards only
 measure.
