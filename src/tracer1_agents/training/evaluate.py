@@ -139,7 +139,7 @@ def summary(scores: Sequence[WindowScore]) -> dict[str, float]:
         "kinds_right": round(sum(score.kinds_right * len(score.exact) for score in scores) / pairs, 4),
         "repeats": round(fmean(score.repeats for score in scores), 4),
         "unreadable": round(fmean(score.unreadable for score in scores), 4),
-        "tokens": round(fmean(score.tokens for score in scores), 1),
+        "reply_tokens": round(fmean(score.tokens for score in scores), 1),
     }
 
 

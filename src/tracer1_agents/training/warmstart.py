@@ -1,26 +1,27 @@
-"""Supervised training of a small planner: references imitated, from random weights or from a checkpoint.
+"""Supervised training of a small planner: references imitated, from random or given weights.
 
     python -m tracer1_agents.training.warmstart --config tiny/warmstart --set trainer.output_dir=runs/warmstart
 
 Learns from a mixture (`data.sources`), or without one from the task generator's endless stream. Reads top to bottom:
-config, updates, checkpoints, evaluation. A run stops after `trainer.minutes` of training time, writes a checkpoint every
-`trainer.checkpoint_minutes` and goes on from the last one when it is started again with the same output folder;
-`model/` is the newest planner, `best/` the one that earned most on `data.evaluation`. `torchrun --nproc_per_node 2 -m
-...` splits the batches over processes. It only imitates: no tools, no graph, and rewards only measure.
+config, updates, what is started from, the run. A run stops after `trainer.minutes` of training time, writes a
+checkpoint every `trainer.checkpoint_minutes` and goes on from the last one when it is started again on the same folder;
+`model/` is the newest planner, `best/` the one that earned most reward where it was measured. `torchrun
+--nproc_per_node 2 -m ...` splits the batches over processes. It only imitates: no tools, no graph, and rewards only
+measure.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import statistics
 import time
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import torch
 from pydantic import Field
@@ -35,6 +36,7 @@ from tracer1_agents.training.config import BaseConfig, parse_arguments
 from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, summary
 from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, load_mixture
 from tracer1_agents.training.models import load_planner
+from tracer1_agents.training.progress import Checkpoints, Progress
 from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.tiny_model import TinyModelConfig, build_model, train_tokenizer
 from tracer1_agents.training.workers import Workers
@@ -48,6 +50,9 @@ if TYPE_CHECKING:
     from tracer1_agents.training.rows import TrainingRow
 
 
+_SHOWN_UPDATES: Final = 100  # between two lines of the log, and what their loss is the mean of
+
+
 class DataConfig(MixtureConfig):
     """What is learnt from."""
 
@@ -58,7 +63,7 @@ class DataConfig(MixtureConfig):
     seed: int = Field(1, description="of the order of rows, and of the generator's stream")
     horizon: int = Field(8, ge=1, description="pairs per reply at most (T)")
     history: Literal["reference"] = Field("reference", description="past actions are the reference's")
-    images: Literal[False] = Field(False, description="text only")
+    images: Literal[False] = Field(default=False, description="text only")
     families: tuple[str, ...] = Field(
         TRAINING_MIX, description="without sources: task families; one named twice is drawn twice as often"
     )
@@ -135,60 +140,6 @@ def loss_of(model: Qwen3ForCausalLM, batch: Batch) -> tuple[torch.Tensor, float]
     return (losses * weights).sum() / weights.sum(), losses.detach().mean().item()
 
 
-@dataclass
-class Progress:
-    """Where a run stands; saved with every checkpoint."""
-
-    step: int = 0
-    pool: int = 0
-    seconds: float = 0.0
-    tokens: int = 0
-    best: float = -1.0
-
-
-class Checkpoints:
-    """The newest checkpoint of an output folder, replaced atomically."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.state = folder / "state.pt"
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def save(
-        self,
-        model: Qwen3ForCausalLM,
-        tokenizer: PreTrainedTokenizerFast,
-        optimizers: list[torch.optim.Optimizer],
-        progress: Progress,
-    ) -> None:
-        """Write everything that resuming needs; the old checkpoint stays until the new one is whole."""
-        tokenizer.save_pretrained(self.folder / "model")
-        model.save_pretrained(self.folder / "model")
-        state = {
-            "model": model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-            "progress": vars(progress),
-        }
-        fresh = self.state.with_suffix(".new")
-        torch.save(state, fresh)
-        os.replace(fresh, self.state)  # noqa: PTH105  (atomic on one file system, said as such)
-
-    def save_best(self, model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-        """Write the planner that earned most so far."""
-        tokenizer.save_pretrained(self.folder / "best")
-        model.save_pretrained(self.folder / "best")
-
-    def load(self, model: Qwen3ForCausalLM, optimizers: list[torch.optim.Optimizer]) -> Progress:
-        """Restore the newest checkpoint; a fresh `Progress` where there is none."""
-        if not self.state.exists():
-            return Progress()
-        state: dict[str, Any] = torch.load(self.state, weights_only=True)
-        model.load_state_dict(state["model"])
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        return Progress(**state["progress"])
-
-
 def prepare(config: WarmstartConfig, rows: Sequence[TrainingRow]) -> tuple[PreTrainedTokenizerFast, Qwen3ForCausalLM]:
     """Tokenizer and model: those of the output folder, those to start from, or fresh ones.
 
@@ -206,7 +157,7 @@ def prepare(config: WarmstartConfig, rows: Sequence[TrainingRow]) -> tuple[PreTr
     if config.trainer.start_from:
         planner = load_planner(ModelConfig(path=config.trainer.start_from))
         if planner.reads_images:
-            msg = f"trainer.start_from {config.trainer.start_from!r} reads images; the warm start trains text-only planners"
+            msg = f"trainer.start_from {config.trainer.start_from!r} reads images; name a text-only planner"
             raise ConfigurationError(msg)
         return planner.tokenizer, cast("Qwen3ForCausalLM", planner.model)
     texts = (
@@ -239,6 +190,67 @@ def evaluation_rows(config: WarmstartConfig) -> list[TrainingRow]:
     return [rows[at * len(rows) // wanted] for at in range(wanted)] if wanted < len(rows) else rows
 
 
+@dataclass
+class Run:
+    """A run under way."""
+
+    config: WarmstartConfig
+    workers: Workers
+    tokenizer: PreTrainedTokenizerFast
+    model: Qwen3ForCausalLM
+    measured: list[TrainingRow]
+
+    def __post_init__(self) -> None:
+        self.optimizers = make_optimizers(self.model, self.config.trainer)
+        self.checkpoints = Checkpoints(self.config.trainer.output_dir)
+        self.progress = self.checkpoints.load(self.model, self.optimizers)
+        self.next_checkpoint = self.progress.seconds + self.config.trainer.checkpoint_minutes * 60
+        self.losses: deque[float] = deque(maxlen=_SHOWN_UPDATES)
+
+    @property
+    def done(self) -> bool:
+        """Whether the training time is used up."""
+        return self.progress.seconds >= self.config.trainer.minutes * 60
+
+    def announce(self, mixture: Mixture) -> None:
+        """Say what is trained on what."""
+        announce(mixture)
+        millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
+        self.log("start", processes=self.workers.count, parameters_millions=round(millions, 2))
+
+    def learn(self, batch: Batch, pool: int) -> None:
+        """One update; only updates count as training time."""
+        progress, workers = self.progress, self.workers
+        began = time.perf_counter()
+        self.losses.append(update(self.model, batch, self.optimizers, self.config.trainer, progress, workers))
+        progress.step, progress.pool = progress.step + 1, pool - workers.rank + workers.count
+        progress.seconds = workers.agree(progress.seconds + time.perf_counter() - began)
+        progress.tokens += batch.ids_BL.numel() * workers.count
+        if workers.rank == 0 and progress.step % _SHOWN_UPDATES == 0:
+            self.log("train", loss=round(statistics.fmean(self.losses), 4))
+
+    def keep(self) -> None:
+        """Measure and save when it is time to; one process does."""
+        if not (self.done or self.progress.seconds >= self.next_checkpoint):
+            return
+        self.next_checkpoint += self.config.trainer.checkpoint_minutes * 60
+        if self.workers.rank != 0:
+            return
+        scores = summary(evaluate_rows(self.model, self.tokenizer, self.measured))
+        if scores["reward"] > self.progress.best:
+            self.progress.best = scores["reward"]
+            self.checkpoints.save_best(self.model, self.tokenizer)
+        self.checkpoints.save(self.model, self.tokenizer, self.optimizers, self.progress)
+        self.log("evaluation", **scores)
+
+    def log(self, event: str, **fields: Any) -> None:
+        """A line of log.jsonl, shown too."""
+        line = json.dumps({"event": event, **fields, **vars(self.progress)})
+        print(line, flush=True)  # noqa: T201  (the progress a person watches)
+        with (self.config.trainer.output_dir / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+
+
 def train(config: WarmstartConfig) -> None:
     """Run, or go on with, a warm start.
 
@@ -247,43 +259,19 @@ def train(config: WarmstartConfig) -> None:
         DataError: There is nothing at a source's path.
         FloatingPointError: The loss is not a number; the last checkpoint stays.
     """
-    trainer = config.trainer
-    torch.set_num_threads(trainer.threads)
+    torch.set_num_threads(config.trainer.threads)
     workers = Workers.join()
-    mixture, measured = load_mixture(config.data) if config.data.sources else Mixture(), evaluation_rows(config)
+    mixture = load_mixture(config.data) if config.data.sources else Mixture()
     tokenizer, model = prepare(config, mixture.rows)
-    optimizers = make_optimizers(model, trainer)
-    checkpoints = Checkpoints(trainer.output_dir)
-    progress = checkpoints.load(model, optimizers)
-    next_checkpoint = progress.seconds + trainer.checkpoint_minutes * 60
+    run = Run(config, workers, tokenizer, model, evaluation_rows(config))
     if workers.rank == 0:
-        announce(mixture)
-        size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-        _log(trainer, event="start", processes=workers.count, parameters_millions=round(size, 2), **vars(progress))
+        run.announce(mixture)
     encoder = partial(encode, tokenizer=tokenizer, first_pair_weight=config.data.first_pair_weight)
-    start = progress.pool + workers.rank
-    recent: list[float] = []
-    for pool, batch in batches(
-        _pools(config, mixture), encoder, trainer.tokens_per_batch, start=start, every=workers.count
-    ):
-        began = time.perf_counter()
-        recent.append(update(model, batch, optimizers, trainer, progress, workers))
-        progress.step, progress.pool = progress.step + 1, pool - workers.rank + workers.count
-        progress.seconds = workers.agree(progress.seconds + time.perf_counter() - began)
-        progress.tokens += batch.ids_BL.numel() * workers.count
-        if workers.rank == 0 and progress.step % 100 == 0:
-            _log(trainer, event="train", loss=round(statistics.fmean(recent[-100:]), 4), **vars(progress))
-        done = progress.seconds >= trainer.minutes * 60
-        due = done or progress.seconds >= next_checkpoint
-        next_checkpoint += trainer.checkpoint_minutes * 60 * due
-        if due and workers.rank == 0:
-            scores = summary(evaluate_rows(model, tokenizer, measured))
-            if scores["reward"] > progress.best:
-                progress.best = scores["reward"]
-                checkpoints.save_best(model, tokenizer)
-            checkpoints.save(model, tokenizer, optimizers, progress)
-            _log(trainer, event="evaluation", **scores, **vars(progress))
-        if done:
+    start, pools = run.progress.pool + workers.rank, _pools(config, mixture)
+    for pool, batch in batches(pools, encoder, config.trainer.tokens_per_batch, start=start, every=workers.count):
+        run.learn(batch, pool)
+        run.keep()
+        if run.done:
             return
 
 
@@ -317,16 +305,9 @@ def update(  # noqa: PLR0917  (what an update is made of)
     return shown
 
 
-def _log(config: TrainerConfig, **fields: Any) -> None:
-    line = json.dumps(fields)
-    print(line, flush=True)  # noqa: T201  (the progress a person watches)
-    with (config.output_dir / "log.jsonl").open("a", encoding="utf-8") as log:
-        log.write(line + "\n")
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `python -m tracer1_agents.training.warmstart`."""
-    train(parse_arguments(WarmstartConfig, "Supervised warm start of the shipped planner.", argv))
+    train(parse_arguments(WarmstartConfig, "Supervised training of a small planner: references imitated.", argv))
 
 
 if __name__ == "__main__":
