@@ -20,7 +20,9 @@ pytestmark = pytest.mark.torch
 def trajectory(number=0, app="Clock", source="androidcontrol"):
     steps = (
         ReferenceStep(action=OpenApp(app_name=app), instruction=f"open {app}"),
-        ReferenceStep(action=Click(point=Point(0.5, 0.25)), instruction="tap the plus sign", summary="a list of alarms"),
+        ReferenceStep(
+            action=Click(point=Point(0.5, 0.25)), instruction="tap the plus sign", summary="a list of alarms"
+        ),
         ReferenceStep(action=Type(content="7:30"), instruction="enter the time"),
         ReferenceStep(action=Finish(), flags=frozenset({"synthetic"})),
     )
@@ -76,13 +78,15 @@ def test_parts_are_disjoint_and_cover_everything(by):
 def test_a_mixture_of_files_and_generated_tasks(tmp_path, monkeypatch):
     write_trajectories(tmp_path / "a.jsonl", [trajectory(number) for number in range(6)])
     monkeypatch.setenv("HERE", str(tmp_path))
-    config = MixtureConfig.model_validate({
-        "horizon": 3,
-        "sources": [
-            {"reader": "store", "path": "$HERE/a.jsonl", "weight": 3, "platform": "mobile", "filter": {"limit": 4}},
-            {"reader": "taskgen", "count": 10, "seed": 3},
-        ],
-    })
+    config = MixtureConfig.model_validate(
+        {
+            "horizon": 3,
+            "sources": [
+                {"reader": "store", "path": "$HERE/a.jsonl", "weight": 3, "platform": "mobile", "filter": {"limit": 4}},
+                {"reader": "taskgen", "count": 10, "seed": 3},
+            ],
+        }
+    )
     mixture = load_mixture(config)
     assert mixture.names == ["store", "taskgen"]
     assert mixture.sizes == [16, 10]
@@ -114,7 +118,9 @@ def test_screenshots_that_are_not_here_are_not_shown(tmp_path):
         image = ImageRef(ref=name, width=4000, height=1000)
         one = trajectory()
         one = one.model_copy(
-            update={"steps": (one.steps[0].model_copy(update={"observation": Observation(image=image)}), *one.steps[1:])}
+            update={
+                "steps": (one.steps[0].model_copy(update={"observation": Observation(image=image)}), *one.steps[1:])
+            }
         )
         row = next(iter(rows_of(one, options(profile="qwen-tool-call", max_pixels=1_000_000))))
         assert [(image.width, image.height) for image in row.images] == ([(2000, 500)] if shown else [])
@@ -124,7 +130,9 @@ SIZES, WEIGHTS = [7, 30], [0.5, 0.5]
 
 
 def sampler(**changes):
-    return MixtureSampler(SIZES, WEIGHTS, **{"group_size": 4, "groups_per_batch": 4, "repeats": 2, "seed": 1, **changes})
+    return MixtureSampler(
+        SIZES, WEIGHTS, **{"group_size": 4, "groups_per_batch": 4, "repeats": 2, "seed": 1, **changes}
+    )
 
 
 def test_groups_are_whole_and_batches_repeat():
