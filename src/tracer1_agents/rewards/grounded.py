@@ -21,15 +21,13 @@ from tracer1_agents.actions.targets import boxes_for, is_placed, points_of, reac
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.rewards.answers import Rule, gaia_match
 from tracer1_agents.rewards.results import RULES, TOOL_MATCHERS, MatcherName, ToolResult
-from tracer1_agents.types import NO_TARGET
+from tracer1_agents.types import FAILED, NO_TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tracer1_agents.actions.space import Action, Point
     from tracer1_agents.types import Execution, ReferenceStep
-
-RECORDED_FAILURE: Final = "failed"  # flag of a reference step whose recorded result is an error
 
 
 class Judge(Protocol):
@@ -183,7 +181,7 @@ class _Comparison:
     def lacks(self, action: Action) -> Reason:
         """What is missing to compare anything with `action`."""
         if isinstance(action, ToolCall | Code):
-            if RECORDED_FAILURE in self.reference.flags:
+            if FAILED in self.reference.flags:
                 return Reason.RECORDED_FAILURE
             return Reason.NONE if self.recorded else Reason.NO_RESULT
         if NO_TARGET in self.reference.flags:

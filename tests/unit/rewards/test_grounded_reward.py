@@ -26,10 +26,8 @@ from tracer1_agents.actions.space import (
     dump_action,
     load_action,
 )
-from tracer1_agents.data.readers.base import FAILED
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.rewards.grounded import (
-    RECORDED_FAILURE,
     GroundedConfig,
     GroundedOutcome,
     Reason,
@@ -38,7 +36,7 @@ from tracer1_agents.rewards.grounded import (
 )
 from tracer1_agents.rewards.results import ToolResult
 from tracer1_agents.rewards.zero_rates import ZeroRates
-from tracer1_agents.types import NO_TARGET, SYNTHETIC, Execution, ImageRef, Observation, ReferenceStep
+from tracer1_agents.types import FAILED, NO_TARGET, SYNTHETIC, Execution, ImageRef, Observation, ReferenceStep
 
 PHONE = Observation(image=ImageRef(ref="phone.png", width=1000, height=2000))  # 0.04 of the longer side: 80 pixels
 BOX = (0.4, 0.2, 0.6, 0.3)
@@ -253,7 +251,7 @@ class TestNoReward:
             (step(Drag(start=Point(0, 0))), Reason.NO_REFERENCE_POINT),
             (ReferenceStep(action=click(0.5, 0.5)), Reason.NO_SCREEN_SIZE),
             (step(Code(source="x = 1"), result=" \n"), Reason.NO_RESULT),
-            (step(ToolCall(name="ocr"), result="Error: no", flags={RECORDED_FAILURE}), Reason.RECORDED_FAILURE),
+            (step(ToolCall(name="ocr"), result="Error: no", flags={FAILED}), Reason.RECORDED_FAILURE),
         ],
     )
     @pytest.mark.parametrize("action", [None, Wait(), click(0.5, 0.5)])
@@ -270,9 +268,6 @@ class TestNoReward:
 
     def test_an_unreadable_reply_is_wrong(self):
         assert reward_of(GroundedOutcome(None), step(Wait())) == (0.0, Reason.UNREADABLE)
-
-    def test_the_readers_flag(self):
-        assert RECORDED_FAILURE == FAILED  # two rooms of one layer
 
 
 def test_alternatives_count_when_asked_for():

@@ -16,8 +16,8 @@ def text(value):
     return ToolResult(text=value)
 
 
-def value(item):
-    return ToolResult(text="shown", value=item)
+def value(value):
+    return ToolResult(text="shown", value=value)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_exact(got, wanted, score):
         (value({"a": 1.0}), value({"a": 1}), 1.0),
         (value({"a": 1}), value({"b": 1}), 0.0),
         (value(10**400), value(10**400 + 1), 0.0),  # no float holds them
-        (value(True), value(1.5), 0.0),
+        (value(value=True), value(1.5), 0.0),
         (text("1e999"), text("1e-999"), 0.0),
     ],
 )
