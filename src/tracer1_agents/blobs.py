@@ -11,11 +11,44 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from tracer1_agents.errors import DataError
 
 _REF: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class ImageSource(Protocol):
+    """Gives the bytes behind `ImageRef.ref`."""
+
+    def get(self, ref: str) -> bytes:
+        """The bytes; `DataError` where there are none."""
+        ...
+
+
+class ImageFiles:
+    """Pictures by path, as the readers of recorded data refer to them, or in a store.
+
+    Args:
+        blobs: Looked into for what is not the path of a file; None where there are only files.
+    """
+
+    def __init__(self, blobs: BlobStore | None = None) -> None:
+        self._blobs = blobs
+
+    def get(self, ref: str) -> bytes:
+        """The bytes of a picture.
+
+        Raises:
+            DataError: It is no file, and not in the store either.
+        """
+        if self._blobs is not None and _REF.fullmatch(ref):
+            return self._blobs.get(ref)
+        try:
+            return Path(ref).read_bytes()
+        except OSError as error:
+            msg = f"cannot read this picture: {error.strerror or error}"
+            raise DataError(msg, path=ref) from error
 
 
 class BlobStore:

@@ -19,6 +19,7 @@ from tracer1_agents.actions.space import Action, Finish, dump_action
 TRACE_VERSION: Final = 1
 SYNTHETIC: Final = "synthetic"  # flag of a reference step that the source does not have, such as an appended `Finish`
 NO_TARGET: Final = "no_target"  # flag of a reference step whose source does not say where the action belongs
+FAILED: Final = "failed"  # flag of a reference step whose recorded result is an error
 
 _CompactAction = Annotated[Action, PlainSerializer(dump_action)]
 

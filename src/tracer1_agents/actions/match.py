@@ -99,6 +99,11 @@ def same_operation(one: Action, other: Action, instruction: str = "", other_inst
     return operation(one, instruction) == operation(other, other_instruction)
 
 
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same: texts folded, 2.0 equal to 2 and to "2"."""
+    return bool(_normal(one) == _normal(other))
+
+
 def _normal(value: Any) -> Any:  # noqa: PLR0911  (one case a type)
     """Argument values for comparison: text folded, 2.0 equal to 2 and to "2"."""
     if isinstance(value, Result):

@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
     from tracer1_agents.actions.space import Platform
     from tracer1_agents.blobs import BlobStore
-    from tracer1_agents.graphs.settings import Executor
     from tracer1_agents.planner.history import Summarizer
     from tracer1_agents.planner.policy import Policy, Retries
     from tracer1_agents.planner.profiles import Profile
     from tracer1_agents.tools.bridges import ToolLike
     from tracer1_agents.tools.code import CodeSession
+    from tracer1_agents.tools.executor import Executor
 
 _BACKSTOP: Final = 100_000  # recursion_limit above any max_steps; the step counter in state ends runs
 

@@ -19,7 +19,8 @@ from tracer1_agents.planner.history import last_k
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, StepRecord, Usage
 
 if TYPE_CHECKING:
-    from tracer1_agents.graphs.settings import Executor, Settings
+    from tracer1_agents.graphs.settings import Settings
+    from tracer1_agents.tools.executor import Executor
 
 _LEAST_STEPS: Final = 3  # super-steps from here to the end of a run that plans once
 _NO_TOOLBOX: Final = "error: there are no tools here; answer with finish"

@@ -7,7 +7,7 @@ its own context object down unchanged, so a foreign context is looked through fo
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.loop_guard import LoopGuard
@@ -15,27 +15,15 @@ from tracer1_agents.planner.history import ExecutorText
 from tracer1_agents.planner.profiles import profile_named
 
 if TYPE_CHECKING:
-    from tracer1_agents.actions.space import Action, Platform
+    from tracer1_agents.actions.space import Platform
     from tracer1_agents.planner.history import Summarizer
     from tracer1_agents.planner.policy import Policy
     from tracer1_agents.planner.profiles import Profile
     from tracer1_agents.planner.prompt import ToolSpec
-    from tracer1_agents.types import Execution, Observation
+    from tracer1_agents.tools.executor import Executor
 
 
 _LEAST: Final = {"horizon": 1, "history_window": 0, "max_steps": 1, "max_reasks": 0, "max_tool_errors": 1}
-
-
-class Executor(Protocol):
-    """Carries out one action: the frozen tool agent of the paper."""
-
-    def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
-        """Do it and say what came back. Never raises for what the action does."""
-        ...
-
-    async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
-        """The same, awaitable; cancelling it ends the action."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

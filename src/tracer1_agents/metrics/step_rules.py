@@ -7,24 +7,19 @@ reference alone, so that every policy is counted over the same steps, and a refe
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.match import fold, kind_of, operation
-from tracer1_agents.actions.space import POINTING_KINDS, Drag, Scroll, Select
+from tracer1_agents.actions.space import Select
+from tracer1_agents.actions.targets import boxes_for, is_placed, points_of, reaches, target_box
 from tracer1_agents.types import NO_TARGET, SYNTHETIC
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tracer1_agents.actions.space import Action, Point
-    from tracer1_agents.types import ImageRef, ReferenceStep
-
-POINT_TOLERANCE: Final = 0.04  # of the screen's longer side, where no candidate box tells what was meant
-
-Box = tuple[float, float, float, float]
+    from tracer1_agents.actions.space import Action
+    from tracer1_agents.types import ReferenceStep
 
 
 class StepOutcome(StrEnum):
@@ -93,12 +88,12 @@ def _lacks(action: Action, reference: ReferenceStep) -> Reason:
         return Reason.SYNTHETIC
     if NO_TARGET in reference.flags:
         return Reason.NO_TARGET
-    if not _is_placed(action):
+    if not is_placed(action):
         return Reason.NONE
-    points = _points(action)
+    points = points_of(action)
     if any(point is None for point in points):
         return Reason.NO_REFERENCE_POINT
-    boxed = all(_target_box(point, _boxes(action, reference)) for point in points if point is not None)
+    boxed = all(target_box(point, boxes_for(action, reference.boxes)) for point in points if point is not None)
     return Reason.NONE if boxed or reference.observation.image is not None else Reason.NO_SCREEN_SIZE
 
 
@@ -107,45 +102,13 @@ def _difference(predicted: Action, wanted: Action, reference: ReferenceStep) -> 
         return Reason.KIND
     if isinstance(predicted, Select) and isinstance(wanted, Select) and fold(predicted.option) != fold(wanted.option):
         return Reason.ARGUMENTS
-    if not _is_placed(wanted):
+    if not is_placed(wanted):
         return Reason.NONE if operation(predicted) == operation(wanted) else Reason.ARGUMENTS
-    for mine, target in zip(_points(predicted), _points(wanted), strict=True):
+    image = reference.observation.image
+    screen = Size(image.width, image.height) if image else None
+    for mine, target in zip(points_of(predicted), points_of(wanted), strict=True):
         if mine is None or target is None:
             return Reason.NO_POINT
-        if not _reaches(mine, target, _boxes(wanted, reference), reference.observation.image):
+        if not reaches(mine, target, boxes_for(wanted, reference.boxes), screen):
             return Reason.PLACE
     return Reason.NONE
-
-
-def _is_placed(action: Action) -> bool:
-    """Whether where it happens is part of being right; a list's entry may be chosen without saying where."""
-    if isinstance(action, Select):
-        return action.point is not None
-    return action.kind in POINTING_KINDS and not isinstance(action, Scroll)
-
-
-def _points(action: Action) -> tuple[Point | None, ...]:
-    return (action.start, action.end) if isinstance(action, Drag) else (getattr(action, "point", None),)
-
-
-def _boxes(action: Action, reference: ReferenceStep) -> Sequence[Box]:
-    return () if isinstance(action, Drag) else reference.boxes  # boxes are targets of clicks, a drag has two ends
-
-
-def _target_box(point: Point, boxes: Sequence[Box]) -> Box | None:
-    """The smallest box that holds the point."""
-    holding = [box for box in boxes if _holds(box, point)]
-    return min(holding, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
-
-
-def _holds(box: Box, point: Point) -> bool:
-    return box[0] <= point.x <= box[2] and box[1] <= point.y <= box[3]
-
-
-def _reaches(point: Point, target: Point, boxes: Sequence[Box], screen: ImageRef | None) -> bool:
-    if box := _target_box(target, boxes):
-        return _holds(box, point)
-    if screen is None:
-        return False
-    distance = math.hypot((point.x - target.x) * screen.width, (point.y - target.y) * screen.height)
-    return distance <= POINT_TOLERANCE * max(screen.width, screen.height)

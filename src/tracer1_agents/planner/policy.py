@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
 
-    from tracer1_agents.blobs import BlobStore
+    from tracer1_agents.blobs import ImageSource
     from tracer1_agents.planner.prompt import Message
 
 _RETRY_STATUS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -126,18 +126,20 @@ class ChatModelPolicy:
             (local models do) is stopped once it has said `horizon` pairs.
         reply_schema: JSON schema of the dialect asked for. OpenAI's models that say they can are held to it
             (`response_format`); every other model is asked in words only, and its reply is parsed all the same.
+        role: What the model is, for messages.
     """
 
     def __init__(
         self,
         model: BaseChatModel,
         *,
-        blobs: BlobStore | None = None,
+        blobs: ImageSource | None = None,
         retries: Retries | None = None,
         one_line_a_pair: bool = False,
         reply_schema: dict[str, Any] | None = None,
+        role: str = "planner model",
     ) -> None:
-        self.model, self.blobs = model, blobs
+        self.model, self.blobs, self.role = model, blobs, role
         self.retries = retries or Retries()
         self._options: dict[str, Any] = {}
         if reply_schema and hasattr(model, "openai_api_base") and (model.profile or {}).get("structured_output"):
@@ -203,7 +205,7 @@ class ChatModelPolicy:
         what = f"{type(error).__name__}: {error}".strip(": ")
         tries = f" after {attempt} attempts" if attempt > 1 else ""
         hint = "is the endpoint up?" if busy else "the endpoint refused the request"
-        msg = f"planner model {self._where()} gave no answer{tries}: {what}; {hint}"
+        msg = f"{self.role} {self._where()} gave no answer{tries}: {what}; {hint}"
         raise PlannerError(msg) from error
 
     def _where(self) -> str:
@@ -248,7 +250,7 @@ def _with_timeout(call: Callable[[], BaseMessage], timeout: float | None) -> Bas
     return cast("BaseMessage", value)
 
 
-def to_langchain(message: Message, blobs: BlobStore | None) -> BaseMessage:
+def to_langchain(message: Message, blobs: ImageSource | None) -> BaseMessage:
     """A prompt message as LangChain has it; images become data URLs in user messages.
 
     Raises:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 TARGET_OUTSIDE: Final = "target_outside"  # its only boxes lie where nothing shows
 INCORRECT: Final = "incorrect"  # the source itself calls the step wrong
 REDUNDANT: Final = "redundant"  # the source itself calls the step needless
-FAILED: Final = "failed"  # the recorded result is an error
 AFTER_GAP: Final = "after_gap"  # the source lacks what happened between the step before and this one
 CONTINUED: Final = "continued"  # same recorded step as the one before, which held several actions
 UNCODED: Final = "uncoded"  # an answer given in prose, not by a call of final_answer

@@ -20,7 +20,6 @@ from tracer1_agents.actions.space import Action, Finish
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
     CONTINUED,
-    FAILED,
     UNCODED,
     ReaderOptions,
     RecordError,
@@ -33,7 +32,7 @@ from tracer1_agents.data.readers.images import ImageFinder
 from tracer1_agents.data.readers.streams import each_record
 from tracer1_agents.data.readers.tool_code import Block, final_answer, parse_block, printed_instead, tool_call
 from tracer1_agents.data.records import source_files
-from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
+from tracer1_agents.types import FAILED, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,42 @@
+"""The frozen tool agent of the paper, as the loop and the training see it: one action in, one `Execution` out.
+
+Executors that carry actions out (`graphs.toolbox_executor`, `grounding`) and those that wrap or stand in for one
+(`limited`, `cached`, `replay`) have this one interface, so that they nest in any order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from tracer1_agents.errors import EnvironmentFailure, PlannerError, SandboxError
+from tracer1_agents.types import Execution
+
+if TYPE_CHECKING:
+    from tracer1_agents.actions.space import Action
+    from tracer1_agents.types import Observation
+
+# what says that an executor went away, and nothing about the action; everything else is a bug and is raised
+LOST: Final[tuple[type[Exception], ...]] = (
+    SandboxError,
+    EnvironmentFailure,
+    PlannerError,
+    ConnectionError,
+    TimeoutError,
+)
+
+
+class Executor(Protocol):
+    """Carries out one action: the frozen tool agent of the paper."""
+
+    def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """Do it and say what came back. Never raises for what the action does."""
+        ...
+
+    async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """The same, awaitable; cancelling it ends the action."""
+        ...
+
+
+def lost(problem: Exception | str, *, seconds: float = 0.0) -> Execution:
+    """The execution of an action whose executor went away: infrastructure, so no reward."""
+    return Execution(ok=False, text=f"error: {problem}", seconds=seconds, infrastructure=True)

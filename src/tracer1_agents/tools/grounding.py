@@ -1,0 +1,169 @@
+"""The frozen GUI agent: a grounding model turns a step instruction and a screenshot into a place to act on.
+
+The planner decides what is done, the grounding model where: it is asked for a point (two for a drag), and the planner's
+action comes back with it as a typed action in `Execution.value`. Actions that need no place come back as they are.
+Nothing is clicked here; an environment, or stage 2's reward, takes the action from the execution. A model that finds
+nothing has failed at the step; one that does not answer is infrastructure.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import TYPE_CHECKING, Final
+
+from tracer1_agents.actions.coordinates import Size
+from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
+from tracer1_agents.actions.space import GUI_KINDS, POINTING_KINDS, Drag, dump_action
+from tracer1_agents.actions.targets import points_of
+from tracer1_agents.blobs import ImageFiles
+from tracer1_agents.errors import DataError, MissingExtraError, PlannerError
+from tracer1_agents.planner.forecast import read_forecast
+from tracer1_agents.planner.policy import ChatModelPolicy, PolicyReply
+from tracer1_agents.planner.prompt import Message
+from tracer1_agents.tools.executor import lost
+from tracer1_agents.tools.formatting import short
+from tracer1_agents.tools.grounding_profiles import GroundingProfile, grounding_profile
+from tracer1_agents.types import Execution, ImageRef
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from tracer1_agents.actions.space import Action, Platform
+    from tracer1_agents.blobs import ImageSource
+    from tracer1_agents.planner.policy import Retries
+    from tracer1_agents.types import Observation
+
+_CANONICAL: Final = CanonicalGrammar()
+_PLACED: Final = POINTING_KINDS - {"scroll"}  # a scroll goes through the view as a whole
+
+
+class GroundingModel:
+    """An executor for GUI actions that asks a grounding model where.
+
+    Args:
+        model: A chat model that takes images; make it greedy (temperature 0), so that it is the same agent every time.
+        profile: How it is asked; None picks a profile by the model's name.
+        platform: Whose screens it sees.
+        images: Where screenshots are looked up; by default `ImageRef.ref` must be the path of a file.
+        retries: For busy endpoints and answers that never come.
+        trust_points: Keep points that the planner gave itself, and ask only for missing ones.
+
+    Raises:
+        ConfigurationError: There is no profile for the model.
+    """
+
+    def __init__(
+        self,
+        model: BaseChatModel,
+        *,
+        profile: GroundingProfile | str | None = None,
+        platform: Platform = "computer",
+        images: ImageSource | None = None,
+        retries: Retries | None = None,
+        trust_points: bool = False,
+    ) -> None:
+        self.model_name = _name_of(model)
+        chosen = self.model_name if profile is None else profile
+        self.profile = grounding_profile(chosen) if isinstance(chosen, str) else chosen
+        self.platform, self.trust_points = platform, trust_points
+        self.images = images or ImageFiles()
+        self._policy = ChatModelPolicy(model, blobs=self.images, retries=retries, role="grounding model")
+
+    @property
+    def version(self) -> str:
+        """Names the agent for caches: model, prompt, frame, platform."""
+        trusting = "/trusting" if self.trust_points else ""
+        return f"{self.model_name}/{self.profile.fingerprint}/{self.platform}{trusting}"
+
+    def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """The action with its place, as a typed action in `value`."""
+        if (known := self._without_asking(action, instruction)) is not None:
+            return known
+        started = time.perf_counter()
+        try:
+            size, messages = self._question(action, instruction, observation.image)
+            reply = self._policy.sample(messages, horizon=1)
+        except (PlannerError, DataError) as error:
+            return lost(error, seconds=time.perf_counter() - started)
+        return self._read(action, reply, size, time.perf_counter() - started)
+
+    async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """The same, awaitable."""
+        if (known := self._without_asking(action, instruction)) is not None:
+            return known
+        started = time.perf_counter()
+        try:
+            size, messages = self._question(action, instruction, observation.image)
+            reply = await self._policy.asample(messages, horizon=1)
+        except (PlannerError, DataError) as error:
+            return lost(error, seconds=time.perf_counter() - started)
+        return self._read(action, reply, size, time.perf_counter() - started)
+
+    def _without_asking(self, action: Action, instruction: str) -> Execution | None:
+        if action.kind not in GUI_KINDS:
+            return Execution(ok=False, text=f"error: {action.kind} is no action on a screen; use it with the tools")
+        placed = all(point is not None for point in points_of(action))
+        if action.kind not in _PLACED or (self.trust_points and placed):
+            return _done(action)
+        if not instruction.strip():
+            return Execution(ok=False, text=f"error: {action.kind} needs a step instruction that says what it acts on")
+        return None
+
+    def _question(self, action: Action, instruction: str, image: ImageRef | None) -> tuple[Size, list[Message]]:
+        if image is None:
+            msg = "there is no screenshot to find this on; give the observation an image"
+            raise PlannerError(msg)
+        size = self._size(image)
+        words = self.profile.prompt(instruction, size, drag=isinstance(action, Drag), platform=self.platform)
+        return size, [Message("user", [{"type": "image", "ref": image}, {"type": "text", "text": words}])]
+
+    def _size(self, image: ImageRef) -> Size:
+        """The size of what is sent: a reference may be to a picture that its planner sees scaled down."""
+        content = self.images.get(image.ref)
+        if not self.profile.dialect.frame.needs_size:
+            return Size(image.width, image.height)
+        try:
+            from PIL import Image  # noqa: PLC0415  (an extra)
+        except ImportError:
+            feature = f"the grounding profile {self.profile.name}, whose points are pixels,"
+            raise MissingExtraError(feature, "agents") from None
+        try:
+            with Image.open(io.BytesIO(content)) as picture:
+                return Size(*picture.size)
+        except OSError as error:
+            msg = f"not a picture: {error}"
+            raise DataError(msg, path=image.ref) from error
+
+    def _read(self, action: Action, reply: PolicyReply, size: Size, seconds: float) -> Execution:
+        """The reply as the planner's action with a place."""
+        screen = ImageRef(ref="", width=size.width, height=size.height)
+        grammar = self.profile.dialect.grammar_for(screen, platform=self.platform)
+        forecast = read_forecast(
+            reply.text, grammar=grammar, horizon=1, step=1, reasoning=reply.reasoning, truncated=reply.truncated
+        )
+        if not forecast.ok and reply.truncated:
+            return lost("the grounding model was cut off by its token limit; give it more", seconds=seconds)
+        placed = _with_place(action, forecast.pairs[0].action) if forecast.ok else None
+        if placed is None:
+            text = f'error: no place was found for this step; the grounding model said "{short(reply.text, 200)}"'
+            return Execution(ok=False, text=text, seconds=seconds)
+        return _done(placed, seconds)
+
+
+def _with_place(action: Action, found: Action) -> Action | None:
+    """The planner's action at the place that was found; None when there is none, or one end of a drag is missing."""
+    points = points_of(found)
+    if any(point is None for point in points) or isinstance(found, Drag) != isinstance(action, Drag):
+        return None
+    names = ("start", "end") if isinstance(action, Drag) else ("point",)
+    return action.model_copy(update=dict(zip(names, points, strict=True)))
+
+
+def _done(action: Action, seconds: float = 0.0) -> Execution:
+    return Execution(text=_CANONICAL.render_action(action), value=dump_action(action), seconds=seconds)
+
+
+def _name_of(model: BaseChatModel) -> str:
+    names = (getattr(model, attribute, None) for attribute in ("model_name", "model"))
+    return next((name for name in names if isinstance(name, str) and name), type(model).__name__)
