@@ -21,9 +21,10 @@ from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.rewards.trajectory import RewardConfig
 from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint
 from tracer1_agents.training.config import parse_run
-from tracer1_agents.training.mixture import MixtureConfig, describe_mixture, load_mixture
-from tracer1_agents.training.models import load_planner, lora_config
+from tracer1_agents.training.mixture import MixtureConfig, announce, load_mixture
+from tracer1_agents.training.models import load_planner, lora_config, outline_planner
 from tracer1_agents.training.monitor import Monitor
+from tracer1_agents.training.preflight import preflight
 from tracer1_agents.training.rollouts import LocalRollouts
 from tracer1_agents.training.settings import ModelConfig, RolloutConfig, RunConfig, TrainerConfig
 from tracer1_agents.training.trainer import ForecastTrainer, check_batch
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from tracer1_agents.training.mixture import Mixture
     from tracer1_agents.training.models import Planner
+    from tracer1_agents.training.preflight import Preflight
 
 
 class Stage1Config(RunConfig):
@@ -65,13 +67,42 @@ def train(config: Stage1Config, *, resume: bool = False) -> Path:
             check_fresh(folder)
         planner, mixture = load_planner(config.model), load_mixture(config.data)
         trainer = build_trainer(config, planner, mixture)
+        found = look_ahead(config, planner, mixture)
         if trainer.accelerator.is_main_process:
             announce(mixture)
+            print(found.text())  # noqa: T201  (what is about to happen)
+        found.check()
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if trainer.accelerator.is_main_process:
             trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder / "model")
             planner.processor.save_pretrained(folder / "model")
         return folder / "model"
+
+
+def look_ahead(config: Stage1Config, planner: Planner, mixture: Mixture) -> Preflight:
+    """What the run is about to do, and what cannot work."""
+    return preflight(
+        mixture,
+        planner,
+        model=config.model,
+        rollout=config.rollout,
+        trainer=config.trainer,
+        processes=int(os.environ.get("WORLD_SIZE", "1")),
+    )
+
+
+def dry_run(config: Stage1Config) -> None:
+    """Print what a run would do; the planner's weights are not needed.
+
+    Raises:
+        ConfigurationError: It could not work.
+    """
+    check_engine(config)
+    mixture = load_mixture(config.data)
+    announce(mixture)
+    found = look_ahead(config, outline_planner(config.model), mixture)
+    print(found.text())  # noqa: T201  (the answer)
+    found.check()
 
 
 def check_engine(config: Stage1Config) -> None:
@@ -216,21 +247,14 @@ def grpo_config(config: Stage1Config) -> GRPOConfig:
     )
 
 
-def announce(mixture: Mixture) -> None:
-    """Print what is learnt from, and what could not be read."""
-    for line in describe_mixture(mixture):
-        print(f"{line['source']}: {line['rows']} rows, {line['share']:.0%} of draws, {line['kinds']}")  # noqa: T201
-    for problem in mixture.problems[:10]:
-        print(f"not read: {problem}")  # noqa: T201
-    if len(mixture.problems) > 10:  # noqa: PLR2004
-        print(f"and {len(mixture.problems) - 10} more problems; `tracer1 data validate` lists them")  # noqa: T201
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m tracer1_agents.training.stage1`."""
     try:
-        config, resume = parse_run(Stage1Config, "Stage 1: GRPO with the trajectory reward; nothing is executed.", argv)
-        print(f"model written to {train(config, resume=resume)}")  # noqa: T201
+        run = parse_run(Stage1Config, "Stage 1: GRPO with the trajectory reward; nothing is executed.", argv)
+        if run.dry_run:
+            dry_run(run.config)
+        else:
+            print(f"model written to {train(run.config, resume=run.resume)}")  # noqa: T201
     except Tracer1Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1

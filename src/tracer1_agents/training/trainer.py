@@ -44,6 +44,7 @@ _COMPLETION_KEYS = (
 )
 _ROW_MEANS = frozenset({"grpo", "dr_grpo"})  # losses that divide by the number of rows
 _TOKEN_SUMS = frozenset({"dapo"})  # losses that divide by a number counted before
+_ROWS_AT_ONCE = 8  # rows of similar length in one forward pass
 
 
 class Collector(Protocol):
@@ -168,50 +169,62 @@ class ForecastTrainer(GRPOTrainer):
         return_outputs: bool = False,  # noqa: FBT001, FBT002  (TRL's signature)
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
-        """TRL's loss over inputs without their common padding.
+        """TRL's loss, over rows of similar length at a time and without their common padding.
 
         Raises:
             TrainingError: The loss is not finite, or a probability ratio is out of bounds. Nothing was updated.
         """
-        inputs, share = self._without_silent_rows(inputs)
-        inputs = _trimmed(inputs)
-        loss: torch.Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch) * share
+        loss: Any = 0.0
+        for part, share in self._parts(inputs):
+            loss = loss + share * super().compute_loss(model, part, return_outputs, num_items_in_batch)
+            self._check_ratio(part)
         if not math.isfinite(float(loss.detach())):
             msg = f"the loss is {float(loss.detach())} at update {self.state.global_step + 1}; {self._kept()}"
             raise TrainingError(msg)
-        if "old_per_token_logps" in inputs and self._newest_logps is not None:
-            moved = (self._newest_logps - inputs["old_per_token_logps"])[inputs["completion_mask"].bool()]
-            ratio = float(moved.abs().max().exp()) if moved.numel() else 1.0
-            self._metrics["train"]["ratio/max"].append(ratio)
-            if ratio > self.max_ratio:
-                msg = (
-                    f"a probability ratio reached {ratio:.3g} at update {self.state.global_step + 1}, allowed is "
-                    f"{self.max_ratio:.3g}; lower trainer.learning_rate or trainer.num_iterations. {self._kept()}"
-                )
-                raise TrainingError(msg)
-        return loss
+        total: torch.Tensor = loss
+        return total
 
-    def _without_silent_rows(self, inputs: dict[str, Any]) -> tuple[dict[str, Any], float]:
-        """Leave out rows that cannot move the weights: no advantage, and no KL to pay.
+    def _parts(self, inputs: dict[str, Any]) -> list[tuple[dict[str, Any], float]]:
+        """A micro-batch as parts whose weighted losses sum to its own.
 
-        Returns:
-            The other rows (at least one), and what their loss is to be multiplied by so that nothing changes.
+        Rows that cannot move the weights (no advantage, and no KL to pay) are left out; the others are sorted by
+        length, so that a part has little padding. Images, which are aligned with the rows, and losses that divide by
+        the tokens of the micro-batch stay whole.
         """
+        if "pixel_values" in inputs or self.loss_type not in _ROW_MEANS | _TOKEN_SUMS:
+            return [(_trimmed(inputs), 1.0)]
         rows = inputs["advantages"].shape[0]
-        if self.beta != 0.0 or self.loss_type not in _ROW_MEANS | _TOKEN_SUMS or "pixel_values" in inputs:
-            return inputs, 1.0
-        speaking = inputs["advantages"].nonzero()[:, 0]
-        if len(speaking) == rows:
-            return inputs, 1.0
-        kept = speaking if len(speaking) else torch.zeros(1, dtype=torch.long, device=inputs["advantages"].device)
-        fewer = {
-            key: value[kept] if isinstance(value, torch.Tensor) and value.ndim and value.shape[0] == rows else value
-            for key, value in inputs.items()
-        }
-        return fewer, len(kept) / rows if self.loss_type in _ROW_MEANS else 1.0
+        lengths = inputs["prompt_mask"].sum(1) + inputs["completion_mask"].sum(1)
+        order = torch.argsort(lengths)
+        if self.beta == 0.0:
+            order = order[inputs["advantages"][order] != 0]
+        if not len(order):
+            order = torch.zeros(1, dtype=torch.long, device=lengths.device)
+        parts = []
+        for chosen in order.split(_ROWS_AT_ONCE):
+            part = {key: value[chosen] if _is_by_row(value, rows) else value for key, value in inputs.items()}
+            parts.append((_trimmed(part), len(chosen) / rows if self.loss_type in _ROW_MEANS else 1.0))
+        return parts
+
+    def _check_ratio(self, inputs: dict[str, Any]) -> None:
+        if "old_per_token_logps" not in inputs or self._newest_logps is None:
+            return
+        moved = (self._newest_logps - inputs["old_per_token_logps"])[inputs["completion_mask"].bool()]
+        ratio = float(moved.abs().max().exp()) if moved.numel() else 1.0
+        self._metrics["train"]["ratio/max"].append(ratio)
+        if ratio > self.max_ratio:
+            msg = (
+                f"a probability ratio reached {ratio:.3g} at update {self.state.global_step + 1}, allowed is "
+                f"{self.max_ratio:.3g}; lower trainer.learning_rate or trainer.num_iterations. {self._kept()}"
+            )
+            raise TrainingError(msg)
 
     def _kept(self) -> str:
         return f"the last checkpoint in {self.args.output_dir} is kept: lower the learning rate and resume from it"
+
+
+def _is_by_row(value: Any, rows: int) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim > 0 and value.shape[0] == rows
 
 
 def _trimmed(inputs: dict[str, Any]) -> dict[str, Any]:

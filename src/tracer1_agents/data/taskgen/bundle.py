@@ -41,11 +41,14 @@ class BundlePlan:
         name: Of the set; part of every seed.
         trained: Tasks of trained families, dealt out in turn.
         unseen: Tasks of never-trained families, likewise.
+        rotating: Whether unseen styles and wordings go round the families. In the two shipped sets every fifth task has
+            them and there are twenty families, so that each falls on the same four.
     """
 
     name: str
     trained: int
     unseen: int
+    rotating: bool = False
 
 
 PLANS: Final = {plan.name: plan for plan in (BundlePlan("demo", 34, 6), BundlePlan("measure", 260, 40))}
@@ -66,7 +69,8 @@ def write_bundle(plan: BundlePlan, folder: Path) -> int:
     families = [list(TRAINED)[at % len(TRAINED)] for at in range(plan.trained)]
     families += [list(UNSEEN)[at % len(UNSEEN)] for at in range(plan.unseen)]
     for at, family in enumerate(families):
-        traits = {"unseen_style": at % 5 == _STYLE_TURN, "unseen_phrase": at % 5 == _PHRASE_TURN}
+        turn = (at + at // len(TRAINED) if plan.rotating else at) % 5
+        traits = {"unseen_style": turn == _STYLE_TURN, "unseen_phrase": turn == _PHRASE_TURN}
         task = make_task(
             family,
             f"{plan.name}/{at}",
