@@ -46,9 +46,7 @@ def main() -> None:
         plain.append(seconds[0])
         cached.append(seconds[1])
     # Of 7 ordered values, the outermost two bracket the median with probability 1 - 2/128.
-    print(
-        f"processor time of a step: stock {median(plain):.2f} s, remembering {median(cached):.2f} s"
-    )
+    print(f"processor time of a step: stock {median(plain):.2f} s, remembering {median(cached):.2f} s")
     print(f"ratio {median(ratios):.2f}, 98% interval {min(ratios):.2f} to {max(ratios):.2f}")
 
 

@@ -29,7 +29,7 @@ from tracer1_agents.training.preflight import Spread, preflight
 from tracer1_agents.training.rows import PromptOptions, rows_of
 from tracer1_agents.training.screenshots import load_picture
 from tracer1_agents.training.settings import LoraConfig, ModelConfig, RolloutConfig, TrainerConfig
-from tracer1_agents.training.vision_model import VisionModelConfig, save_vision_planner
+from tracer1_agents.training.vision_model import VisionModelConfig, build_vision_planner, save_vision_planner
 from tracer1_agents.types import ImageRef, Observation, ReferenceStep, ReferenceTrajectory
 
 pytestmark = pytest.mark.torch
@@ -217,6 +217,25 @@ def test_memory_of_adapters_by_hand(small):
     assert got["reference"] == 0
     assert (got["gradients"], got["optimiser"]) == (4 * adapters, 8 * adapters)
     assert got["activations"] == 2 * 3 * 15 * (2 * 8 + 164)
+
+
+def test_activations_are_about_what_autograd_keeps():
+    planner = build_vision_planner(VisionModelConfig(hidden_size=128, layers=4, head_size=32, mlp_size=384))
+    ids = torch.arange(300).reshape(2, 150) % 256 + 7
+    own = {parameter.untyped_storage().data_ptr() for parameter in planner.model.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes() * (storage.data_ptr() not in own)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        _alive = planner.model.model(input_ids=ids)
+    work = Workload(completions=2, prompt_tokens=149)
+    rollout, trainer = RolloutConfig(max_new_tokens=1), TrainerConfig(micro_batch=2)
+    estimate = estimate_memory(planner.model, ModelConfig(), rollout, trainer, work, 0).parts["activations"]
+    assert estimate == pytest.approx(sum(kept.values()), rel=0.1)
 
 
 def test_adapters_are_counted_as_peft_makes_them(checkpoint):
