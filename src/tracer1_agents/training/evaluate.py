@@ -93,7 +93,8 @@ def _room(tokenizer: PreTrainedTokenizerBase, row: TrainingRow) -> int:
 
 def score_reply(row: TrainingRow, sample: Sample, config: RewardConfig = DEFAULT_REWARD) -> WindowScore:
     """The record of one reply."""
-    forecast, reward = row.score(sample.text, config, truncated=sample.finish_reason == "length")
+    scored = row.score(sample.text, config, truncated=sample.finish_reason == "length")
+    forecast, reward = scored.forecast, scored.trajectory
     steps, pairs = row.window.steps, forecast.pairs
     exact = [is_exact(pair, step) for pair, step in zip(pairs, steps, strict=False)]
     exact += [False] * (len(steps) - len(exact))

@@ -29,7 +29,7 @@ from tracer1_agents.rewards.trajectory import DEFAULT_REWARD, trajectory_reward
 from tracer1_agents.types import HistoryEntry, Observation, ReferenceStep, ReferenceWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tracer1_agents.actions.codec import Grammar
     from tracer1_agents.actions.space import Action, Platform
@@ -128,18 +128,46 @@ class TrainingRow:
 
     def chat(self) -> list[dict[str, Any]]:
         """The prompt as chat templates take it; a message without an image is plain text."""
-        return [{"role": message.role, "content": _content(message)} for message in self.messages]
+        return chat_of(self.messages)
 
     def read(self, reply: str, *, truncated: bool = False) -> Forecast:
         """A reply to this row's prompt."""
         return read_forecast(reply, grammar=self.grammar, horizon=self.horizon, step=self.number, truncated=truncated)
 
-    def score(
-        self, reply: str, config: RewardConfig = DEFAULT_REWARD, *, truncated: bool = False
-    ) -> tuple[Forecast, TrajectoryReward]:
-        """A reply and its trajectory reward."""
+    def score(self, reply: str, config: RewardConfig = DEFAULT_REWARD, *, truncated: bool = False) -> ScoredReply:
+        """A reply with its trajectory reward."""
         forecast = self.read(reply, truncated=truncated)
-        return forecast, trajectory_reward(forecast, self.window, config)
+        reward = trajectory_reward(forecast, self.window, config)
+        metrics = {f"parts/{name}": value for name, value in vars(reward.parts).items()}
+        metrics |= {
+            f"reward/{self.source}": reward.total,
+            "forecast/first_align": reward.align[0],
+            "forecast/pairs": float(len(forecast.pairs)),
+            "forecast/unreadable": float(not forecast.ok),
+        }
+        return ScoredReply(forecast, reward, reward.total, metrics)
+
+
+@dataclass(frozen=True)
+class ScoredReply:
+    """A reply with what it earns.
+
+    Attributes:
+        forecast: The reply, read.
+        trajectory: Stage 1's reward of it.
+        total: What it is trained on; None when it must not teach.
+        metrics: Parts and counts, for the log.
+    """
+
+    forecast: Forecast
+    trajectory: TrajectoryReward
+    total: float | None
+    metrics: Mapping[str, float]
+
+
+def chat_of(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Planner messages as chat templates take them; a message without an image is plain text."""
+    return [{"role": message.role, "content": _content(message)} for message in messages]
 
 
 def _content(message: Message) -> Any:

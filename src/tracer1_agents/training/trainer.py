@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # it warns of `rollout_func` on every start
 
@@ -23,14 +23,14 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training.rollouts import Place
 from tracer1_agents.training.sampler import MixtureSampler
+from tracer1_agents.training.scope import first_pair_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from transformers import PreTrainedModel
+    from collections.abc import Callable
 
     from tracer1_agents.training.mixture import Mixture
-    from tracer1_agents.training.rollouts import Rollout
+    from tracer1_agents.training.rollouts import GroupCollector, Rollout
+    from tracer1_agents.training.settings import RolloutConfig, TrainerConfig
 
 _PROMPT_KEYS = ("prompt_ids", "prompt_mask")
 _COMPLETION_KEYS = (
@@ -42,19 +42,10 @@ _COMPLETION_KEYS = (
     "sampling_per_token_logps",
     "importance_sampling_ratio",
 )
+_PICTURE_KEYS = ("pixel_values", "image_grid_thw", "num_images", "token_type_ids", "mm_token_type_ids", "image_sizes")
 _ROW_MEANS = frozenset({"grpo", "dr_grpo"})  # losses that divide by the number of rows
 _TOKEN_SUMS = frozenset({"dapo"})  # losses that divide by a number counted before
 _ROWS_AT_ONCE = 8  # rows of similar length in one forward pass
-
-
-class Collector(Protocol):
-    """Draws the replies of a generation batch."""
-
-    replaced: int
-
-    def collect(self, model: PreTrainedModel, tokenizer: object, places: Sequence[Place], update: int) -> list[Rollout]:
-        """One rollout for each place, in order."""
-        ...
 
 
 class ForecastTrainer(GRPOTrainer):
@@ -62,22 +53,32 @@ class ForecastTrainer(GRPOTrainer):
 
     Args:
         mixture: Where rows come from; the data set's `row` column numbers them.
-        collector: Draws the replies; None leaves that to TRL (its own `generate`, or vLLM).
+        collector: Draws and scores the replies; None leaves drawing to TRL (its own `generate`, or vLLM).
+        first_pair_only: Whether only the thought and the first pair are trained.
         max_logprob_gap: Largest difference between sampler and trainer on the first batch.
         max_ratio: Largest probability ratio.
         options: What `GRPOTrainer` takes.
     """
 
     def __init__(
-        self, *, mixture: Mixture, collector: Collector | None, max_logprob_gap: float, max_ratio: float, **options: Any
+        self,
+        *,
+        mixture: Mixture,
+        collector: GroupCollector | None,
+        first_pair_only: bool = False,
+        max_logprob_gap: float,
+        max_ratio: float,
+        **options: Any,
     ) -> None:
-        self.mixture, self.collector = mixture, collector
+        self.mixture, self.collector, self.first_pair_only = mixture, collector, first_pair_only
         self.max_logprob_gap, self.max_ratio = max_logprob_gap, max_ratio
         self.logprob_gap: float | None = None
         self.rollouts: list[Rollout] = []
         self._newest_logps: torch.Tensor | None = None
         self._group_size: int = options["args"].num_generations
-        super().__init__(rollout_func=self._hand_over if collector else None, **options)
+        if collector is not None:
+            options |= {"rollout_func": self._hand_over, "reward_funcs": [self._collected_rewards]}
+        super().__init__(**options)
 
     def _get_train_sampler(self, dataset: Any = None) -> MixtureSampler:
         del dataset  # rows are numbered, whatever wraps them
@@ -99,9 +100,22 @@ class ForecastTrainer(GRPOTrainer):
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         if self.logprob_gap is None:
             self.logprob_gap = self._compare_with_sampler(output)
+        if self.first_pair_only:
+            self._mask_tail(output, inputs)
         if self.collector is not None:
-            self._metrics["train"]["groups/replaced"].append(float(self.collector.replaced))
+            for name, value in self.collector.metrics().items():
+                self._metrics["train"][name].append(value)
         return output
+
+    def _mask_tail(self, output: dict[str, Any], inputs: list[dict[str, Any]]) -> None:
+        """Leave what follows the first pair out of the loss."""
+        mask = torch.zeros_like(output["completion_mask"])
+        for at, (example, kept) in enumerate(zip(inputs, output["completion_mask"], strict=True)):
+            ids = output["completion_ids"][at][kept.bool()].tolist()
+            mask[at, : first_pair_tokens(ids, self._tokenizer, self.mixture.rows[example["row"]].grammar)] = 1
+        output["tool_mask"] = mask * output.get("tool_mask", 1)
+        trained = (output["completion_mask"] * output["tool_mask"]).sum()
+        output["num_items_in_batch"] = self.accelerator.gather(trained).sum()
 
     def _collect(self, rows: list[int]) -> list[Rollout]:
         """Draw replies with the newest weights."""
@@ -126,6 +140,13 @@ class ForecastTrainer(GRPOTrainer):
             "logprobs": [list(sample.logprobs) for sample in samples],
         }
 
+    def _collected_rewards(self, *, log_metric: Callable[[str, float], None], **_: Any) -> list[float | None]:
+        """What TRL asks as its reward function: the collector has scored every reply already."""
+        for one in self.rollouts:
+            for name, value in one.scored.metrics.items():
+                log_metric(name, value)
+        return [one.scored.total for one in self.rollouts]
+
     def _compare_with_sampler(self, output: dict[str, Any]) -> float | None:
         """Largest difference between what was sampled and what is trained, over the first batch.
 
@@ -136,6 +157,7 @@ class ForecastTrainer(GRPOTrainer):
         if sampled is None:
             return None
         inputs = _trimmed(output)
+        pictures = {key: inputs[key] for key in _PICTURE_KEYS if key in inputs}
         with torch.no_grad():
             logps, _, _ = self._get_per_token_logps_and_entropies(
                 self.model,
@@ -143,6 +165,7 @@ class ForecastTrainer(GRPOTrainer):
                 torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
                 inputs["completion_ids"].size(1),
                 batch_size=self.args.per_device_train_batch_size,
+                **pictures,
             )
         gaps = (logps - inputs["sampling_per_token_logps"])[inputs["completion_mask"].bool()].abs()
         gap = float(gaps.max())
@@ -243,15 +266,14 @@ def _trimmed(inputs: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def check_batch(config: Any, processes: int) -> int:
+def check_batch(rollout: RolloutConfig, trainer: TrainerConfig, processes: int) -> int:
     """Micro-batches of one update on each process.
 
     Raises:
         ConfigurationError: The completions of an update cannot be dealt out evenly.
     """
-    rollout, trainer = config.rollout, config.trainer
-    completions: int = rollout.group_size * rollout.prompts_per_update
-    together: int = trainer.micro_batch * processes
+    completions = rollout.group_size * rollout.prompts_per_update
+    together = trainer.micro_batch * processes
     if completions % together:
         msg = (
             f"an update has {rollout.prompts_per_update} prompts x {rollout.group_size} completions = {completions}, "

@@ -83,7 +83,7 @@ def write_bundle(plan: BundlePlan, folder: Path) -> int:
         passages += task.passages
     _write_lines(metadata, rows)
     random.Random(plan.name).shuffle(passages)  # noqa: S311  (order of a corpus)
-    _write_lines(folder / "corpus.jsonl", [_entry(passage) for passage in passages])
+    _write_lines(folder / "corpus.jsonl", [corpus_entry(passage) for passage in passages])
     return len(rows)
 
 
@@ -110,7 +110,8 @@ def _row(task: Task, task_id: str, traits: dict[str, bool], folder: Path) -> dic
     }
 
 
-def _entry(passage: Passage) -> dict[str, str]:
+def corpus_entry(passage: Passage) -> dict[str, str]:
+    """A passage as a line of the search corpus."""
     return {"title": passage.title, "url": f"corpus://{passage.title.replace(' ', '-')}", "text": passage.text}
 
 
