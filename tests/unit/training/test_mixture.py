@@ -6,27 +6,17 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
-from tracer1_agents.actions.space import Click, Finish, OpenApp, Point, Type
+from training_cases import trajectory
+
+from tracer1_agents.actions.space import OpenApp
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.mixture import MixtureConfig, in_part, load_mixture
 from tracer1_agents.training.rows import PromptOptions, rows_of, with_history
 from tracer1_agents.training.sampler import MixtureSampler
-from tracer1_agents.types import ForecastPair, Observation, ReferenceStep, ReferenceTrajectory
+from tracer1_agents.types import ForecastPair, Observation
 
 pytestmark = pytest.mark.torch
-
-
-def trajectory(number=0, app="Clock", source="androidcontrol"):
-    steps = (
-        ReferenceStep(action=OpenApp(app_name=app), instruction=f"open {app}"),
-        ReferenceStep(
-            action=Click(point=Point(0.5, 0.25)), instruction="tap the plus sign", summary="a list of alarms"
-        ),
-        ReferenceStep(action=Type(content="7:30"), instruction="enter the time"),
-        ReferenceStep(action=Finish(), flags=frozenset({"synthetic"})),
-    )
-    return ReferenceTrajectory(id=str(number), source=source, instruction=f"set alarm {number}", steps=steps)
 
 
 def options(**changes):
@@ -38,7 +28,7 @@ def test_a_row_shows_past_steps_and_asks_for_the_next_ones():
     assert [row.number for row in rows] == [1, 2, 3, 4]
     assert [len(row.window.steps) for row in rows] == [2, 2, 2, 1]
     prompt = rows[2].messages[-1].text
-    assert 'open_app(app_name="Clock") -> a list of alarms' in prompt  # what was seen after it
+    assert 'open_app(app_name="Clock") -> some alarms' in prompt  # what was seen after it
     assert "tap the plus sign" in prompt  # nothing else tells what the newest step did
     assert "enter the time" not in prompt
     assert rows[2].reply == 'type(content="7:30") # "enter the time"\nfinish() # ""'

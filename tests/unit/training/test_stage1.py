@@ -5,19 +5,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("trl", reason="trl is not installed (extra train)")
 
 import torch
+from training_cases import log_of, trajectory, weights
 
-from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
+from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training import stage1
 from tracer1_agents.training.checkpoints import claimed, mark_complete, newest_checkpoint
 from tracer1_agents.training.config import load_config
-from tracer1_agents.training.tiny_model import TinyModelConfig, build_model, train_tokenizer
 from tracer1_agents.training.trainer import ForecastTrainer
 
 pytestmark = pytest.mark.torch
@@ -28,22 +29,6 @@ SMALL = [
 ]
 
 
-@pytest.fixture(scope="module")
-def planner(tmp_path_factory):
-    """A tiny planner with random weights, on disk."""
-    folder = tmp_path_factory.mktemp("planner")
-    windows = [window for window, _ in zip(stream_windows(1, WindowOptions(3)), range(60), strict=False)]
-    texts = [window.reply + "".join(message.text for message in window.messages) for window in windows]
-    tokenizer = train_tokenizer(texts, 400)
-    torch.manual_seed(0)
-    sizes = TinyModelConfig(
-        vocab_size=400, hidden_size=32, layers=2, heads=2, key_value_heads=1, head_size=16, mlp_size=64
-    )
-    build_model(sizes, tokenizer).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
 def config(planner, folder, *changes):
     return load_config(
         stage1.Stage1Config,
@@ -52,28 +37,15 @@ def config(planner, folder, *changes):
     )
 
 
-def log_of(folder, event="train"):
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    return [line for line in lines if line["event"] == event]
-
-
-def weights(folder):
-    from safetensors.torch import load_file  # noqa: PLC0415
-
-    return load_file(folder / "model.safetensors")
-
-
-def rewarded_by_length(monkeypatch):
+def rewarded(monkeypatch, total):
     """Any reward that differs within a group will do where the forecasts of random weights all earn the same."""
+    original = stage1.LocalRollouts._scored
 
-    def build(mixture, reward, end):
-        def trajectory(completion_ids, log_metric, **_):
-            log_metric("parts/align", 0.0)
-            return [float(sum(ids) % 7) for ids in completion_ids]
+    def scored(self, place, example, sample):
+        rollout = original(self, place, example, sample)
+        return replace(rollout, scored=replace(rollout.scored, total=float(total(place, sample))))
 
-        return trajectory
-
-    monkeypatch.setattr(stage1, "trajectory_rewards", build)
+    monkeypatch.setattr(stage1.LocalRollouts, "_scored", scored)
 
 
 def test_it_runs_logs_and_saves(planner, tmp_path):
@@ -92,7 +64,7 @@ def test_it_runs_logs_and_saves(planner, tmp_path):
 
 def test_a_resumed_run_is_the_run_itself_in_a_later_epoch(planner, tmp_path, monkeypatch):
     """12 rows make 6 updates an epoch; the resumed part lies in the second."""
-    rewarded_by_length(monkeypatch)
+    rewarded(monkeypatch, lambda place, sample: sum(sample.completion_ids) % 7)
     seen = {}
 
     def record(name):
@@ -119,10 +91,7 @@ def test_a_resumed_run_is_the_run_itself_in_a_later_epoch(planner, tmp_path, mon
 
 
 def test_the_same_update_whether_or_not_rows_are_sorted_and_left_out(planner, tmp_path, monkeypatch):
-    def build(mixture, reward, end):
-        return lambda completion_ids, **_: [float(at % 4 == 0) if at < 4 else 1.0 for at in range(len(completion_ids))]
-
-    monkeypatch.setattr(stage1, "trajectory_rewards", build)
+    rewarded(monkeypatch, lambda place, sample: place.member == 0 if place.row % 2 else 1.0)
     fast = {}
     for loss in ("grpo", "dr_grpo", "dapo"):
         options = (f"trainer.loss_type={loss}", "trainer.optimizer=sgd", "trainer.max_steps=1", "trainer.clip=0")
@@ -155,7 +124,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(planner
 
 
 def test_an_exploding_ratio_stops_the_run(planner, tmp_path, monkeypatch):
-    rewarded_by_length(monkeypatch)
+    rewarded(monkeypatch, lambda place, sample: sum(sample.completion_ids) % 7)
     changes = ("trainer.num_iterations=2", "trainer.learning_rate=10", "trainer.max_ratio=1.5")
     with pytest.raises(TrainingError, match="a probability ratio reached"):
         stage1.train(config(planner, tmp_path, *changes))
@@ -189,10 +158,6 @@ def test_groups_that_teach_nothing_are_replaced(planner, tmp_path, monkeypatch):
 
 
 def test_own_history_asks_the_policy_for_earlier_steps(planner, tmp_path):
-    from tests.unit.training.test_mixture import trajectory  # noqa: PLC0415
-
-    from tracer1_agents.data.store import write_trajectories  # noqa: PLC0415
-
     write_trajectories(tmp_path / "t.jsonl", [trajectory(number) for number in range(3)])
     source = f"data.sources=[{{reader: store, path: {tmp_path / 't.jsonl'}, platform: mobile}}]"
     stage1.train(config(planner, tmp_path / "run", source, "data.history=own", "trainer.max_steps=1"))

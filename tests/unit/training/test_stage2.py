@@ -1,0 +1,287 @@
+"""Stage 2 in small: the inference graph gives the rollouts, both ways give the same rewards, one action is executed."""
+
+import asyncio
+import json
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("trl", reason="trl is not installed (extra train)")
+
+import torch
+from training_cases import log_of, trajectory, weights
+
+from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
+from tracer1_agents.data.store import write_trajectories
+from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.graphs.build import create_tracer1_agent
+from tracer1_agents.graphs.workbench import find_sandbox
+from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy, Retries
+from tracer1_agents.rewards.grounded import GroundedConfig
+from tracer1_agents.rewards.trajectory import DEFAULT_REWARD
+from tracer1_agents.rewards.zero_rates import ZeroRates
+from tracer1_agents.testing import RecordingExecutor, ScriptedModel
+from tracer1_agents.tools.limited import LimitedExecutor, Slots
+from tracer1_agents.training import stage2
+from tracer1_agents.training.config import load_config
+from tracer1_agents.training.episodes import Episodes
+from tracer1_agents.training.grounded_rollouts import Scorer, replay_rewards
+from tracer1_agents.training.mixture import MixtureConfig, load_mixture
+from tracer1_agents.training.models import load_planner
+from tracer1_agents.training.scope import first_pair_tokens
+from tracer1_agents.training.settings import ModelConfig
+from tracer1_agents.training.worlds import RecordWorld, Scene, TaskWorld
+from tracer1_agents.types import Execution
+
+pytestmark = pytest.mark.torch
+SMALL = [
+    "data={profile: compact, horizon: 3, sources: [{reader: taskgen, count: 12, seed: 5, families: [arithmetic]}]}",
+    "rollout={engine: local, group_size: 4, prompts_per_update: 2, max_new_tokens: 12}",
+    "trainer={max_steps: 2, learning_rate: 1.0e-3, beta: 0.0, micro_batch: 4, save_steps: 2, sample_steps: 2}",
+]
+
+
+def config(planner_folder, folder, *changes):
+    overrides = [f"model.path={planner_folder}", *SMALL, f"trainer.output_dir={folder}", *changes]
+    return load_config(stage2.Stage2Config, "tiny/stage2", overrides)
+
+
+def task_rows(count=60, **changes):
+    source = {"reader": "taskgen", "count": count, "seed": 11, **changes}
+    data = MixtureConfig.model_validate({"horizon": 4, "sources": [source]})
+    return data, load_mixture(data).rows
+
+
+def task_world():
+    return TaskWorld(find_sandbox()[0], Slots(8), Retries(attempts=1, timeout=30.0))
+
+
+def scorer():
+    return Scorer(GroundedConfig(), DEFAULT_REWARD, 0.0, ZeroRates())
+
+
+def outcomes(episodes, rows, replies):
+    async def all_of_them():
+        runs = [episodes.run(row, ReplayPolicy([reply])) for row, reply in zip(rows, replies, strict=True)]
+        return await asyncio.gather(*runs)
+
+    return asyncio.run(all_of_them())
+
+
+def test_gold_earns_everything_with_real_tools_on_real_files():
+    data, rows = task_rows(80)
+    if find_sandbox()[0] is None:
+        rows = [row for row in rows if row.window.steps[0].action.kind != "code"]
+    episodes = Episodes(data, task_world())
+    found = outcomes(episodes, rows, [row.reply for row in rows])
+    scored = [scorer().score(row, PolicyReply(row.reply), one) for row, one in zip(rows, found, strict=True)]
+    wrong = [(row.key, row.reply, one.total) for row, one in zip(rows, scored, strict=True) if one.total != 1.0]
+    assert not wrong
+    assert episodes.counts.planner_calls == len(rows)
+    assert len({row.window.steps[0].action.kind for row in rows}) >= 2
+
+
+def test_gold_earns_everything_on_records():
+    """Pointing steps without boxes or a screen cannot be compared; everything else is worth 1.0."""
+    records = [trajectory(number) for number in range(3)]
+    data = MixtureConfig.model_validate({"horizon": 2, "sources": [{"reader": "store", "path": "unused"}]})
+    from tracer1_agents.training.rows import PromptOptions, rows_of  # noqa: PLC0415
+
+    rows = [row for record in records for row in rows_of(record, PromptOptions(horizon=2, platform="mobile"))]
+    episodes = Episodes(data, RecordWorld(rows))
+    found = outcomes(episodes, rows, [row.reply for row in rows])
+    totals = [scorer().score(row, PolicyReply(row.reply), one).total for row, one in zip(rows, found, strict=True)]
+    assert totals == [1.0, None, 1.0, 1.0] * 3
+
+
+class Anywhere:
+    """A world with one executor for every row."""
+
+    def __init__(self, executor):
+        self.executor = executor
+
+    @contextmanager
+    def open(self, row):
+        yield Scene(toolbox=self.executor, grounder=self.executor)
+
+
+def test_only_the_first_pair_is_executed_once():
+    data, rows = task_rows(10)
+    several = [row for row in rows if len(row.window.steps) > 1]
+    executor = RecordingExecutor(["something"])
+    episodes = Episodes(data, Anywhere(executor))
+    outcomes(episodes, several, [row.reply for row in several])
+    assert len([action for action, _ in executor.calls]) == len(several)
+    assert sorted(map(repr, [action for action, _ in executor.calls])) == sorted(
+        repr(row.window.steps[0].action) for row in several
+    )
+    assert (episodes.counts.planner_calls, episodes.counts.executions) == (len(several), len(several))
+
+
+def test_the_graph_is_the_one_that_serves_inference():
+    data, _ = task_rows(1)
+    training = Episodes(data, Anywhere(RecordingExecutor())).graph("tools")
+    inference = create_tracer1_agent(ScriptedModel(script=['finish() # ""']), [], profile="compact")
+    ours, theirs = training.builder, inference.builder
+    assert set(ours.nodes) == set(theirs.nodes)
+    for name, node in ours.nodes.items():
+        one, other = node.runnable, theirs.nodes[name].runnable
+        assert type(one) is type(other)
+        assert getattr(one, "func", None) is getattr(other, "func", None)
+    assert {edge[:2] for edge in ours.edges} == {edge[:2] for edge in theirs.edges}
+
+
+def test_what_goes_wrong_is_zero_and_what_is_lost_is_nothing():
+    data, rows = task_rows(20)
+    row = next(row for row in rows if row.window.steps[0].action.kind == "tool")
+    finish = 'finish(answer="x") # "done"'
+    cases = [
+        (row.reply, Execution(ok=True, text=row.window.steps[0].result), 1.0),
+        (row.reply, Execution(ok=True, text="another result"), 0.0),
+        (row.reply, Execution(ok=False, text="error: refused"), 0.0),
+        (row.reply, Execution(ok=False, text="error: the sandbox is gone", infrastructure=True), None),
+        (finish, Execution(), 0.0),
+        ("no action at all", Execution(), 0.0),
+    ]
+    for reply, execution, total in cases:
+        episodes = Episodes(data, Anywhere(RecordingExecutor([execution])))
+        (found,) = outcomes(episodes, [row], [reply])
+        assert scorer().score(row, PolicyReply(reply), found).total == total, reply
+
+
+def test_a_planner_that_is_lost_teaches_nothing():
+    data, rows = task_rows(1)
+    episodes = Episodes(data, Anywhere(RecordingExecutor()))
+    assert asyncio.run(episodes.run(rows[0], ReplayPolicy([]))) is None
+    assert episodes.counts.lost == 1
+
+
+def test_one_stuck_tool_does_not_stall_the_others():
+    class Stuck:
+        def execute(self, action, instruction, observation):
+            time.sleep(5 if threading.current_thread().name.endswith("stuck") else 0)
+            raise AssertionError
+
+        async def aexecute(self, action, instruction, observation):
+            await asyncio.sleep(5)
+
+    data, rows = task_rows(12)
+    row = next(row for row in rows if row.window.steps[0].action.kind == "tool")
+    limited = LimitedExecutor(Stuck(), slots=4, retries=Retries(attempts=1, timeout=0.3))
+    began = time.monotonic()
+    (found,) = outcomes(Episodes(data, Anywhere(limited)), [row], [row.reply])
+    assert time.monotonic() - began < 3
+    assert found.execution.infrastructure
+    assert scorer().score(row, PolicyReply(row.reply), found).total is None
+
+
+def test_both_ways_give_the_same_text_the_same_reward(planner, tmp_path):
+    seen = {}
+    original = Scorer.score
+
+    def score(self, row, reply, outcome):
+        scored = original(self, row, reply, outcome)
+        seen.setdefault((row.key, reply.text), []).append(scored.total)
+        return scored
+
+    Scorer.score = score
+    try:
+        stage2.train(config(planner, tmp_path, "trainer.max_steps=1"))
+        data = load_config(stage2.Stage2Config, "tiny/stage2", SMALL).data
+        mixture = load_mixture(data)
+        numbers = {row.key: number for number, row in enumerate(mixture.rows)}
+        reward = replay_rewards(mixture.rows, Episodes(data, task_world()), scorer(), frozenset({-1}))
+        replies = list(seen)
+        again = asyncio.run(
+            reward(
+                completions=[[{"content": text}] for _, text in replies],
+                completion_ids=[[-1] for _ in replies],
+                row=[numbers[key] for key, _ in replies],
+                log_metric=lambda *_: None,
+            )
+        )
+    finally:
+        Scorer.score = original
+    assert len(replies) > 4
+    assert again == [seen[reply][0] for reply in replies]
+
+
+@pytest.mark.parametrize("change", [(), ("rollout.way=replay",), ("scope=all", "trajectory_weight=0.5")])
+def test_it_trains(planner, tmp_path, change):
+    model = stage2.train(config(planner, tmp_path, *change))
+    assert [line["step"] for line in log_of(tmp_path)] == [1, 2]
+    assert log_of(tmp_path)[0]["forecast/unreadable"] > 0  # random weights
+    assert weights(model)
+
+
+def test_the_row_is_trained_on_what_the_node_sent(planner, tmp_path, monkeypatch):
+    class Elsewhere(Episodes):
+        async def run(self, row, policy):
+            other = replace(row.start, instruction="something else")
+            return await super().run(replace(row, start=other), policy)
+
+    monkeypatch.setattr(stage2, "Episodes", Elsewhere)
+    with pytest.raises(TrainingError, match="the graph sent another prompt"):
+        stage2.train(config(planner, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("data.history=own", "data.history: own is stage 1's"),
+        ("rollout.engine=vllm", "or use way: replay"),
+        ("max_steps=3", "rollout.max_steps the steps of an episode"),
+    ],
+)
+def test_what_cannot_work_is_refused(planner, tmp_path, change, message):
+    with pytest.raises(ConfigurationError, match=message):
+        stage2.train(config(planner, tmp_path, change))
+
+
+def test_the_scope_ends_with_the_first_pair():
+    tokenizer = load_planner(ModelConfig()).tokenizer
+    grammar = CanonicalGrammar()
+    text = 'double(x=1) # "double it"\nfinish(answer="2") # "say it"'
+    ids = tokenizer(text)["input_ids"] + [tokenizer.eos_token_id]
+    kept = first_pair_tokens(ids, tokenizer, grammar)
+    assert tokenizer.decode(ids[:kept]).strip() == 'double(x=1) # "double it"'
+    one = tokenizer('finish(answer="2") # "x"')["input_ids"] + [tokenizer.eos_token_id]
+    assert first_pair_tokens(one, tokenizer, grammar) == len(one)
+    broken = tokenizer("what is this")["input_ids"]
+    assert first_pair_tokens(broken, tokenizer, grammar) == len(broken)
+
+
+def test_a_tail_is_left_out_of_the_gradient(planner, tmp_path, monkeypatch):
+    """With one token in scope only the logits of that token push: another scope gives another update."""
+    from tracer1_agents.training import trainer  # noqa: PLC0415
+
+    moved = {}
+    for tokens in (1, 3):
+        monkeypatch.setattr(trainer, "first_pair_tokens", lambda ids, tokenizer, grammar, tokens=tokens: tokens)
+        original = Scorer.score
+
+        def score(self, row, reply, outcome, original=original):
+            scored = original(self, row, reply, outcome)
+            return type(scored)(scored.forecast, scored.trajectory, float(len(reply.text) % 5), scored.metrics)
+
+        monkeypatch.setattr(Scorer, "score", score)
+        folder = tmp_path / str(tokens)
+        moved[tokens] = weights(stage2.train(config(planner, folder, "trainer.max_steps=1", "trainer.optimizer=sgd")))
+        monkeypatch.undo()
+    start = weights(planner)
+    changed = {
+        tokens: max(float((new[name] - start[name]).abs().max()) for name in start) for tokens, new in moved.items()
+    }
+    assert changed[1] > 0
+    assert any(not torch.equal(moved[1][name], moved[3][name]) for name in start)
+
+
+def test_records_from_a_file_train_too(planner, tmp_path):
+    write_trajectories(tmp_path / "t.jsonl", [trajectory(number) for number in range(3)])
+    source = f"data.sources=[{{reader: store, path: {tmp_path / 't.jsonl'}, platform: mobile}}]"
+    stage2.train(config(planner, tmp_path / "run", source, "trainer.max_steps=1"))
+    sample = json.loads((tmp_path / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[1])
+    assert "reward/grounded" in sample
