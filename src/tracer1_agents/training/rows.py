@@ -149,7 +149,10 @@ def with_history(row: TrainingRow, own: Mapping[int, ForecastPair]) -> TrainingR
 
 def generated_row(window: Window, options: PromptOptions, *, source: str, key: str) -> TrainingRow:
     """A row from a window of the task generator, whose prompt already stands."""
-    steps = tuple(ReferenceStep(action=action, instruction=instruction) for action, instruction in window.pairs)
+    steps = tuple(
+        ReferenceStep(action=action, instruction=instruction, result=result)
+        for (action, instruction), result in zip(window.pairs, window.results, strict=True)
+    )
     return TrainingRow(
         key=key,
         source=source,

@@ -41,6 +41,7 @@ class Window:
         messages: The prompt.
         pairs: The reference forecast.
         reply: The same, written in the canonical grammar.
+        results: What each of the pairs returns.
     """
 
     family: str
@@ -49,6 +50,7 @@ class Window:
     messages: tuple[Message, ...]
     pairs: tuple[tuple[Action, str], ...]
     reply: str
+    results: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Wi
 
     ahead = task.steps[step - 1 : step - 1 + options.horizon]
     pairs = tuple((planned.action(step - 1, rename), planned.instruction) for planned in ahead)
+    results = tuple(planned.result for planned in ahead)
     messages = tuple(
         build_messages(
             profile_named("compact"),
@@ -92,7 +95,7 @@ def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Wi
     )
     if not _knowable(task, step, messages):
         return None
-    return Window(task.family, step, now, messages, pairs, _GRAMMAR.render(pairs))
+    return Window(task.family, step, now, messages, pairs, _GRAMMAR.render(pairs), results)
 
 
 def _play(task: Task, step: int, rng: Random, options: WindowOptions) -> tuple[list[HistoryEntry], str, dict[int, int]]:
