@@ -1,12 +1,12 @@
-"""How long the trajectory reward takes on every window of the AndroidControl sample, and what simple policies earn.
+"""How long the trajectory reward takes on every window of published samples, and what simple policies earn.
 
 Run with TRACER1_DATA naming the folder of samples: ``python benchmarks/reward.py``. One core, T = 10, our constants.
+The table in docs/paper.md is what this prints.
 """
 # ruff: noqa: INP001, T201  (a program; what it prints is its result)
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -14,10 +14,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
-from tracer1_agents.actions.space import Click, Finish, Result, ToolCall, Type, Wait, load_action
+from tracer1_agents.actions.space import Click, Code, Finish, PressButton, Result, Scroll, ToolCall, Type, Wait
+from tracer1_agents.data.readers.base import ReaderOptions
+from tracer1_agents.data.readers.registry import reader_named
 from tracer1_agents.data.windows import windows_of
+from tracer1_agents.errors import DataError
 from tracer1_agents.rewards.trajectory import RewardConfig, trajectory_reward
-from tracer1_agents.types import Forecast, ForecastPair, ReferenceStep, ReferenceTrajectory, ReferenceWindow
+from tracer1_agents.types import Forecast, ForecastPair, ReferenceWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
     from tracer1_agents.actions.space import Action
 
 HORIZON: Final = 10
-SCREEN: Final = (1440, 3120)  # pixels; holds every point of the sample
+SOURCES: Final = (  # reader, path under the folder of samples, whether an end is appended, what it is
+    ("androidcontrol", "androidcontrol/test_trajectories.jsonl", False, "AndroidControl as published, no final step"),
+    ("androidcontrol", "androidcontrol/test_trajectories.jsonl", True, "AndroidControl with the appended final step"),
+    ("mm_traj", "mm_traj/train_subset.json", True, "MM-Traj"),
+)
 
 
 def main() -> None:
@@ -33,12 +40,12 @@ def main() -> None:
     folder = os.environ.get("TRACER1_DATA")
     if not folder:
         sys.exit("set TRACER1_DATA to the folder of published samples")
-    windows = read_windows(Path(folder, "androidcontrol", "test_trajectories.jsonl"))
-    for finished in (False, True):
-        print(f"{len(windows[finished])} windows at T = {HORIZON}, {'with' if finished else 'without'} a final step")
-        time_reward(windows[finished])
+    for source, path, ended, title in SOURCES:
+        windows = read_windows(source, Path(folder, path), ended=ended)
+        print(f"{title}: {len(windows)} windows at T = {HORIZON}")
+        time_reward(windows)
         for name, policy in POLICIES.items():
-            full, kind = (mean_reward(windows[finished], policy, mode) for mode in ("full", "kind"))
+            full, kind = (mean_reward(windows, policy, mode) for mode in ("full", "kind"))
             print(f"  {name:44s} full {full:6.3f}   kind {kind:6.3f}")
 
 
@@ -58,35 +65,14 @@ def mean_reward(windows: list[ReferenceWindow], policy: Callable[[ReferenceWindo
     return fmean(trajectory_reward(policy(window), window, config).total for window in windows)
 
 
-def read_windows(path: Path) -> dict[bool, list[ReferenceWindow]]:
-    """Windows with and without a `Finish` after each trajectory."""
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    end = ReferenceStep(action=Finish())
-    found: dict[bool, list[ReferenceWindow]] = {}
-    for finished in (False, True):
-        found[finished] = []
-        for record in records:
-            steps = (*map(read_step, record["steps"]), *([end] if finished else []))
-            trajectory = ReferenceTrajectory(id="", source="sample", instruction=record["goal"], steps=steps)
-            found[finished] += windows_of(trajectory, HORIZON)
-    return found
-
-
-def read_step(step: dict[str, Any]) -> ReferenceStep:
-    """A step, read just far enough for the reward."""
-    content, checks = step["action_content"], step["check_options"]
-    x, y = content.get("coordinate", (0, 0))
-    point = {"point": (x / SCREEN[0], y / SCREEN[1])}
-    forms = {
-        "click": {"kind": "click", **point},
-        "long_press": {"kind": "long_press", **point},
-        "swipe": {"kind": "scroll", "direction": checks.get("direction")},
-        "type": {"kind": "type", "content": content.get("text")},
-        "open": {"kind": "open_app", "app_name": content.get("text")},
-        "system_button": {"kind": "press_button", "button": content.get("button", "").lower()},
-        "wait": {"kind": "wait"},
-    }
-    return ReferenceStep(action=load_action(forms[content["action"]]), instruction=step["step_instruction"])
+def read_windows(source: str, path: Path, *, ended: bool) -> list[ReferenceWindow]:
+    """All windows of a sample; those that begin at an appended end are among them, as in training."""
+    windows = []
+    for item in reader_named(source, ReaderOptions(add_finish=ended)).read(path):
+        if isinstance(item, DataError):
+            raise item
+        windows += windows_of(item, HORIZON)
+    return windows
 
 
 def constant(action: Action, *, length: int = HORIZON) -> Callable[[ReferenceWindow], Forecast]:
@@ -125,6 +111,12 @@ def copy_goal_in_turns(window: ReferenceWindow) -> Forecast:
     return forecast([(Click(), f"click {task_of(window)} {number}") for number in range(HORIZON)])
 
 
+def ask_the_task(window: ReferenceWindow) -> Forecast:
+    """Hand the whole task to one tool, in a different wording every time."""
+    calls = [ToolCall(name="visualizer", arguments={"question": f"{task_of(window)} {n}"}) for n in range(HORIZON)]
+    return forecast([(call, "") for call in calls])
+
+
 def template(window: ReferenceWindow) -> Forecast:
     """Click on words that many step instructions have, numbered against the penalty."""
     del window
@@ -149,6 +141,8 @@ def waiting(pair: ForecastPair) -> ForecastPair:
         action = Type(content="Result(step=1)")
     elif isinstance(action, ToolCall):
         action = ToolCall(name=action.name, arguments=dict.fromkeys(action.arguments, Result(1)))
+    elif isinstance(action, Finish):
+        action = Finish(status=action.status, answer="Result(step=1)")
     return ForecastPair(action=action, instruction=pair.instruction)
 
 
@@ -163,10 +157,14 @@ POLICIES: Final = {
     "click, ten times": constant(Click()),
     "click, once": constant(Click(), length=1),
     "wait, ten times": constant(Wait()),
+    "scroll down, ten times": constant(Scroll(direction="down")),
+    "back, ten times": constant(PressButton(button="back")),
+    "empty code, ten times": constant(Code(source="pass")),
     "finish": constant(Finish(), length=1),
     "click the task, ten times": copy_goal,
     "click the task, in ten wordings": copy_goal_in_turns,
     "click on the <number>": template,
+    "ask one tool the task, in ten wordings": ask_the_task,
     "reference's first pair, then stop": stop_early,
     "reference, then ramble up to T": ramble,
     "reference, placeholders everywhere": wait_for_everything,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer1_agents import __version__
-from tracer1_agents.errors import Tracer1Error
+from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.viewer.plain import harmless
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     data = commands.add_parser("data", help="published trajectories: check, convert, describe")
     tasks = data.add_subparsers(required=True, metavar="TASK")
     for name, command, told in (
-        ("validate", _data_validate, "count trajectories, steps and windows, and list problems by line"),
+        ("validate", _data_validate, "count, list problems by line, and score the references against themselves"),
         ("export", _data_export, "write the canonical form, one trajectory a line"),
         ("stats", _data_stats, "lengths, kinds, boxes and flags"),
     ):
@@ -93,12 +93,20 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         )
         task.add_argument("--keep-open", action="store_true", help="append no end to records that lack theirs")
         task.add_argument("--drop", action="append", default=[], metavar="FLAG", help="leave out steps with this flag")
-        task.add_argument("--strict", action="store_true", help="exit code 1 when there was any problem")
+        task.add_argument("--split", metavar="NAME", help="part of the set, as its own split files name it")
+        task.add_argument("--blobs", type=Path, metavar="DIR", help="store pictures there that stand inside the source")
+        task.add_argument("--checksums", action="store_true", help="verify checksums that take long, too")
+        task.add_argument("--strict", action="store_true", help="exit code 1 on a problem or a bad gold_score")
         task.set_defaults(command=command)
         if name == "validate":
             task.add_argument("--json", action="store_true", help="for programs")
+            task.add_argument("--horizon", type=int, default=10, metavar="T", help="steps in a window (default: 10)")
         if name == "export":
             task.add_argument("--out", type=Path, required=True, metavar="F.jsonl", help="the file to write")
+    fetch = tasks.add_parser("fetch", help="published samples at pinned commits; without a name, what there is")
+    fetch.add_argument("name", nargs="?", metavar="NAME", help="the sample: androidcontrol, mind2web, ...")
+    fetch.add_argument("--out", type=Path, metavar="DIR", help="the files go to DIR/NAME")
+    fetch.set_defaults(command=_data_fetch)
 
 
 def _screen(text: str) -> Size:
@@ -140,6 +148,9 @@ def _reader(parsed: argparse.Namespace) -> Reader:
         screen=parsed.screen,
         add_finish=not parsed.keep_open,
         drop_flags=frozenset(parsed.drop),
+        blobs=parsed.blobs,
+        split=parsed.split,
+        checksums=parsed.checksums,
     )
     return reader_named(parsed.source, options)
 
@@ -149,12 +160,15 @@ def _verdict(parsed: argparse.Namespace, problems: Sequence[DataError]) -> int:
 
 
 def _data_validate(parsed: argparse.Namespace) -> int:
-    from tracer1_agents.data import commands  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals import validation  # noqa: PLC0415  (only this command)
 
-    counts = commands.tally(_reader(parsed), parsed.path)
-    found = json.dumps(commands.validation_json(counts), indent=2) if parsed.json else commands.validation_text(counts)
-    print(found if parsed.json else harmless(found))  # noqa: T201  (a command line)
-    return _verdict(parsed, counts.problems)
+    found = validation.validate(_reader(parsed), parsed.path, parsed.horizon)
+    as_json = json.dumps(validation.as_json(found), indent=2)
+    print(as_json if parsed.json else harmless(validation.as_text(found)))  # noqa: T201  (a command line)
+    failures = validation.failures(found) if parsed.strict else []
+    for failure in failures:
+        print(f"tracer1: {harmless(f'{parsed.path}: {failure}')}", file=sys.stderr)  # noqa: T201
+    return 1 if failures else 0
 
 
 def _data_stats(parsed: argparse.Namespace) -> int:
@@ -173,3 +187,22 @@ def _data_export(parsed: argparse.Namespace) -> int:
         print(f"tracer1: {harmless(str(problem))}", file=sys.stderr)  # noqa: T201  (a command line)
     print(f"{count} trajectories in {harmless(str(parsed.out))}")  # noqa: T201
     return _verdict(parsed, problems)
+
+
+def _data_fetch(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.data import fetch  # noqa: PLC0415  (only this command)
+
+    if parsed.name is None:
+        print(fetch.listing())  # noqa: T201  (a command line)
+        return 0
+    sample = fetch.sample_named(parsed.name)
+    if parsed.out is None:
+        msg = f"say where the sample should go: tracer1 data fetch {sample.name} --out DIR"
+        raise ConfigurationError(msg)
+    for path, fresh in fetch.fetch(sample, parsed.out):
+        print(harmless(f"{'fetched' if fresh else 'is there'}  {path}"))  # noqa: T201
+    folder = parsed.out / sample.name
+    print(harmless(f"{sample.name}: {sample.licence}, {fetch.megabytes(sample.size)} in {folder}"))  # noqa: T201
+    if sample.reader:
+        print(harmless(f"check it with: tracer1 data validate {sample.reader} {folder}"))  # noqa: T201
+    return 0

@@ -1,20 +1,19 @@
 """What `tracer1 data` does: count a source and its problems, write it in our own form, describe it.
 
-Sources are streamed; only counts and problems are kept. A window is a step from which the rest of the trajectory can be
-asked for, which is every step that the source has; appended ends are counted apart.
+Sources are streamed; only counts and problems are kept. Steps are those that the source has, appended ends are none.
+Nothing is judged here: whether steps can be scored, and what the reference scores, is asked in `evals.validation`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 from tracer1_agents.actions.space import POINTING_KINDS
-from tracer1_agents.data.readers.base import TARGET_OUTSIDE
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import DataError
-from tracer1_agents.types import NO_TARGET, SYNTHETIC
+from tracer1_agents.types import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
     from tracer1_agents.data.readers.base import Reader
     from tracer1_agents.types import ReferenceStep, ReferenceTrajectory
-
-_SHOWN: Final = 20  # problems in a text report; --json has all
-_REASONS: Final = (SYNTHETIC, NO_TARGET, TARGET_OUTSIDE)
 
 
 @dataclass
@@ -35,7 +31,6 @@ class Tally:
         trajectories: That could be read.
         steps: That the source has, appended ends left out.
         kinds: Steps by the kind of their action.
-        unscorable: Steps, appended ends among them, that cannot be scored, by reason.
         without_box: Pointing steps without a candidate box, by kind.
         flags: Steps by what the source says of them.
         lengths: Trajectories by their number of steps.
@@ -48,7 +43,6 @@ class Tally:
     trajectories: int = 0
     steps: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
-    unscorable: Counter[str] = field(default_factory=Counter)
     without_box: Counter[str] = field(default_factory=Counter)
     flags: Counter[str] = field(default_factory=Counter)
     lengths: Counter[int] = field(default_factory=Counter)
@@ -57,19 +51,11 @@ class Tally:
     alternatives: int = 0
     problems: list[DataError] = field(default_factory=list)
 
-    @property
-    def windows(self) -> int:
-        """Training instances: one from each step."""
-        return self.steps
-
     def add(self, trajectory: ReferenceTrajectory) -> None:
         """Count one trajectory."""
         self.trajectories += 1
         own = [step for step in trajectory.steps if SYNTHETIC not in step.flags]
         self.lengths[len(own)] += 1
-        for step in trajectory.steps:
-            if reason := unscorable_reason(step):
-                self.unscorable[reason] += 1
         for step in own:
             self._add_step(step)
 
@@ -84,9 +70,18 @@ class Tally:
             self.without_box[step.action.kind] += 1
 
 
-def unscorable_reason(step: ReferenceStep) -> str | None:
-    """Why no step rule can be applied to a reference step, None when one can."""
-    return next((reason for reason in _REASONS if reason in step.flags), None)
+def tallied(reader: Reader, path: Path, counts: Tally) -> Iterator[ReferenceTrajectory]:
+    """The trajectories of a source, counted on their way; problems go into the counts.
+
+    Raises:
+        DataError: There is nothing at `path`.
+    """
+    for item in reader.read(path):
+        if isinstance(item, DataError):
+            counts.problems.append(item)
+        else:
+            counts.add(item)
+            yield item
 
 
 def tally(reader: Reader, path: Path) -> Tally:
@@ -96,40 +91,9 @@ def tally(reader: Reader, path: Path) -> Tally:
         DataError: There is nothing at `path`.
     """
     counts = Tally()
-    for item in reader.read(path):
-        if isinstance(item, DataError):
-            counts.problems.append(item)
-        else:
-            counts.add(item)
+    for _ in tallied(reader, path, counts):
+        pass
     return counts
-
-
-def validation_json(counts: Tally) -> dict[str, Any]:
-    """What `tracer1 data validate --json` prints."""
-    return {
-        "trajectories": counts.trajectories,
-        "steps": counts.steps,
-        "windows": counts.windows,
-        "kinds": dict(counts.kinds.most_common()),
-        "unscorable": dict(counts.unscorable.most_common()),
-        "problems": [{"path": one.path, "line": one.line, "problem": one.problem} for one in counts.problems],
-    }
-
-
-def validation_text(counts: Tally) -> str:
-    """The same for people, problems cut to the first few."""
-    lines = [
-        f"trajectories  {counts.trajectories}",
-        f"steps         {counts.steps}",
-        f"windows       {counts.windows}",
-        f"kinds         {_listed(counts.kinds)}",
-        f"unscorable    {_listed(counts.unscorable)}",
-        f"problems      {len(counts.problems)}",
-        *(f"  {problem}" for problem in counts.problems[:_SHOWN]),
-    ]
-    if len(counts.problems) > _SHOWN:
-        lines.append(f"  and {len(counts.problems) - _SHOWN} more; --json lists all")
-    return "\n".join(lines)
 
 
 def stats_text(counts: Tally) -> str:
@@ -140,12 +104,12 @@ def stats_text(counts: Tally) -> str:
     rows = [
         ("trajectories", str(counts.trajectories)),
         ("steps", f"{counts.steps} ({spread} a trajectory)"),
-        ("kinds", _listed(counts.kinds)),
-        ("without a box", _listed(counts.without_box)),
+        ("kinds", listed(counts.kinds)),
+        ("without a box", listed(counts.without_box)),
         ("with a step instruction", str(counts.instructed)),
         ("with a screenshot named", str(counts.pictured)),
         ("alternatives", str(counts.alternatives)),
-        ("flags", _listed(counts.flags)),
+        ("flags", listed(counts.flags)),
         ("problems", str(len(counts.problems))),
     ]
     return "\n".join(f"{name:<25}{value}" for name, value in rows)
@@ -160,17 +124,10 @@ def export(reader: Reader, path: Path, out: Path) -> tuple[int, list[DataError]]
     Raises:
         DataError: There is nothing at `path`.
     """
-    problems: list[DataError] = []
-
-    def readable() -> Iterator[ReferenceTrajectory]:
-        for item in reader.read(path):
-            if isinstance(item, DataError):
-                problems.append(item)
-            else:
-                yield item
-
-    return write_trajectories(out, readable()), problems
+    counts = Tally()
+    return write_trajectories(out, tallied(reader, path, counts)), counts.problems
 
 
-def _listed(counts: Counter[str]) -> str:
+def listed(counts: Counter[str]) -> str:
+    """Names with their counts, the most frequent first."""
     return ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"

@@ -1,7 +1,8 @@
-"""Records out of big files, one at a time: JSON lines, or the elements of one JSON array.
+"""Records out of big files, one at a time: JSON lines, the elements of one JSON array, or the rows of a Parquet file.
 
-Memory stays bounded by the longest record. A record that cannot be read is an item of its own (`DataError` with file
-and line), never the end of the file: what follows it is read. Only a record that never ends takes the rest with it.
+Memory stays bounded by the longest record, or by a few rows. A record that cannot be read is an item of its own
+(`DataError` with file and line), never the end of the file: what follows it is read. Only a record that never ends
+takes the rest with it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tracer1_agents.data.rows import read_rows
 from tracer1_agents.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,32 +26,50 @@ _CONTENT: Final = re.compile(rb"[^ \t\r\n,]")
 
 
 class Record(NamedTuple):
-    """A JSON object and the line it begins on."""
+    """A JSON object and the line it begins on; a row and its number from 1."""
 
     line: int
     value: dict[str, Any]
 
 
-def read_records(path: Path) -> Iterator[Record | DataError]:
-    """Objects of a JSON array or of a file with one object a line; the first character says which.
+def read_records(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[Record | DataError]:
+    """Objects of a JSON array or of a file with one object a line (the first character says which), or Parquet rows.
+
+    Args:
+        path: The file.
+        columns: Of Parquet rows the only ones that are needed; other files are read whole.
+
+    Raises:
+        DataError: There is no such file.
+        MissingExtraError: The file is Parquet and pyarrow is not installed.
+    """
+    _must_be_a_file(path)
+    if path.suffix == ".parquet":
+        yield from (item if isinstance(item, DataError) else Record(*item) for item in read_rows(path, columns))
+        return
+    with path.open("rb") as file:
+        yield from _array(path, file) if is_array(path) else _lines(path, file)
+
+
+def is_array(path: Path) -> bool:
+    """Whether a file begins as a JSON array.
 
     Raises:
         DataError: There is no such file.
     """
     _must_be_a_file(path)
     with path.open("rb") as file:
-        start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-        file.seek(0)
-        yield from _array(path, file) if start == b"[" else _lines(path, file)
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
 
 
-def source_files(path: Path, suffixes: tuple[str, ...], key: str, *, foreign: str = "") -> list[Path]:
+def source_files(path: Path, suffixes: tuple[str, ...], keys: tuple[str, ...], *, foreign: str = "") -> list[Path]:
     """The files that a source's path means: itself, or those of a folder that look like the format.
 
     Args:
         path: A file or a folder.
         suffixes: Of the format's files, such as ".jsonl".
-        key: That every record of the format has: files whose first record is sound and lacks it are something else.
+        keys: Every record of the format has one of them: files whose first record is sound and lacks all are something
+            else.
         foreign: A key that only other formats have, which hold the same records with something added.
 
     Raises:
@@ -59,16 +79,19 @@ def source_files(path: Path, suffixes: tuple[str, ...], key: str, *, foreign: st
         _must_be_a_file(path)
         return [path]
     found = [file for file in sorted(path.iterdir()) if file.suffix in suffixes and file.is_file()]
-    meant = [file for file in found if _may_hold(file, key, foreign)]
+    meant = [file for file in found if _may_hold(file, keys, foreign)]
     if not meant:
-        msg = f'no file in this folder ends in {" or ".join(suffixes)} and has records with "{key}"; name a file'
+        wanted = " or ".join(f'"{key}"' for key in keys)
+        msg = f"no file in this folder ends in {' or '.join(suffixes)} and has records with {wanted}; name a file"
         raise DataError(msg, path=path)
     return meant
 
 
-def _may_hold(path: Path, key: str, foreign: str) -> bool:
+def _may_hold(path: Path, keys: tuple[str, ...], foreign: str) -> bool:
     first = next(read_records(path), None)
-    return not isinstance(first, Record) or (key in first.value and foreign not in first.value)
+    if not isinstance(first, Record):
+        return True
+    return foreign not in first.value and any(key in first.value for key in keys)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pydantic import ValidationError
 
 from tracer1_agents.data.readers.base import ReaderOptions, RecordError, complete
-from tracer1_agents.data.records import read_records, source_files
-from tracer1_agents.errors import DataError
+from tracer1_agents.data.readers.streams import each_record
+from tracer1_agents.data.records import source_files
 from tracer1_agents.types import ReferenceTrajectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from tracer1_agents.data.records import Record
+    from tracer1_agents.errors import DataError
 
 STORE_VERSION: Final = 1
 
@@ -78,15 +81,8 @@ class StoreReader:
 
     def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         """See `readers.base.Reader`. Nothing is appended: what was written says where it ends."""
-        for file in source_files(path, (".jsonl",), "version"):
-            yield from self._file(file)
+        for file in source_files(path, (".jsonl",), ("version",)):
+            yield from each_record(file, self._trajectory)
 
-    def _file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
-        for record in read_records(path):
-            if isinstance(record, DataError):
-                yield record
-                continue
-            try:
-                yield complete(load_trajectory(record.value), self.options, successful=False)
-            except RecordError as error:
-                yield DataError(str(error), path=path, line=record.line)
+    def _trajectory(self, record: Record) -> ReferenceTrajectory:
+        return complete(load_trajectory(record.value), self.options, successful=False)

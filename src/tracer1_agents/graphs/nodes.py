@@ -37,7 +37,16 @@ def begin(state: AgentState) -> dict[str, Any]:
     if not task.strip():
         msg = 'there is no task: invoke the agent with {"instruction": "..."} or with a human message'
         raise ConfigurationError(msg)
-    taken_over = {"task": task, "instruction": "", "seen": state.get("observation") or {}, "observation": {}}
+    past = state.get("past") or []
+    taken_over = {
+        "task": task,
+        "instruction": "",
+        "seen": state.get("observation") or {},
+        "observation": {},
+        "history": past,
+        "step": past[-1]["step"] if past else 0,
+        "past": [],
+    }
     ended = no_room() if state.get("remaining_steps", STEPS_PER_TURN) < _LEAST_STEPS else {}
     return {
         **fresh_run(),

@@ -34,6 +34,7 @@ class Tracer1Context:
         horizon: Pairs per forecast at most (T).
         history_window: Past steps in the prompt (K).
         max_steps: Steps per run.
+        max_reasks: How often an unusable reply is asked for again, per step.
         time_limit: Seconds per run, checked between steps.
         token_limit: Input plus output tokens of the planner per run.
         policy: Who plans.
@@ -44,6 +45,7 @@ class Tracer1Context:
     horizon: int | None = None
     history_window: int | None = None
     max_steps: int | None = None
+    max_reasks: int | None = None
     time_limit: float | None = None
     token_limit: int | None = None
     policy: Policy | None = None

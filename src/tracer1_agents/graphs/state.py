@@ -93,17 +93,23 @@ def no_room() -> Json:
 class AgentState(PlannerState, total=False):
     """State of the whole loop: `forecast_log` (`types.StepRecord`, one a step), `answer`, `tool_errors` in a row."""
 
+    past: list[Json]
     forecast_log: Annotated[list[Json], grow_log]
     answer: str | None
     tool_errors: int
 
 
 class AgentInput(TypedDict, total=False):
-    """What starts a run: a task as `instruction` or as the last human message, and what is seen first."""
+    """What starts a run: a task as `instruction` or as the last human message, and what is seen first.
+
+    A run may begin in the middle of an episode: `past` holds the steps that were taken before it (`types.HistoryEntry`,
+    oldest first), and `observation` what the newest of them returned. They count towards `max_steps`.
+    """
 
     messages: Annotated[list[AnyMessage], add_messages]
     instruction: str
     observation: Json
+    past: list[Json]
 
 
 class AgentOutput(TypedDict, total=False):

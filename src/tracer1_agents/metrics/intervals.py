@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from dataclasses import dataclass
+from random import Random
+from statistics import fmean
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _Z95: Final = 1.959964
 
@@ -25,3 +31,82 @@ def wilson_interval(hits: int, total: int) -> tuple[float, float]:
     half = _Z95 * math.sqrt(rate * (1 - rate) / total + z2 / (4 * total**2)) / (1 + z2 / total)
     # exact at the ends, where rounding would leave the rate just outside
     return max(0.0, centre - half) if hits else 0.0, min(1.0, centre + half) if hits < total else 1.0
+
+
+def bootstrap_interval(
+    values: Sequence[float], groups: Sequence[str] | None = None, *, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """95% interval of a mean (percentile bootstrap), for paired differences among others.
+
+    Args:
+        values: One an observation.
+        groups: What each belongs to; whole groups are drawn, as observations of one group are not independent. None:
+            each stands for itself.
+        resamples: How many means are drawn.
+        seed: Of the draws.
+
+    Returns:
+        Lower and upper bound.
+
+    Raises:
+        ValueError: There are no values, or not one group for each.
+    """
+    if not values:
+        msg = "a mean of no values has no interval"
+        raise ValueError(msg)
+    sums: dict[object, tuple[float, int]] = {}
+    for group, value in zip(range(len(values)) if groups is None else groups, values, strict=True):
+        total, size = sums.get(group, (0.0, 0))
+        sums[group] = (total + value, size + 1)
+    parts, rng = list(sums.values()), Random(seed)  # noqa: S311  (reproducible, not secret)
+    means = sorted(_mean_of(rng.choices(parts, k=len(parts))) for _ in range(resamples))
+    return means[int(0.025 * (resamples - 1))], means[math.ceil(0.975 * (resamples - 1))]
+
+
+def _mean_of(parts: Sequence[tuple[float, int]]) -> float:
+    return sum(total for total, _ in parts) / sum(size for _, size in parts)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A paired difference.
+
+    Attributes:
+        mean: Over seeds and items.
+        low: Of the 95% interval.
+        high: Of the 95% interval.
+        by_seed: The mean of each seed.
+        items: How many were paired.
+    """
+
+    mean: float
+    low: float
+    high: float
+    by_seed: tuple[float, ...]
+    items: int
+
+
+def paired_difference(by_seed: Sequence[Sequence[float]], *, resamples: int = 2000) -> Difference:
+    """Mean of paired differences with a two-level bootstrap interval (percentiles; seeds and items drawn anew).
+
+    Args:
+        by_seed: For each seed, the difference on every item; items stand in the same order.
+        resamples: Draws; the same draws for the same input.
+
+    Raises:
+        ValueError: There are no seeds or no items, or seeds have different items.
+    """
+    counts = {len(items) for items in by_seed}
+    if len(counts) != 1 or 0 in counts:
+        msg = f"every seed needs the same items, at least one; got {sorted(counts)} of {len(by_seed)} seeds"
+        raise ValueError(msg)
+    rng, items = Random(0), counts.pop()  # noqa: S311  (reproducible, not secret)
+    means = []
+    for _ in range(resamples):
+        drawn = rng.choices(range(items), k=items)
+        seeds = rng.choices(by_seed, k=len(by_seed))
+        means.append(fmean(fmean(map(seed.__getitem__, drawn)) for seed in seeds))
+    means.sort()
+    low, high = means[int(0.025 * resamples)], means[int(0.975 * resamples) - 1]
+    per_seed = tuple(fmean(seed) for seed in by_seed)
+    return Difference(fmean(per_seed), low, high, per_seed, items)

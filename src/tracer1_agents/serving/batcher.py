@@ -77,6 +77,7 @@ class Batcher:
         """End the thread after the token it is at; callers still waiting are cancelled."""
         self._closed.set()
         self._queue.put(None)
+        atexit.unregister(self.close)
         if self._thread is not None:
             self._thread.join(_LAST_TOKEN)
 

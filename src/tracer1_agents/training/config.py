@@ -7,9 +7,10 @@ of packaged configs (`tiny/warmstart`) and paths to files are told apart by whet
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -42,19 +43,33 @@ def parse_arguments(config_type: type[Config], program: str, argv: Sequence[str]
     return load_config(config_type, arguments.config, arguments.set)
 
 
-def parse_run(config_type: type[Config], program: str, argv: Sequence[str] | None = None) -> tuple[Config, bool]:
-    """The same with `--resume`.
+@dataclass(frozen=True)
+class RunArguments(Generic[Config]):
+    """A command line that starts a run.
 
-    Returns:
-        The config, and whether to go on from the newest checkpoint.
+    Attributes:
+        config: The run.
+        resume: Whether to go on from the newest checkpoint.
+        dry_run: Whether only to say what the run would do.
+    """
+
+    config: Config
+    resume: bool
+    dry_run: bool
+
+
+def parse_run(config_type: type[Config], program: str, argv: Sequence[str] | None = None) -> RunArguments[Config]:
+    """The same with `--resume` and `--dry-run`.
 
     Raises:
         ConfigurationError: The file or an override does not fit; the message names the key.
     """
     parser = _parser(config_type, program)
     parser.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint, if there is one")
+    parser.add_argument("--dry-run", action="store_true", help="say what the run would do, and train nothing")
     arguments = parser.parse_args(argv)
-    return load_config(config_type, arguments.config, arguments.set), arguments.resume
+    config = load_config(config_type, arguments.config, arguments.set)
+    return RunArguments(config, arguments.resume, arguments.dry_run)
 
 
 def _parser(config_type: type[Config], program: str) -> argparse.ArgumentParser:
@@ -84,16 +99,22 @@ def load_config(config_type: type[Config], name: str, overrides: Sequence[str] =
         raise ConfigurationError(msg) from None
 
 
-def describe(config_type: type[BaseConfig], prefix: str = "") -> str:
-    """The keys of a config, a line each: name, default, meaning."""
+def describe(config_type: type[BaseModel], prefix: str = "") -> str:
+    """The keys of a config, a line each: name, default, meaning; sections that may be absent follow their own line."""
     lines = []
     for name, field in config_type.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseConfig):
-            lines.append(describe(field.annotation, f"{prefix}{name}."))
-        else:
+        sections = _sections(field.annotation)
+        if field.annotation not in sections:
             default = "required" if field.is_required() else f"default {field.default!r}"
             lines.append(f"  {prefix}{name} ({default}): {field.description or ''}")
+        lines += [describe(section, f"{prefix}{name}.") for section in sections]
     return "\n".join(lines)
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field may hold."""
+    kinds = (annotation, *get_args(annotation))
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -1,78 +1,156 @@
-"""How well a planner continues reference windows: greedy replies against the reference, pair by pair."""
+"""How well a planner continues references: greedy replies, scored pair by pair, one record a row.
+
+Records, not averages, are what checkpoints are compared with: the same rows asked of two planners give paired
+differences. A pair is exact when its action equals the reference's and, for a pointing action, the step instruction
+names the same target: two actions without a point would otherwise always agree.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from statistics import fmean
+from typing import TYPE_CHECKING, Final
 
-from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
-from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
+from tracer1_agents.actions.match import kind_of, operation
+from tracer1_agents.data.taskgen.families import TRAINING_MIX
+from tracer1_agents.data.taskgen.windows import WindowOptions
+from tracer1_agents.rewards.trajectory import DEFAULT_REWARD
 from tracer1_agents.serving.engine import SampleRequest, SamplingEngine
+from tracer1_agents.training.batches import generated_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from tracer1_agents.data.taskgen.windows import Window
+    from tracer1_agents.rewards.trajectory import RewardConfig
+    from tracer1_agents.serving.sampling import Sample
+    from tracer1_agents.training.rows import TrainingRow
+    from tracer1_agents.types import ForecastPair, ReferenceStep
 
-_BATCH = 32
-_SLACK = 24
-_EVALUATION_SEED = 777_000
+_BATCH: Final = 32
+_SLACK: Final = 24
+_EVALUATION_SEED: Final = 777_000
 
 
-def window_messages(window: Window) -> list[dict[str, str]]:
-    """A window's prompt as role and text."""
-    return [{"role": message.role, "content": message.text} for message in window.messages]
+@dataclass(frozen=True)
+class WindowScore:
+    """How one reply compares with its reference window.
+
+    Attributes:
+        key: Of the row.
+        source: Its source in the mixture.
+        reward: Trajectory reward.
+        align: Agreement of the first pair, the one that is executed, in [0, 1].
+        first_exact: Whether the first pair is exact.
+        plan_exact: Whether every pair of the window is exact and no pair is left over.
+        kinds_right: Share of the window's steps whose action has the right kind (the right tool).
+        exact: By distance, whether that pair is exact; as long as the window.
+        repeats: Share of steps that repeat or go on past the end.
+        unreadable: Whether the first pair cannot be run.
+        tokens: Length of the reply.
+    """
+
+    key: str
+    source: str
+    reward: float
+    align: float
+    first_exact: bool
+    plan_exact: bool
+    kinds_right: float
+    exact: tuple[bool, ...]
+    repeats: float
+    unreadable: bool
+    tokens: int
+
+
+def evaluate_rows(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[TrainingRow],
+    reward: RewardConfig = DEFAULT_REWARD,
+) -> list[WindowScore]:
+    """Greedy replies to the rows' prompts, scored; one record a row, in order.
+
+    A reply may be a little longer than its reference; a wrong one is not read to its end.
+    """
+    engine = SamplingEngine(model, tokenizer)
+    was_training = model.training
+    model.train(mode=False)
+    scores: list[WindowScore] = []
+    for at in range(0, len(rows), _BATCH):
+        some = rows[at : at + _BATCH]
+        requests = [SampleRequest(engine.encode_chat(row.chat()), max_new_tokens=_room(tokenizer, row)) for row in some]
+        scores += [score_reply(row, one, reward) for row, one in zip(some, engine.sample(requests), strict=True)]
+    model.train(was_training)
+    return scores
+
+
+def _room(tokenizer: PreTrainedTokenizerBase, row: TrainingRow) -> int:
+    return len(tokenizer(row.reply)["input_ids"]) + _SLACK
+
+
+def score_reply(row: TrainingRow, sample: Sample, config: RewardConfig = DEFAULT_REWARD) -> WindowScore:
+    """The record of one reply."""
+    scored = row.score(sample.text, config, truncated=sample.finish_reason == "length")
+    forecast, reward = scored.forecast, scored.trajectory
+    steps, pairs = row.window.steps, forecast.pairs
+    exact = [is_exact(pair, step) for pair, step in zip(pairs, steps, strict=False)]
+    exact += [False] * (len(steps) - len(exact))
+    kinds = sum(kind_of(pair.action) == kind_of(step.action) for pair, step in zip(pairs, steps, strict=False))
+    return WindowScore(
+        key=row.key,
+        source=row.source,
+        reward=reward.total,
+        align=reward.align[0],
+        first_exact=exact[0],
+        plan_exact=all(exact) and len(pairs) == len(steps),
+        kinds_right=kinds / len(steps),
+        exact=tuple(exact),
+        repeats=fmean(reward.rep),
+        unreadable=not forecast.ok,
+        tokens=len(sample.completion_ids),
+    )
+
+
+def is_exact(pair: ForecastPair, step: ReferenceStep) -> bool:
+    """Whether a pair is the reference's step (see the module)."""
+    same = operation(pair.action, pair.instruction) == operation(step.action, step.instruction)
+    return same and pair.action == step.action
+
+
+def summary(scores: Sequence[WindowScore]) -> dict[str, float]:
+    """Means over windows; `pairs_exact` and `kinds_right` over all their pairs.
+
+    Raises:
+        ValueError: There are no scores.
+    """
+    if not scores:
+        msg = "no scores to summarise; were any rows evaluated?"
+        raise ValueError(msg)
+    pairs = sum(len(score.exact) for score in scores)
+    return {
+        "windows": len(scores),
+        "reward": round(fmean(score.reward for score in scores), 4),
+        "first_align": round(fmean(score.align for score in scores), 4),
+        "first_exact": round(fmean(score.first_exact for score in scores), 4),
+        "plan_exact": round(fmean(score.plan_exact for score in scores), 4),
+        "pairs_exact": round(sum(sum(score.exact) for score in scores) / pairs, 4),
+        "kinds_right": round(sum(score.kinds_right * len(score.exact) for score in scores) / pairs, 4),
+        "repeats": round(fmean(score.repeats for score in scores), 4),
+        "unreadable": round(fmean(score.unreadable for score in scores), 4),
+        "reply_tokens": round(fmean(score.tokens for score in scores), 1),
+    }
+
+
+def held_out_rows(horizon: int, count: int) -> list[TrainingRow]:
+    """Rows of generated tasks with names and wordings that no training row has."""
+    return list(islice(generated_rows(_EVALUATION_SEED, WindowOptions(horizon), TRAINING_MIX, split="held_out"), count))
 
 
 def evaluate_windows(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, horizon: int, count: int
 ) -> dict[str, float]:
-    """Exact-match rates on held-out names.
-
-    Returns:
-        ``windows`` (how many), and as fractions of them or of their pairs ``first_exact`` (the executed action),
-        ``pairs_exact`` (all pairs, position by position) and ``kinds_right`` (same tool or action name).
-    """
-    engine = SamplingEngine(model, tokenizer)
-    windows = list(islice(stream_windows(_EVALUATION_SEED, WindowOptions(horizon), split="held_out"), count))
-    was_training = model.training
-    model.train(mode=False)
-    replies: list[str] = []
-    for at in range(0, count, _BATCH):
-        requests = [
-            SampleRequest(engine.encode_chat(window_messages(window)), max_new_tokens=_room(tokenizer, window))
-            for window in windows[at : at + _BATCH]
-        ]
-        replies += [sample.text for sample in engine.sample(requests)]
-    model.train(was_training)
-    return score_replies(windows, replies)
-
-
-def _room(tokenizer: PreTrainedTokenizerBase, window: Window) -> int:
-    """Tokens that a reply may take: a wrong one need not be read to its end."""
-    return len(tokenizer(window.reply)["input_ids"]) + _SLACK
-
-
-def score_replies(windows: list[Window], replies: list[str]) -> dict[str, float]:
-    """The rates that `evaluate_windows` reports, for given replies."""
-    grammar = CanonicalGrammar()
-    first = pairs = kinds = total = 0
-    for window, reply in zip(windows, replies, strict=True):
-        got = [pair.action for pair in grammar.parse(reply).pairs]
-        wanted = [action for action, _ in window.pairs]
-        first += got[0] == wanted[0]
-        total += len(wanted)
-        for one, other in zip(got, wanted, strict=False):
-            pairs += one == other
-            kinds += one is not None and operation_name(one) == operation_name(other)
-    return {
-        "windows": len(windows),
-        "first_exact": round(first / len(windows), 4),
-        "pairs_exact": round(pairs / total, 4),
-        "kinds_right": round(kinds / total, 4),
-    }
-
-
-def operation_name(action: object) -> str:
-    """Tool name, or kind of any other action."""
-    return getattr(action, "name", None) or str(getattr(action, "kind", ""))
+    """Rates on generated tasks with held-out names (see `summary`)."""
+    return summary(evaluate_rows(model, tokenizer, held_out_rows(horizon, count)))

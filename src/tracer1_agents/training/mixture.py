@@ -70,6 +70,9 @@ class FileSource(BaseConfig):
     images: str = Field("", description="folder of its screenshots, where they do not lie beside it")
     screen: tuple[int, int] | None = Field(None, description="pixels, where neither image nor record tells it")
     platform: Literal["", "computer", "mobile", "tools"] = Field("", description="whose actions the prompt lists")
+    points: bool = Field(
+        default=True, description="false: pointing actions are written without their points (text-only planners)"
+    )
     part: Part = Field("all", description="of the trajectories: train 80%, development 10%, test 10%, or all")
     part_by: Literal["trajectory", "app"] = Field("trajectory", description="what the parts never share")
     filter: FilterConfig = FilterConfig()
@@ -194,7 +197,7 @@ def _recorded(
     source: FileSource, name: str, options: PromptOptions, problems: list[DataError]
 ) -> Iterator[TrainingRow]:
     platform = source.platform or _PLATFORMS.get(source.reader, "tools")
-    options = PromptOptions(**{**vars(options), "platform": platform})
+    options = PromptOptions(**{**vars(options), "platform": platform, "points": source.points})
     wanted = source.filter.kinds
     for trajectory in islice(_trajectories(source, problems), source.filter.limit):
         for row in rows_of(trajectory, options, source=name):
@@ -246,3 +249,13 @@ def describe_mixture(mixture: Mixture) -> list[dict[str, Any]]:
         described.append({"source": name, "rows": size, "share": round(weight, 4), "kinds": dict(kinds.most_common(6))})
         start += size
     return described
+
+
+def announce(mixture: Mixture) -> None:
+    """Print what is learnt from, and what could not be read."""
+    for line in describe_mixture(mixture):
+        print(f"{line['source']}: {line['rows']} rows, {line['share']:.0%} of draws, {line['kinds']}")  # noqa: T201
+    for problem in mixture.problems[:10]:
+        print(f"not read: {problem}")  # noqa: T201
+    if len(mixture.problems) > 10:  # noqa: PLR2004
+        print(f"and {len(mixture.problems) - 10} more problems; `tracer1 data validate` lists them")  # noqa: T201

@@ -10,11 +10,13 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
+from tracer1_agents.training.screenshots import allow_text_only_batches, load_processor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedConfig, PreTrainedModel
 
     from tracer1_agents.training.settings import LoraConfig, ModelConfig
 
@@ -50,16 +52,40 @@ def load_planner(config: ModelConfig) -> Planner:
     Raises:
         ConfigurationError: There is none, or it is of no known kind.
     """
+
+    def read(kind: Any, path: str, _architecture: PreTrainedConfig) -> Any:
+        return kind.from_pretrained(path, dtype=getattr(torch, config.dtype), **_attention(config))
+
+    return _planner(config, read)
+
+
+def outline_planner(config: ModelConfig) -> Planner:
+    """A checkpoint without its weights, on torch's meta device: config, tokenizer and processor files are enough.
+
+    Raises:
+        ConfigurationError: One of them is missing, or the model is of no known kind.
+    """
+
+    def outline(kind: Any, _path: str, architecture: PreTrainedConfig) -> Any:
+        with torch.device("meta"):
+            return kind.from_config(architecture, **_attention(config))
+
+    return _planner(config, outline)
+
+
+def _attention(config: ModelConfig) -> dict[str, Any]:
+    return {"attn_implementation": config.attention} if config.attention else {}
+
+
+def _planner(config: ModelConfig, build: Callable[[Any, str, PreTrainedConfig], Any]) -> Planner:
     path = str(tiny_folder()) if config.path == TINY_NAME else config.path
-    options: dict[str, Any] = {"dtype": getattr(torch, config.dtype)}
-    if config.attention:
-        options["attn_implementation"] = config.attention
     try:
-        reads_images = hasattr(AutoConfig.from_pretrained(path), "vision_config")
-        if reads_images:
-            model: Any = AutoModelForImageTextToText.from_pretrained(path, **options)
+        architecture = AutoConfig.from_pretrained(path)
+        if hasattr(architecture, "vision_config"):
+            model = build(AutoModelForImageTextToText, path, architecture)
+            allow_text_only_batches(model)
             return Planner(model, load_processor(path), reads_images=True)
-        model = AutoModelForCausalLM.from_pretrained(path, **options)
+        model = build(AutoModelForCausalLM, path, architecture)
         return Planner(model, AutoTokenizer.from_pretrained(path, padding_side="left"), reads_images=False)
     except (OSError, ValueError) as error:
         msg = f"model.path {config.path!r} cannot be loaded: {error}"

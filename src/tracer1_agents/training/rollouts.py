@@ -9,24 +9,27 @@ and again after a resume.
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
 
 from tracer1_agents.serving.engine import SamplingEngine
 from tracer1_agents.serving.sampling import SampleRequest
-from tracer1_agents.training.rows import TrainingRow, with_history
+from tracer1_agents.training.rows import ScoredReply, TrainingRow, with_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from transformers import PreTrainedModel
 
-    from tracer1_agents.rewards.trajectory import RewardConfig, TrajectoryReward
+    from tracer1_agents.rewards.trajectory import RewardConfig
     from tracer1_agents.serving.sampling import Sample
     from tracer1_agents.training.settings import RolloutConfig
-    from tracer1_agents.types import Forecast, ForecastPair
+    from tracer1_agents.types import ForecastPair
 
+_SAME = 1e-6  # rewards that are closer give no advantage
 _AT_ONCE = 256  # rows under way: bounds the key/value cache
 
 
@@ -38,15 +41,13 @@ class Rollout:
         row: Number of its training row.
         example: The row as the policy saw it.
         sample: Token ids and log-probabilities, as they were drawn.
-        forecast: The reply, read.
-        reward: What it earns.
+        scored: The reply, read, with what it earns.
     """
 
     row: int
     example: TrainingRow
     sample: Sample
-    forecast: Forecast
-    reward: TrajectoryReward
+    scored: ScoredReply
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,72 @@ class Place:
     member: int
 
 
-class LocalRollouts:
-    """Draws and scores the replies of a generation batch.
+class GroupCollector(ABC):
+    """Draws the replies of a generation batch, and replaces groups that would teach nothing.
+
+    Args:
+        rows: Of the mixture.
+        config: How to sample.
+        seed: Of the run.
+
+    Attributes:
+        replaced: Groups of the newest batch that became groups of other rows.
+    """
+
+    def __init__(self, rows: Sequence[TrainingRow], config: RolloutConfig, *, seed: int) -> None:
+        self.rows, self.config, self.seed = rows, config, seed
+        self.replaced = 0
+
+    def collect(self, model: PreTrainedModel, tokenizer: object, places: Sequence[Place], update: int) -> list[Rollout]:
+        """One rollout for each place, in order; groups that taught nothing have become groups of other rows.
+
+        Args:
+            model: The policy as it is now, in evaluation mode.
+            tokenizer: Its tokenizer.
+            places: Whole groups one after another where groups are to be replaced.
+            update: Number of the optimiser step that they are for.
+        """
+        engine = SamplingEngine(model, tokenizer)  # type: ignore[arg-type]
+        rollouts = self._draw(engine, places, update)
+        self.replaced = 0
+        size, spare = self.config.group_size, self._spare_rows(update, {place.row for place in places})
+        for _ in range(self.config.resample_rounds):
+            constant = [at for at, group in enumerate(_groups(rollouts, size)) if _is_constant(group)]
+            if not constant:
+                break
+            drawn = self._draw(
+                engine, [Place(row, at) for row in islice(spare, len(constant)) for at in range(size)], update
+            )
+            for at, group in zip(constant, _groups(drawn, size), strict=True):
+                if not _is_constant(group):
+                    rollouts[at * size : (at + 1) * size] = group
+                    self.replaced += 1
+        return rollouts
+
+    def metrics(self) -> dict[str, float]:
+        """Counts of the newest batch, for the log."""
+        return {"groups/replaced": float(self.replaced)}
+
+    @abstractmethod
+    def _draw(self, engine: SamplingEngine, places: Sequence[Place], update: int) -> list[Rollout]:
+        """One rollout for each place, in order."""
+
+    def _spare_rows(self, update: int, taken: set[int]) -> Iterator[int]:
+        """Other rows, in an order of this update's own; it never ends."""
+        rng = Random(f"spare/{self.seed}/{update}/{min(taken)}")  # noqa: S311  (reproducible, not secret)
+        while True:
+            row = rng.randrange(len(self.rows))
+            if row not in taken or len(taken) >= len(self.rows):
+                taken.add(row)
+                yield row
+
+    def _seed(self, place: Place, update: int) -> int:
+        """Decides the reply at a place; the same on one process or many, and after a resume."""
+        return seed_of(self.seed, update, self.rows[place.row].key, place.member)
+
+
+class LocalRollouts(GroupCollector):
+    """Stage 1: replies are drawn and scored, nothing is executed.
 
     Args:
         rows: Of the mixture.
@@ -78,44 +143,8 @@ class LocalRollouts:
         seed: int,
         own_history: bool = False,
     ) -> None:
-        self.rows, self.config, self.reward, self.seed = rows, config, reward, seed
-        self.own_history = own_history
-        self.replaced = 0
-
-    def collect(self, model: PreTrainedModel, tokenizer: object, places: Sequence[Place], update: int) -> list[Rollout]:
-        """One rollout for each place, in order; groups that taught nothing have become groups of other rows.
-
-        Args:
-            model: The policy as it is now, in evaluation mode.
-            tokenizer: Its tokenizer.
-            places: Whole groups one after another where groups are to be replaced.
-            update: Number of the optimiser step that they are for.
-        """
-        engine = SamplingEngine(model, tokenizer)  # type: ignore[arg-type]
-        rollouts = self._draw(engine, places, update)
-        self.replaced = 0
-        spare = self._spare_rows(update, {place.row for place in places})
-        for _ in range(self.config.resample_rounds):
-            constant = [at for at, group in enumerate(_groups(rollouts, self.config.group_size)) if _is_constant(group)]
-            if not constant:
-                break
-            fresh = [next(spare) for _ in constant]
-            members = range(self.config.group_size)
-            drawn = self._draw(engine, [Place(row, member) for row in fresh for member in members], update)
-            for at, group in zip(constant, _groups(drawn, self.config.group_size), strict=True):
-                if not _is_constant(group):
-                    rollouts[at * self.config.group_size : (at + 1) * self.config.group_size] = group
-                    self.replaced += 1
-        return rollouts
-
-    def _spare_rows(self, update: int, taken: set[int]) -> Iterator[int]:
-        """Other rows, in an order of this update's own; it never ends."""
-        rng = Random(f"spare/{self.seed}/{update}/{min(taken)}")  # noqa: S311  (reproducible, not secret)
-        while True:
-            row = rng.randrange(len(self.rows))
-            if row not in taken or len(taken) >= len(self.rows):
-                taken.add(row)
-                yield row
+        super().__init__(rows, config, seed=seed)
+        self.reward, self.own_history = reward, own_history
 
     def _draw(self, engine: SamplingEngine, places: Sequence[Place], update: int) -> list[Rollout]:
         examples = self._examples(engine, [place.row for place in places])
@@ -125,7 +154,7 @@ class LocalRollouts:
                 prompt_ids=prompts[place.row],
                 max_new_tokens=self.config.max_new_tokens,
                 temperature=self.config.temperature,
-                seed=_seed(self.seed, update, self.rows[place.row].key, place.member),
+                seed=self._seed(place, update),
             )
             for place in places
         ]
@@ -135,8 +164,8 @@ class LocalRollouts:
         return [self._scored(place, examples[place.row], sample) for place, sample in zip(places, samples, strict=True)]
 
     def _scored(self, place: Place, example: TrainingRow, sample: Sample) -> Rollout:
-        forecast, reward = example.score(sample.text, self.reward, truncated=sample.finish_reason == "length")
-        return Rollout(place.row, example, sample, forecast, reward)
+        scored = example.score(sample.text, self.reward, truncated=sample.finish_reason == "length")
+        return Rollout(place.row, example, sample, scored)
 
     def _examples(self, engine: SamplingEngine, numbers: Sequence[int]) -> dict[int, TrainingRow]:
         """The rows as the policy will see them."""
@@ -173,9 +202,11 @@ def _groups(rollouts: Sequence[Rollout], size: int) -> list[list[Rollout]]:
 
 
 def _is_constant(group: Sequence[Rollout]) -> bool:
-    return max(one.reward.total for one in group) - min(one.reward.total for one in group) < 1e-6  # noqa: PLR2004
+    totals = [one.scored.total for one in group if one.scored.total is not None]
+    return not totals or max(totals) - min(totals) < _SAME
 
 
-def _seed(*parts: object) -> int:
+def seed_of(*parts: object) -> int:
+    """A seed for what the parts name."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:8]) >> 1

@@ -3,6 +3,9 @@
 Rows come from reference trajectories or from the task generator, and always through `planner.prompt.build_messages`,
 the function that serves inference. A row says how its reply is read and scored; nothing here knows a model.
 
+`points: false` takes the places out of all pointing actions of a recorded trajectory, before anything is cut from it:
+a planner that sees no screenshot cannot know them, and the step instruction names the target.
+
 History lines of a recorded trajectory: the source's own summary of what was seen next where it has one, else the text
 that the action returned, else the step instruction. A planner that is shown no screenshot reads the last of them as its
 observation (rule: ours).
@@ -16,20 +19,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
-from tracer1_agents.actions.space import Finish
+from tracer1_agents.actions.space import POINTING_KINDS, Finish
 from tracer1_agents.data.windows import windows_of
 from tracer1_agents.planner.forecast import read_forecast
-from tracer1_agents.planner.history import last_k, one_line
+from tracer1_agents.planner.history import one_line
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.planner.prompt import build_messages
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD, trajectory_reward
 from tracer1_agents.types import HistoryEntry, Observation, ReferenceStep, ReferenceWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tracer1_agents.actions.codec import Grammar
-    from tracer1_agents.actions.space import Platform
+    from tracer1_agents.actions.space import Action, Platform
     from tracer1_agents.data.taskgen.windows import Window
     from tracer1_agents.planner.prompt import Message, ToolSpec
     from tracer1_agents.rewards.trajectory import RewardConfig, TrajectoryReward
@@ -47,6 +50,7 @@ class PromptOptions:
         platform: Whose actions are listed.
         images: Whether screenshots are shown, where the profile takes them and their files are here.
         max_pixels: Larger screenshots are scaled down before the planner sees them.
+        points: Whether pointing actions keep their points; without them the step instruction alone names the target.
         tools: What the planner may call, for profiles that show tools.
     """
 
@@ -56,6 +60,7 @@ class PromptOptions:
     platform: Platform = "tools"
     images: bool = True
     max_pixels: int | None = None
+    points: bool = True
     tools: tuple[ToolSpec, ...] = ()
 
 
@@ -66,6 +71,21 @@ class RecordedStep:
     trajectory: ReferenceTrajectory
     at: int
     options: PromptOptions
+
+
+@dataclass(frozen=True)
+class EpisodeStart:
+    """Where a rollout through the graph begins: what the prompt was built from.
+
+    Attributes:
+        instruction: The task.
+        observation: What is seen now.
+        past: The last K steps.
+    """
+
+    instruction: str
+    observation: Observation
+    past: tuple[HistoryEntry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +100,9 @@ class TrainingRow:
         window: What should follow.
         grammar: How replies to it are written.
         horizon: Pairs asked for.
+        start: What the prompt was built from.
         recorded: Where it was cut from; None for generated tasks.
+        generated: The generated window it is; None for recorded trajectories.
     """
 
     key: str
@@ -90,7 +112,9 @@ class TrainingRow:
     window: ReferenceWindow
     grammar: Grammar = field(repr=False)
     horizon: int
+    start: EpisodeStart = field(repr=False)
     recorded: RecordedStep | None = field(default=None, repr=False)
+    generated: Window | None = field(default=None, repr=False)
 
     @property
     def reply(self) -> str:
@@ -104,18 +128,46 @@ class TrainingRow:
 
     def chat(self) -> list[dict[str, Any]]:
         """The prompt as chat templates take it; a message without an image is plain text."""
-        return [{"role": message.role, "content": _content(message)} for message in self.messages]
+        return chat_of(self.messages)
 
     def read(self, reply: str, *, truncated: bool = False) -> Forecast:
         """A reply to this row's prompt."""
         return read_forecast(reply, grammar=self.grammar, horizon=self.horizon, step=self.number, truncated=truncated)
 
-    def score(
-        self, reply: str, config: RewardConfig = DEFAULT_REWARD, *, truncated: bool = False
-    ) -> tuple[Forecast, TrajectoryReward]:
-        """A reply and its trajectory reward."""
+    def score(self, reply: str, config: RewardConfig = DEFAULT_REWARD, *, truncated: bool = False) -> ScoredReply:
+        """A reply with its trajectory reward."""
         forecast = self.read(reply, truncated=truncated)
-        return forecast, trajectory_reward(forecast, self.window, config)
+        reward = trajectory_reward(forecast, self.window, config)
+        metrics = {f"parts/{name}": value for name, value in vars(reward.parts).items()}
+        metrics |= {
+            f"reward/{self.source}": reward.total,
+            "forecast/first_align": reward.align[0],
+            "forecast/pairs": float(len(forecast.pairs)),
+            "forecast/unreadable": float(not forecast.ok),
+        }
+        return ScoredReply(forecast, reward, reward.total, metrics)
+
+
+@dataclass(frozen=True)
+class ScoredReply:
+    """A reply with what it earns.
+
+    Attributes:
+        forecast: The reply, read.
+        trajectory: Stage 1's reward of it.
+        total: What it is trained on; None when it must not teach.
+        metrics: Parts and counts, for the log.
+    """
+
+    forecast: Forecast
+    trajectory: TrajectoryReward
+    total: float | None
+    metrics: Mapping[str, float]
+
+
+def chat_of(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Planner messages as chat templates take them; a message without an image is plain text."""
+    return [{"role": message.role, "content": _content(message)} for message in messages]
 
 
 def _content(message: Message) -> Any:
@@ -126,9 +178,29 @@ def _content(message: Message) -> Any:
 
 def rows_of(trajectory: ReferenceTrajectory, options: PromptOptions, *, source: str = "") -> Iterator[TrainingRow]:
     """A row from each step of a recorded trajectory, in order."""
+    if not options.points:
+        trajectory = without_points(trajectory)
     windows = windows_of(trajectory, options.horizon, history_window=options.history_window)
     for at, window in enumerate(windows):
         yield _cut(RecordedStep(trajectory, at, options), window, source or trajectory.source, {})
+
+
+def without_points(trajectory: ReferenceTrajectory) -> ReferenceTrajectory:
+    """The trajectory with pointing actions, alternatives among them, that do not say where."""
+    steps = tuple(
+        step.model_copy(
+            update={"action": _unplaced(step.action), "alternatives": tuple(map(_unplaced, step.alternatives))}
+        )
+        for step in trajectory.steps
+    )
+    return trajectory.model_copy(update={"steps": steps})
+
+
+def _unplaced(action: Action) -> Action:
+    if action.kind not in POINTING_KINDS:
+        return action
+    places = ("start", "end") if action.kind == "drag" else ("point",)
+    return action.model_copy(update=dict.fromkeys(places))
 
 
 def with_history(row: TrainingRow, own: Mapping[int, ForecastPair]) -> TrainingRow:
@@ -149,9 +221,10 @@ def with_history(row: TrainingRow, own: Mapping[int, ForecastPair]) -> TrainingR
 
 def generated_row(window: Window, options: PromptOptions, *, source: str, key: str) -> TrainingRow:
     """A row from a window of the task generator, whose prompt already stands."""
+    ahead = window.task.steps[window.step - 1 :]
     steps = tuple(
-        ReferenceStep(action=action, instruction=instruction, result=result)
-        for (action, instruction), result in zip(window.pairs, window.results, strict=True)
+        ReferenceStep(action=action, instruction=instruction, result=planned.result)
+        for (action, instruction), planned in zip(window.pairs, ahead, strict=False)
     )
     return TrainingRow(
         key=key,
@@ -165,6 +238,8 @@ def generated_row(window: Window, options: PromptOptions, *, source: str, key: s
         ),
         grammar=CanonicalGrammar(),
         horizon=options.horizon,
+        start=EpisodeStart(window.task.instruction, Observation(text=window.observation), window.history),
+        generated=window,
     )
 
 
@@ -175,12 +250,12 @@ def _cut(recorded: RecordedStep, window: ReferenceWindow, source: str, own: Mapp
     observation = _observed(trajectory.steps, at, image)
     grammar = profile.grammar_for(image or trajectory.steps[at].observation.image, platform=options.platform)
     first = max(0, at - options.history_window)
-    history = [_entry(trajectory.steps, past, grammar, own.get(past)) for past in range(first, at)]
+    history = tuple(_entry(trajectory.steps, past, grammar, own.get(past)) for past in range(first, at))
     messages = build_messages(
         profile,
         instruction=trajectory.instruction,
         observation=observation,
-        history=last_k(history, options.history_window),
+        history=history,
         horizon=options.horizon,
         tools=options.tools,
         platform=options.platform,
@@ -193,6 +268,7 @@ def _cut(recorded: RecordedStep, window: ReferenceWindow, source: str, own: Mapp
         window=window,
         grammar=grammar,
         horizon=options.horizon,
+        start=EpisodeStart(trajectory.instruction, observation, history),
         recorded=recorded,
     )
 

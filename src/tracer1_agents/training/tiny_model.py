@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from tracer1_agents.training.config import BaseConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 SPECIAL_TOKENS: Final = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 CHAT_TEMPLATE: Final = (
@@ -39,8 +39,21 @@ class TinyModelConfig(BaseConfig):
     max_positions: int = Field(4096, description="longest prompt plus reply, tokens")
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE over `texts`, with ChatML special tokens and template."""
+def train_tokenizer(
+    texts: Iterable[str],
+    vocab_size: int,
+    *,
+    special_tokens: Sequence[str] = (),
+    chat_template: str = CHAT_TEMPLATE,
+) -> PreTrainedTokenizerFast:
+    """Byte-level BPE over `texts`, with ChatML special tokens and template.
+
+    Args:
+        texts: What its merges are learnt from; none leaves the 256 bytes.
+        vocab_size: Entries, special tokens included.
+        special_tokens: Further ones, such as those around images.
+        chat_template: How messages become a prompt.
+    """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -48,15 +61,18 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
-        special_tokens=list(SPECIAL_TOKENS),
+        special_tokens=[*SPECIAL_TOKENS, *special_tokens],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     bpe.train_from_iterator(texts, trainer)
     end_of_text, _, end_of_turn = SPECIAL_TOKENS
     fast: Any = PreTrainedTokenizerFast
-    tokenizer: PreTrainedTokenizerFast = fast(tokenizer_object=bpe, eos_token=end_of_turn, pad_token=end_of_text)
-    tokenizer.chat_template = CHAT_TEMPLATE
+    options: dict[str, Any] = {"additional_special_tokens": list(special_tokens)} if special_tokens else {}
+    tokenizer: PreTrainedTokenizerFast = fast(
+        tokenizer_object=bpe, eos_token=end_of_turn, pad_token=end_of_text, **options
+    )
+    tokenizer.chat_template = chat_template
     return tokenizer
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # it warns of `rollout_func` on every start
 
@@ -23,14 +23,14 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training.rollouts import Place
 from tracer1_agents.training.sampler import MixtureSampler
+from tracer1_agents.training.scope import first_pair_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from transformers import PreTrainedModel
+    from collections.abc import Callable
 
     from tracer1_agents.training.mixture import Mixture
-    from tracer1_agents.training.rollouts import Rollout
+    from tracer1_agents.training.rollouts import GroupCollector, Rollout
+    from tracer1_agents.training.settings import RolloutConfig, TrainerConfig
 
 _PROMPT_KEYS = ("prompt_ids", "prompt_mask")
 _COMPLETION_KEYS = (
@@ -42,18 +42,10 @@ _COMPLETION_KEYS = (
     "sampling_per_token_logps",
     "importance_sampling_ratio",
 )
+_PICTURE_KEYS = ("pixel_values", "image_grid_thw", "num_images", "token_type_ids", "mm_token_type_ids", "image_sizes")
 _ROW_MEANS = frozenset({"grpo", "dr_grpo"})  # losses that divide by the number of rows
 _TOKEN_SUMS = frozenset({"dapo"})  # losses that divide by a number counted before
-
-
-class Collector(Protocol):
-    """Draws the replies of a generation batch."""
-
-    replaced: int
-
-    def collect(self, model: PreTrainedModel, tokenizer: object, places: Sequence[Place], update: int) -> list[Rollout]:
-        """One rollout for each place, in order."""
-        ...
+_ROWS_AT_ONCE = 8  # rows of similar length in one forward pass
 
 
 class ForecastTrainer(GRPOTrainer):
@@ -61,22 +53,32 @@ class ForecastTrainer(GRPOTrainer):
 
     Args:
         mixture: Where rows come from; the data set's `row` column numbers them.
-        collector: Draws the replies; None leaves that to TRL (its own `generate`, or vLLM).
+        collector: Draws and scores the replies; None leaves drawing to TRL (its own `generate`, or vLLM).
+        first_pair_only: Whether only the thought and the first pair are trained.
         max_logprob_gap: Largest difference between sampler and trainer on the first batch.
         max_ratio: Largest probability ratio.
         options: What `GRPOTrainer` takes.
     """
 
     def __init__(
-        self, *, mixture: Mixture, collector: Collector | None, max_logprob_gap: float, max_ratio: float, **options: Any
+        self,
+        *,
+        mixture: Mixture,
+        collector: GroupCollector | None,
+        first_pair_only: bool = False,
+        max_logprob_gap: float,
+        max_ratio: float,
+        **options: Any,
     ) -> None:
-        self.mixture, self.collector = mixture, collector
+        self.mixture, self.collector, self.first_pair_only = mixture, collector, first_pair_only
         self.max_logprob_gap, self.max_ratio = max_logprob_gap, max_ratio
         self.logprob_gap: float | None = None
         self.rollouts: list[Rollout] = []
         self._newest_logps: torch.Tensor | None = None
         self._group_size: int = options["args"].num_generations
-        super().__init__(rollout_func=self._hand_over if collector else None, **options)
+        if collector is not None:
+            options |= {"rollout_func": self._hand_over, "reward_funcs": [self._collected_rewards]}
+        super().__init__(**options)
 
     def _get_train_sampler(self, dataset: Any = None) -> MixtureSampler:
         del dataset  # rows are numbered, whatever wraps them
@@ -98,9 +100,22 @@ class ForecastTrainer(GRPOTrainer):
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         if self.logprob_gap is None:
             self.logprob_gap = self._compare_with_sampler(output)
+        if self.first_pair_only:
+            self._mask_tail(output, inputs)
         if self.collector is not None:
-            self._metrics["train"]["groups/replaced"].append(float(self.collector.replaced))
+            for name, value in self.collector.metrics().items():
+                self._metrics["train"][name].append(value)
         return output
+
+    def _mask_tail(self, output: dict[str, Any], inputs: list[dict[str, Any]]) -> None:
+        """Leave what follows the first pair out of the loss."""
+        mask = torch.zeros_like(output["completion_mask"])
+        for at, (example, kept) in enumerate(zip(inputs, output["completion_mask"], strict=True)):
+            ids = output["completion_ids"][at][kept.bool()].tolist()
+            mask[at, : first_pair_tokens(ids, self._tokenizer, self.mixture.rows[example["row"]].grammar)] = 1
+        output["tool_mask"] = mask * output.get("tool_mask", 1)
+        trained = (output["completion_mask"] * output["tool_mask"]).sum()
+        output["num_items_in_batch"] = self.accelerator.gather(trained).sum()
 
     def _collect(self, rows: list[int]) -> list[Rollout]:
         """Draw replies with the newest weights."""
@@ -125,6 +140,13 @@ class ForecastTrainer(GRPOTrainer):
             "logprobs": [list(sample.logprobs) for sample in samples],
         }
 
+    def _collected_rewards(self, *, log_metric: Callable[[str, float], None], **_: Any) -> list[float | None]:
+        """What TRL asks as its reward function: the collector has scored every reply already."""
+        for one in self.rollouts:
+            for name, value in one.scored.metrics.items():
+                log_metric(name, value)
+        return [one.scored.total for one in self.rollouts]
+
     def _compare_with_sampler(self, output: dict[str, Any]) -> float | None:
         """Largest difference between what was sampled and what is trained, over the first batch.
 
@@ -135,6 +157,7 @@ class ForecastTrainer(GRPOTrainer):
         if sampled is None:
             return None
         inputs = _trimmed(output)
+        pictures = {key: inputs[key] for key in _PICTURE_KEYS if key in inputs}
         with torch.no_grad():
             logps, _, _ = self._get_per_token_logps_and_entropies(
                 self.model,
@@ -142,6 +165,7 @@ class ForecastTrainer(GRPOTrainer):
                 torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
                 inputs["completion_ids"].size(1),
                 batch_size=self.args.per_device_train_batch_size,
+                **pictures,
             )
         gaps = (logps - inputs["sampling_per_token_logps"])[inputs["completion_mask"].bool()].abs()
         gap = float(gaps.max())
@@ -168,50 +192,62 @@ class ForecastTrainer(GRPOTrainer):
         return_outputs: bool = False,  # noqa: FBT001, FBT002  (TRL's signature)
         num_items_in_batch: Any = None,
     ) -> torch.Tensor:
-        """TRL's loss over inputs without their common padding.
+        """TRL's loss, over rows of similar length at a time and without their common padding.
 
         Raises:
             TrainingError: The loss is not finite, or a probability ratio is out of bounds. Nothing was updated.
         """
-        inputs, share = self._without_silent_rows(inputs)
-        inputs = _trimmed(inputs)
-        loss: torch.Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch) * share
+        loss: Any = 0.0
+        for part, share in self._parts(inputs):
+            loss = loss + share * super().compute_loss(model, part, return_outputs, num_items_in_batch)
+            self._check_ratio(part)
         if not math.isfinite(float(loss.detach())):
             msg = f"the loss is {float(loss.detach())} at update {self.state.global_step + 1}; {self._kept()}"
             raise TrainingError(msg)
-        if "old_per_token_logps" in inputs and self._newest_logps is not None:
-            moved = (self._newest_logps - inputs["old_per_token_logps"])[inputs["completion_mask"].bool()]
-            ratio = float(moved.abs().max().exp()) if moved.numel() else 1.0
-            self._metrics["train"]["ratio/max"].append(ratio)
-            if ratio > self.max_ratio:
-                msg = (
-                    f"a probability ratio reached {ratio:.3g} at update {self.state.global_step + 1}, allowed is "
-                    f"{self.max_ratio:.3g}; lower trainer.learning_rate or trainer.num_iterations. {self._kept()}"
-                )
-                raise TrainingError(msg)
-        return loss
+        total: torch.Tensor = loss
+        return total
 
-    def _without_silent_rows(self, inputs: dict[str, Any]) -> tuple[dict[str, Any], float]:
-        """Leave out rows that cannot move the weights: no advantage, and no KL to pay.
+    def _parts(self, inputs: dict[str, Any]) -> list[tuple[dict[str, Any], float]]:
+        """A micro-batch as parts whose weighted losses sum to its own.
 
-        Returns:
-            The other rows (at least one), and what their loss is to be multiplied by so that nothing changes.
+        Rows that cannot move the weights (no advantage, and no KL to pay) are left out; the others are sorted by
+        length, so that a part has little padding. Images, which are aligned with the rows, and losses that divide by
+        the tokens of the micro-batch stay whole.
         """
+        if "pixel_values" in inputs or self.loss_type not in _ROW_MEANS | _TOKEN_SUMS:
+            return [(_trimmed(inputs), 1.0)]
         rows = inputs["advantages"].shape[0]
-        if self.beta != 0.0 or self.loss_type not in _ROW_MEANS | _TOKEN_SUMS or "pixel_values" in inputs:
-            return inputs, 1.0
-        speaking = inputs["advantages"].nonzero()[:, 0]
-        if len(speaking) == rows:
-            return inputs, 1.0
-        kept = speaking if len(speaking) else torch.zeros(1, dtype=torch.long, device=inputs["advantages"].device)
-        fewer = {
-            key: value[kept] if isinstance(value, torch.Tensor) and value.ndim and value.shape[0] == rows else value
-            for key, value in inputs.items()
-        }
-        return fewer, len(kept) / rows if self.loss_type in _ROW_MEANS else 1.0
+        lengths = inputs["prompt_mask"].sum(1) + inputs["completion_mask"].sum(1)
+        order = torch.argsort(lengths)
+        if self.beta == 0.0:
+            order = order[inputs["advantages"][order] != 0]
+        if not len(order):
+            order = torch.zeros(1, dtype=torch.long, device=lengths.device)
+        parts = []
+        for chosen in order.split(_ROWS_AT_ONCE):
+            part = {key: value[chosen] if _is_by_row(value, rows) else value for key, value in inputs.items()}
+            parts.append((_trimmed(part), len(chosen) / rows if self.loss_type in _ROW_MEANS else 1.0))
+        return parts
+
+    def _check_ratio(self, inputs: dict[str, Any]) -> None:
+        if "old_per_token_logps" not in inputs or self._newest_logps is None:
+            return
+        moved = (self._newest_logps - inputs["old_per_token_logps"])[inputs["completion_mask"].bool()]
+        ratio = float(moved.abs().max().exp()) if moved.numel() else 1.0
+        self._metrics["train"]["ratio/max"].append(ratio)
+        if ratio > self.max_ratio:
+            msg = (
+                f"a probability ratio reached {ratio:.3g} at update {self.state.global_step + 1}, allowed is "
+                f"{self.max_ratio:.3g}; lower trainer.learning_rate or trainer.num_iterations. {self._kept()}"
+            )
+            raise TrainingError(msg)
 
     def _kept(self) -> str:
         return f"the last checkpoint in {self.args.output_dir} is kept: lower the learning rate and resume from it"
+
+
+def _is_by_row(value: Any, rows: int) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim > 0 and value.shape[0] == rows
 
 
 def _trimmed(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -230,15 +266,14 @@ def _trimmed(inputs: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def check_batch(config: Any, processes: int) -> int:
+def check_batch(rollout: RolloutConfig, trainer: TrainerConfig, processes: int) -> int:
     """Micro-batches of one update on each process.
 
     Raises:
         ConfigurationError: The completions of an update cannot be dealt out evenly.
     """
-    rollout, trainer = config.rollout, config.trainer
-    completions: int = rollout.group_size * rollout.prompts_per_update
-    together: int = trainer.micro_batch * processes
+    completions = rollout.group_size * rollout.prompts_per_update
+    together = trainer.micro_batch * processes
     if completions % together:
         msg = (
             f"an update has {rollout.prompts_per_update} prompts x {rollout.group_size} completions = {completions}, "

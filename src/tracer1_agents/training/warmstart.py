@@ -1,25 +1,27 @@
-"""Supervised warm start of the shipped planner: windows of synthetic references, from random weights.
+"""Supervised training of a small planner: references imitated, from random or given weights.
 
     python -m tracer1_agents.training.warmstart --config tiny/warmstart --set trainer.output_dir=runs/warmstart
 
-Reads top to bottom: tokenizer, batches, updates, evaluation, checkpoints. A run stops after `trainer.minutes` of
-training time, writes a checkpoint every `trainer.checkpoint_minutes` and goes on from the last one when it is started
-again with the same output folder. `torchrun --nproc_per_node 2 -m ...` splits the batches over processes. It only
-imitates: no rewards, no tools, no graph.
+Learns from a mixture (`data.sources`), or without one from the task generator's endless stream. Reads top to bottom:
+config, updates, what is started from, the run. A run stops after `trainer.minutes` of training time, writes a
+checkpoint every `trainer.checkpoint_minutes` and goes on from the last one when it is started again on the same folder;
+`model/` is the newest planner, `best/` the one that earned most reward where it was measured. `torchrun
+--nproc_per_node 2 -m ...` splits the batches over processes. It only imitates: no tools, no graph, and rewards only
+measure.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import random
 import statistics
 import time
+from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import torch
 from pydantic import Field
@@ -27,28 +29,48 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tracer1_agents.data.taskgen.families import TRAINING_MIX
-from tracer1_agents.data.taskgen.windows import Window, WindowOptions, stream_windows
+from tracer1_agents.data.taskgen.windows import WindowOptions
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.training.batches import batches, encode, generated_pools, generated_rows, mixture_pools
 from tracer1_agents.training.config import BaseConfig, parse_arguments
-from tracer1_agents.training.evaluate import evaluate_windows, window_messages
+from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, summary
+from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, load_mixture
+from tracer1_agents.training.models import load_planner
+from tracer1_agents.training.progress import Checkpoints, Progress
+from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.tiny_model import TinyModelConfig, build_model, train_tokenizer
+from tracer1_agents.training.workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+    from tracer1_agents.training.batches import Batch, Pools
+    from tracer1_agents.training.rows import TrainingRow
 
-class DataConfig(BaseConfig):
+
+_SHOWN_UPDATES: Final = 100  # between two lines of the log, and what their loss is the mean of
+
+
+class DataConfig(MixtureConfig):
     """What is learnt from."""
 
-    seed: int = Field(1, description="of the window stream")
-    horizon: int = Field(8, description="pairs per reply at most (T)")
-    history_window: int = Field(5, description="past steps in the prompt (K)")
-    families: tuple[str, ...] = Field(
-        TRAINING_MIX, description="task families; one named twice is drawn twice as often"
+    sources: tuple[Source, ...] = Field((), description="reader, path, weight, ... of each; none: the task generator")
+    evaluation: tuple[Source, ...] = Field(
+        (), description="sources that planners are measured on; none: generated tasks with held-out names"
     )
-    mishap_rate: float = Field(0.1, description="chance of a failed call before each step of the history")
-    tokenizer_windows: int = Field(8000, description="windows the BPE is trained on")
+    seed: int = Field(1, description="of the order of rows, and of the generator's stream")
+    horizon: int = Field(8, ge=1, description="pairs per reply at most (T)")
+    history: Literal["reference"] = Field("reference", description="past actions are the reference's")
+    images: Literal[False] = Field(default=False, description="text only")
+    families: tuple[str, ...] = Field(
+        TRAINING_MIX, description="without sources: task families; one named twice is drawn twice as often"
+    )
+    mishap_rate: float = Field(
+        0.1, description="without sources: chance of a failed call before each step of the history"
+    )
+    tokenizer_windows: int = Field(8000, description="rows the BPE is trained on")
     first_pair_weight: float = Field(2.0, description="loss weight of the executed pair; later pairs weigh 1")
 
 
@@ -56,6 +78,9 @@ class TrainerConfig(BaseConfig):
     """How it is learnt."""
 
     output_dir: Path = Field(Path("runs/warmstart"), description="checkpoints and logs; an old run there is resumed")
+    start_from: str = Field(
+        "", description="weights and tokenizer to go on from: a folder, or tracer1-tiny; empty: new"
+    )
     seed: int = Field(0, description="of the initial weights")
     minutes: float = Field(60.0, description="training time; the learning rate falls to a twentieth by then")
     tokens_per_batch: int = Field(3072, description="padded tokens per update and process")
@@ -66,7 +91,7 @@ class TrainerConfig(BaseConfig):
     clip: float = Field(1.0, description="largest gradient norm")
     threads: int = Field(1, description="torch threads")
     checkpoint_minutes: float = Field(5.0, description="between checkpoints and evaluations")
-    evaluation_windows: int = Field(96, description="held-out windows per evaluation")
+    evaluation_windows: int = Field(96, description="rows per evaluation, evenly spread over data.evaluation")
 
 
 class WarmstartConfig(BaseConfig):
@@ -75,100 +100,6 @@ class WarmstartConfig(BaseConfig):
     model: TinyModelConfig = TinyModelConfig()
     data: DataConfig = DataConfig()
     trainer: TrainerConfig = TrainerConfig()
-
-
-@dataclass(frozen=True)
-class Workers:
-    """The processes that share one run (one, unless torchrun started it)."""
-
-    rank: int = 0
-    count: int = 1
-
-    @classmethod
-    def join(cls) -> Workers:
-        """Meet the other processes that torchrun started."""
-        count = int(os.environ.get("WORLD_SIZE", "1"))
-        if count == 1:
-            return cls()
-        torch.distributed.init_process_group("gloo")
-        return cls(torch.distributed.get_rank(), count)
-
-    def average_gradients(self, model: Qwen3ForCausalLM) -> None:
-        """Give every process the mean gradient."""
-        if self.count == 1:
-            return
-        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
-        torch.distributed.all_reduce(flat)
-        for gradient, mean in zip(
-            gradients, torch.split(flat, [gradient.numel() for gradient in gradients]), strict=True
-        ):
-            gradient.copy_(mean.view_as(gradient) / self.count)
-
-    def agree(self, value: float) -> float:
-        """The first process's value, in every process."""
-        if self.count == 1:
-            return value
-        shared = torch.tensor([value], dtype=torch.float64)
-        torch.distributed.broadcast(shared, 0)
-        return float(shared.item())
-
-
-@dataclass
-class Batch:
-    """Token ids and loss weights, padded to the longest row (shape suffixes: B rows, L tokens)."""
-
-    ids_BL: torch.Tensor  # noqa: N815
-    weights_BL: torch.Tensor  # noqa: N815
-
-
-def encode(
-    window: Window, tokenizer: PreTrainedTokenizerFast, first_pair_weight: float
-) -> tuple[list[int], list[float]]:
-    """Token ids of prompt and reply, and a loss weight for each (0 on the prompt)."""
-    template: Any = tokenizer.apply_chat_template
-    prompt_ids = template(window_messages(window), add_generation_prompt=True, return_dict=True)["input_ids"]
-    first, newline, rest = window.reply.partition("\n")
-    ids, weights = list(prompt_ids), [0.0] * len(prompt_ids)
-    for text, weight in ((first + newline, first_pair_weight), (rest, 1.0)):
-        piece = tokenizer(text, add_special_tokens=False)["input_ids"]
-        ids += piece
-        weights += [weight] * len(piece)
-    return [*ids, tokenizer.eos_token_id], [*weights, 1.0 if rest else first_pair_weight]
-
-
-def batches(
-    config: WarmstartConfig, tokenizer: PreTrainedTokenizerFast, start_pool: int, workers: Workers
-) -> Iterator[tuple[int, Batch]]:
-    """Batches of similar length without end, with the number of the pool they come from.
-
-    Windows are drawn in pools of 512, each with a seed of its own, so that a resumed run goes on with the next pool.
-    """
-    options = WindowOptions(config.data.horizon, config.data.history_window, config.data.mishap_rate)
-    pool_number = start_pool + workers.rank
-    while True:
-        stream = stream_windows(config.data.seed * 1_000_003 + pool_number, options, families=config.data.families)
-        rows = [encode(window, tokenizer, config.data.first_pair_weight) for window in islice(stream, 512)]
-        rows.sort(key=lambda row: len(row[0]))
-        groups: list[list[tuple[list[int], list[float]]]] = [[]]
-        for row in rows:
-            if groups[-1] and len(row[0]) * (len(groups[-1]) + 1) > config.trainer.tokens_per_batch:
-                groups.append([])
-            groups[-1].append(row)
-        random.Random(pool_number).shuffle(groups)  # noqa: S311  (order of batches)
-        for group in groups:
-            yield pool_number, _pad(group)
-        pool_number += workers.count
-
-
-def _pad(rows: list[tuple[list[int], list[float]]]) -> Batch:
-    longest = max(len(ids) for ids, _ in rows)
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    weights = torch.zeros(len(rows), longest)
-    for at, (row_ids, row_weights) in enumerate(rows):
-        ids[at, : len(row_ids)] = torch.tensor(row_ids)
-        weights[at, : len(row_weights)] = torch.tensor(row_weights)
-    return Batch(ids, weights)
 
 
 def make_optimizers(model: Qwen3ForCausalLM, config: TrainerConfig) -> list[torch.optim.Optimizer]:
@@ -209,98 +140,138 @@ def loss_of(model: Qwen3ForCausalLM, batch: Batch) -> tuple[torch.Tensor, float]
     return (losses * weights).sum() / weights.sum(), losses.detach().mean().item()
 
 
-@dataclass
-class Progress:
-    """Where a run stands; saved with every checkpoint."""
+def prepare(config: WarmstartConfig, rows: Sequence[TrainingRow]) -> tuple[PreTrainedTokenizerFast, Qwen3ForCausalLM]:
+    """Tokenizer and model: those of the output folder, those to start from, or fresh ones.
 
-    step: int = 0
-    pool: int = 0
-    seconds: float = 0.0
-    tokens: int = 0
+    Args:
+        config: The whole run.
+        rows: The mixture's; a fresh tokenizer learns their text, or the task generator's where there are none.
 
-
-class Checkpoints:
-    """The newest checkpoint of an output folder, replaced atomically."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.state = folder / "state.pt"
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def save(
-        self,
-        model: Qwen3ForCausalLM,
-        tokenizer: PreTrainedTokenizerFast,
-        optimizers: list[torch.optim.Optimizer],
-        progress: Progress,
-    ) -> None:
-        """Write everything that resuming needs; the old checkpoint stays until the new one is whole."""
-        tokenizer.save_pretrained(self.folder / "model")
-        model.save_pretrained(self.folder / "model")
-        state = {
-            "model": model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-            "progress": vars(progress),
-        }
-        fresh = self.state.with_suffix(".new")
-        torch.save(state, fresh)
-        os.replace(fresh, self.state)  # noqa: PTH105  (atomic on one file system, said as such)
-
-    def load(self, model: Qwen3ForCausalLM, optimizers: list[torch.optim.Optimizer]) -> Progress:
-        """Restore the newest checkpoint; a fresh `Progress` where there is none."""
-        if not self.state.exists():
-            return Progress()
-        state: dict[str, Any] = torch.load(self.state, weights_only=True)
-        model.load_state_dict(state["model"])
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        return Progress(**state["progress"])
-
-
-def prepare(config: WarmstartConfig) -> tuple[PreTrainedTokenizerFast, Qwen3ForCausalLM]:
-    """Tokenizer and model: those of the output folder, or fresh ones."""
+    Raises:
+        ConfigurationError: `trainer.start_from` cannot be loaded, or reads images.
+    """
     folder = config.trainer.output_dir / "model"
     if (folder / "config.json").exists():
         saved: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
         return cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(folder)), saved
-    options = WindowOptions(config.data.horizon, config.data.history_window, config.data.mishap_rate)
-    stream = islice(stream_windows(config.data.seed, options), config.data.tokenizer_windows)
-    texts = ("".join(message["content"] for message in window_messages(window)) + window.reply for window in stream)
+    if config.trainer.start_from:
+        planner = load_planner(ModelConfig(path=config.trainer.start_from))
+        if planner.reads_images:
+            msg = f"trainer.start_from {config.trainer.start_from!r} reads images; name a text-only planner"
+            raise ConfigurationError(msg)
+        return planner.tokenizer, cast("Qwen3ForCausalLM", planner.model)
+    texts = (
+        "".join(message.text for message in row.messages) + row.reply
+        for row in islice(
+            rows or generated_rows(config.data.seed, _options(config), TRAINING_MIX), config.data.tokenizer_windows
+        )
+    )
     tokenizer = train_tokenizer(texts, config.model.vocab_size)
     torch.manual_seed(config.trainer.seed)
     return tokenizer, build_model(config.model, tokenizer)
 
 
-def train(config: WarmstartConfig) -> None:
-    """Run, or go on with, a warm start."""
-    trainer = config.trainer
-    torch.set_num_threads(trainer.threads)
-    workers = Workers.join()
-    tokenizer, model = prepare(config)
-    optimizers = make_optimizers(model, trainer)
-    checkpoints = Checkpoints(trainer.output_dir)
-    progress = checkpoints.load(model, optimizers)
-    next_checkpoint = progress.seconds + trainer.checkpoint_minutes * 60
-    size = sum(parameter.numel() for parameter in model.parameters()) / 1e6
-    if workers.rank == 0:
-        _log(trainer, event="start", processes=workers.count, parameters_millions=round(size, 2), **vars(progress))
-    recent: list[float] = []
-    for pool, batch in batches(config, tokenizer, progress.pool, workers):
+def _options(config: WarmstartConfig) -> WindowOptions:
+    return WindowOptions(config.data.horizon, config.data.history_window, config.data.mishap_rate)
+
+
+def _pools(config: WarmstartConfig, mixture: Mixture) -> Pools:
+    if mixture.rows:
+        return mixture_pools(mixture, config.data.seed)
+    return generated_pools(config.data.seed, _options(config), config.data.families)
+
+
+def evaluation_rows(config: WarmstartConfig) -> list[TrainingRow]:
+    """At most `trainer.evaluation_windows` rows of `data.evaluation`, evenly spread, or of held-out generated tasks."""
+    wanted = config.trainer.evaluation_windows
+    if not config.data.evaluation:
+        return held_out_rows(config.data.horizon, wanted)
+    rows = load_mixture(config.data.model_copy(update={"sources": config.data.evaluation})).rows
+    return [rows[at * len(rows) // wanted] for at in range(wanted)] if wanted < len(rows) else rows
+
+
+@dataclass
+class Run:
+    """A run under way."""
+
+    config: WarmstartConfig
+    workers: Workers
+    tokenizer: PreTrainedTokenizerFast
+    model: Qwen3ForCausalLM
+    measured: list[TrainingRow]
+
+    def __post_init__(self) -> None:
+        self.optimizers = make_optimizers(self.model, self.config.trainer)
+        self.checkpoints = Checkpoints(self.config.trainer.output_dir)
+        self.progress = self.checkpoints.load(self.model, self.optimizers)
+        self.next_checkpoint = self.progress.seconds + self.config.trainer.checkpoint_minutes * 60
+        self.losses: deque[float] = deque(maxlen=_SHOWN_UPDATES)
+
+    @property
+    def done(self) -> bool:
+        """Whether the training time is used up."""
+        return self.progress.seconds >= self.config.trainer.minutes * 60
+
+    def announce(self, mixture: Mixture) -> None:
+        """Say what is trained on what."""
+        announce(mixture)
+        millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
+        self.log("start", processes=self.workers.count, parameters_millions=round(millions, 2))
+
+    def learn(self, batch: Batch, pool: int) -> None:
+        """One update; only updates count as training time."""
+        progress, workers = self.progress, self.workers
         began = time.perf_counter()
-        recent.append(update(model, batch, optimizers, trainer, progress, workers))
+        self.losses.append(update(self.model, batch, self.optimizers, self.config.trainer, progress, workers))
         progress.step, progress.pool = progress.step + 1, pool - workers.rank + workers.count
         progress.seconds = workers.agree(progress.seconds + time.perf_counter() - began)
         progress.tokens += batch.ids_BL.numel() * workers.count
-        if workers.rank == 0 and progress.step % 100 == 0:
-            _log(trainer, event="train", loss=round(statistics.fmean(recent[-100:]), 4), **vars(progress))
-        done = progress.seconds >= trainer.minutes * 60
-        due = done or progress.seconds >= next_checkpoint
-        next_checkpoint += trainer.checkpoint_minutes * 60 * due
-        if due and workers.rank == 0:
-            checkpoints.save(model, tokenizer, optimizers, progress)
-            scores = evaluate_windows(model, tokenizer, config.data.horizon, trainer.evaluation_windows)
-            _log(trainer, event="evaluation", **scores, **vars(progress))
-        if done:
+        if workers.rank == 0 and progress.step % _SHOWN_UPDATES == 0:
+            self.log("train", loss=round(statistics.fmean(self.losses), 4))
+
+    def keep(self) -> None:
+        """Measure and save when it is time to; one process does."""
+        if not (self.done or self.progress.seconds >= self.next_checkpoint):
+            return
+        self.next_checkpoint += self.config.trainer.checkpoint_minutes * 60
+        if self.workers.rank != 0:
+            return
+        scores = summary(evaluate_rows(self.model, self.tokenizer, self.measured))
+        if scores["reward"] > self.progress.best:
+            self.progress.best = scores["reward"]
+            self.checkpoints.save_best(self.model, self.tokenizer)
+        self.checkpoints.save(self.model, self.tokenizer, self.optimizers, self.progress)
+        self.log("evaluation", **scores)
+
+    def log(self, event: str, **fields: Any) -> None:
+        """A line of log.jsonl, shown too."""
+        line = json.dumps({"event": event, **fields, **vars(self.progress)})
+        print(line, flush=True)  # noqa: T201  (the progress a person watches)
+        with (self.config.trainer.output_dir / "log.jsonl").open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+
+
+def train(config: WarmstartConfig) -> None:
+    """Run, or go on with, a warm start.
+
+    Raises:
+        ConfigurationError: A source gives no rows, or `trainer.start_from` does not fit.
+        DataError: There is nothing at a source's path.
+        FloatingPointError: The loss is not a number; the last checkpoint stays.
+    """
+    torch.set_num_threads(config.trainer.threads)
+    workers = Workers.join()
+    mixture = load_mixture(config.data) if config.data.sources else Mixture()
+    tokenizer, model = prepare(config, mixture.rows)
+    run = Run(config, workers, tokenizer, model, evaluation_rows(config))
+    if workers.rank == 0:
+        run.announce(mixture)
+    encoder = partial(encode, tokenizer=tokenizer, first_pair_weight=config.data.first_pair_weight)
+    start, pools = run.progress.pool + workers.rank, _pools(config, mixture)
+    for pool, batch in batches(pools, encoder, config.trainer.tokens_per_batch, start=start, every=workers.count):
+        run.learn(batch, pool)
+        run.keep()
+        if run.done:
             return
 
 
@@ -334,16 +305,9 @@ def update(  # noqa: PLR0917  (what an update is made of)
     return shown
 
 
-def _log(config: TrainerConfig, **fields: Any) -> None:
-    line = json.dumps(fields)
-    print(line, flush=True)  # noqa: T201  (the progress a person watches)
-    with (config.output_dir / "log.jsonl").open("a", encoding="utf-8") as log:
-        log.write(line + "\n")
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `python -m tracer1_agents.training.warmstart`."""
-    train(parse_arguments(WarmstartConfig, "Supervised warm start of the shipped planner.", argv))
+    train(parse_arguments(WarmstartConfig, "Supervised training of a small planner: references imitated.", argv))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,20 @@ def write_lines(tmp_path):
 
 
 @pytest.fixture
+def write_rows(tmp_path):
+    """Writes rows as Parquet; returns the path."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow comes with the extra train")
+    import pyarrow as pa  # noqa: PLC0415  (only here)
+
+    def write(*rows, name="source.parquet"):
+        path = tmp_path / name
+        parquet.write_table(pa.Table.from_pylist(list(rows)), path)
+        return path
+
+    return write
+
+
+@pytest.fixture
 def read():
     """Reads a source; returns trajectories and (line, problem) of what could not be read."""
 

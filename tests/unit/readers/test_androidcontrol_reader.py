@@ -158,7 +158,7 @@ def test_what_cannot_be_read_is_told_by_line_and_the_rest_is_read(write_lines, r
     assert [line for line, _ in problems] == [2, 3, 4, 5, 6, 7, 8, 9]
     told = dict(problems)
     assert told[2] == "step 2: unknown action 'teleport'"
-    assert told[4] == 'the key "steps" is missing; there are: goal, is_successful'
+    assert told[4] == 'none of the keys "steps", "episode", "gt_action" is there; there are: goal, is_successful'
     assert "\"coordinate\" must be int or float, got '2'" in told[5]
     assert "outside every known phone screen" in told[6]
     assert "a swipe that goes nowhere" in told[7] or "outside every known" in told[7]

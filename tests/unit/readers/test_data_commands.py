@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tracer1_agents.cli import main
+from tracer1_agents.data.readers.base import ReaderOptions
 from tracer1_agents.data.readers.registry import READERS, reader_named
 from tracer1_agents.errors import ConfigurationError
 
@@ -32,8 +33,11 @@ def test_validate_counts_as_json(source, capsys):
         "steps": 3,
         "windows": 3,
         "kinds": {"wait": 2, "click": 1},
-        "unscorable": {"synthetic": 2},
+        "unscorable": {"synthetic": 2, "no_screen_size": 1},
         "problems": [],
+        "gold_score": 1.0,
+        "gold_parts": {"trajectory_reward": 1.0, "strict": 1.0},
+        "gold_shortfalls": [],
     }
 
 
@@ -94,6 +98,19 @@ def test_options_reach_the_reader(source, tmp_path, capsys):
     assert [step["action"] for step in first["steps"]] == [{"kind": "wait"}, {"kind": "click", "point": [0.5, 0.5]}]
 
 
+def test_splits_pictures_and_checksums_reach_the_reader(source, tmp_path, monkeypatch):
+    seen = []
+
+    def spy(name, options):
+        seen.append((name, options.split, options.blobs, options.checksums))
+        return reader_named(name)
+
+    monkeypatch.setattr("tracer1_agents.data.readers.registry.reader_named", spy)
+    main(["data", "stats", "androidcontrol", source, "--split", "test", "--blobs", str(tmp_path), "--checksums"])
+    main(["data", "stats", "androidcontrol", source])
+    assert seen == [("androidcontrol", "test", tmp_path, True), ("androidcontrol", None, None, False)]
+
+
 @pytest.mark.parametrize("screen", ["1080", "0x3", "axb", "-1x4"])
 def test_a_screen_has_two_sides(source, screen, capsys):
     with pytest.raises(SystemExit):
@@ -105,7 +122,10 @@ def test_what_is_not_there_ends_with_a_message(tmp_path, capsys):
     assert main(["data", "validate", "mind2web", str(tmp_path / "none")]) == 2
     assert main(["data", "validate", "agentnet", str(tmp_path)]) == 2
     assert main(["data", "validate", "nonesuch", str(tmp_path)]) == 2
-    assert "choose one of: agentnet, androidcontrol, mind2web, mm_traj, store" in capsys.readouterr().err
+    assert (
+        "choose one of: agentnet, agenttrek, androidcontrol, gui_odyssey, mind2web, mm_traj, store"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_folder_stands_for_the_files_of_the_format_in_it(write_lines, capsys):
@@ -123,3 +143,9 @@ def test_every_reader_has_its_name():
     assert [reader_named(name).name for name in READERS] == list(READERS)
     with pytest.raises(ConfigurationError, match="there is no reader 'x'"):
         reader_named("x")
+
+
+def test_a_split_needs_files_that_define_it():
+    assert reader_named("gui_odyssey", ReaderOptions(split="random_split/test"))
+    with pytest.raises(ConfigurationError, match="mind2web has no files that define splits; name the file of the part"):
+        reader_named("mind2web", ReaderOptions(split="test_task"))

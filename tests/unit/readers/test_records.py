@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer1_agents.data import records
+from tracer1_agents.data.readers.streams import grouped
 from tracer1_agents.data.records import Record, read_json, read_records
-from tracer1_agents.errors import DataError
+from tracer1_agents.errors import DataError, MissingExtraError
 
 
 def _read(path):
@@ -107,6 +109,28 @@ def test_an_array_reads_as_json_does_whatever_the_chunks(tmp_path_factory, rows,
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "_CHUNK", cut)
         assert [item.value for item in read_records(path)] == rows
+
+
+def test_rows_are_numbered_and_may_be_read_in_part(write_rows):
+    path = write_rows(*({"a": n, "b": "x"} for n in range(20)))
+    assert _read(path) == [(n + 1, {"a": n, "b": "x"}) for n in range(20)]
+    assert [item.value for item in read_records(path, ("a", "none"))] == [{"a": n} for n in range(20)]
+
+
+def test_rows_need_pyarrow(tmp_path, monkeypatch):
+    path = tmp_path / "x.parquet"
+    path.write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingExtraError, match="reading Parquet files needs the optional extra"):
+        list(read_records(path))
+
+
+def test_groups_come_whole_and_as_soon_as_they_are(write_lines):
+    path = write_lines({"g": "a", "n": 1}, {"g": "b"}, "{", {"n": 2}, {"g": "a", "n": 3}, {"g": "c"})
+    found = list(grouped(path, lambda value: value.get("g"), 'the key "g"', ("g",)))
+    lines = [item.line if isinstance(item, DataError) else [record.line for record in item] for item in found]
+    assert lines == [[2], 3, 4, [1, 5], [6]]
+    assert found[2].problem == 'the record lacks the key "g"'
 
 
 def test_what_is_not_there_is_an_error(tmp_path):

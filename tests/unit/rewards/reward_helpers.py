@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tracer1_agents.actions.space import ToolCall, load_action
+from tracer1_agents.actions.space import ToolCall
+from tracer1_agents.data.readers.base import ReaderOptions
+from tracer1_agents.data.readers.registry import reader_named
 from tracer1_agents.data.windows import windows_of
-from tracer1_agents.types import Forecast, ForecastPair, ReferenceStep, ReferenceTrajectory, ReferenceWindow
-
-WIDTH, HEIGHT = 1440, 3120  # holds every point of the sample; the reward of these tests does not depend on it
+from tracer1_agents.types import Forecast, ForecastPair, ReferenceStep, ReferenceWindow
 
 
 def forecast_of(*actions, **fields):
@@ -39,36 +37,10 @@ def tool(name="t", **arguments):
 
 
 def sample_windows(horizon: int) -> list[ReferenceWindow]:
-    """All windows of the published AndroidControl sample."""
+    """All windows of the published AndroidControl sample, as published: without an appended end."""
     folder = os.environ.get("TRACER1_DATA")
     path = Path(folder or "", "androidcontrol", "test_trajectories.jsonl")
     if not folder or not path.is_file():
         pytest.skip("needs published sample data: set TRACER1_DATA to its folder")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    trajectories = [_trajectory(json.loads(line)) for line in lines]
+    trajectories = reader_named("androidcontrol", ReaderOptions(add_finish=False)).read(path)
     return [window for trajectory in trajectories for window in windows_of(trajectory, horizon)]
-
-
-def _trajectory(record: dict[str, Any]) -> ReferenceTrajectory:
-    """Read just far enough for the reward; readers proper are in `data.readers`."""
-    steps = tuple(
-        ReferenceStep(
-            action=_action(step["action_content"], step["check_options"]), instruction=step["step_instruction"]
-        )
-        for step in record["steps"]
-    )
-    return ReferenceTrajectory(id=str(record["episode_id"]), source="sample", instruction=record["goal"], steps=steps)
-
-
-def _action(content: dict[str, Any], checks: dict[str, Any]):
-    x, y = content.get("coordinate", (0, 0))
-    forms = {
-        "click": {"kind": "click", "point": (x / WIDTH, y / HEIGHT)},
-        "long_press": {"kind": "long_press", "point": (x / WIDTH, y / HEIGHT)},
-        "swipe": {"kind": "scroll", "direction": checks.get("direction")},
-        "type": {"kind": "type", "content": content.get("text")},
-        "open": {"kind": "open_app", "app_name": content.get("text")},
-        "system_button": {"kind": "press_button", "button": content.get("button", "").lower()},
-        "wait": {"kind": "wait"},
-    }
-    return load_action(forms[content["action"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from decimal import Decimal
@@ -13,6 +14,7 @@ import pytest
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.space import Finish, Result, ToolCall, pending_results
 from tracer1_agents.data.taskgen import names, pieces
+from tracer1_agents.data.taskgen.bundle import BundlePlan, write_bundle
 from tracer1_agents.data.taskgen.contents import Table, aggregate, number
 from tracer1_agents.data.taskgen.draft import DraftStep, Later
 from tracer1_agents.data.taskgen.families import FAMILIES, TRAINED, UNSEEN, make_task
@@ -218,3 +220,15 @@ def test_unknown_endings_are_refused(tmp_path):
 
     with pytest.raises(ConfigurationError, match="a document is txt, md, html, docx or pdf, not"):
         write_file(Document("a.rtf", ("x",)), tmp_path)
+
+
+def test_traits_go_round_the_families_in_a_rotating_set(tmp_path):
+    """In the shipped sets every trait falls on the same families; a rotating set deals it to all of them."""
+    for rotating, families in ((False, 4), (True, 20)):
+        folder = tmp_path / str(rotating)
+        write_bundle(BundlePlan("rotation", 100, 0, rotating=rotating), folder)
+        rows = [json.loads(line) for line in (folder / "metadata.jsonl").read_text(encoding="utf-8").splitlines()]
+        for trait in ("unseen_style", "unseen_phrase"):
+            having = [row["Annotator Metadata"]["family"] for row in rows if row["Annotator Metadata"][trait]]
+            assert len(having) == 20
+            assert len(set(having)) == families

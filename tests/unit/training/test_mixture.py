@@ -43,7 +43,7 @@ def test_a_row_shows_past_steps_and_asks_for_the_next_ones():
     assert "enter the time" not in prompt
     assert rows[2].reply == 'type(content="7:30") # "enter the time"\nfinish() # ""'
     for row in rows:
-        assert row.score(row.reply)[1].total == 1.0
+        assert row.score(row.reply).total == 1.0
 
 
 def test_the_policys_own_past_replaces_the_references():
@@ -92,7 +92,7 @@ def test_a_mixture_of_files_and_generated_tasks(tmp_path, monkeypatch):
     assert mixture.sizes == [16, 10]
     assert mixture.weights == [0.75, 0.25]
     assert len({row.key for row in mixture.rows}) == 26
-    assert all(row.score(row.reply)[1].total == 1.0 for row in mixture.rows)
+    assert all(row.score(row.reply).total == 1.0 for row in mixture.rows)
 
 
 def test_a_broken_line_is_a_problem_and_an_empty_source_an_error(tmp_path):

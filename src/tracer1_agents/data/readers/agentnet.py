@@ -14,6 +14,7 @@ are counted in ``metadata["alternatives_left_out"]``; boxes of alternatives are 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tracer1_agents.actions.coordinates import Size
@@ -33,7 +34,8 @@ from tracer1_agents.data.readers.base import (
 from tracer1_agents.data.readers.desktop_actions import Placed, fold
 from tracer1_agents.data.readers.images import ImageFinder
 from tracer1_agents.data.readers.pyautogui_code import RawAction, parse_script
-from tracer1_agents.data.records import read_json, read_records
+from tracer1_agents.data.readers.streams import attempt, each_record
+from tracer1_agents.data.records import read_json
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tracer1_agents.data.records import Record
     from tracer1_agents.types import ImageRef
 
 _UNIT = Size(1, 1)  # boxes are fractions already
@@ -73,25 +76,16 @@ class AgentNetReader:
     def _bench_file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         finder = ImageFinder(path, self.options.images, expected=True)
         try:
-            yield complete(self._bench(read_json(path), finder), self.options, successful=True)
+            record = read_json(path)
         except DataError as error:
             yield error
-        except RecordError as error:
-            yield DataError(str(error), path=path)
+            return
+        yield from attempt(path, None, lambda: self._bench(record, finder))
         yield from finder.problems()
 
     def _raw_file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         finder = ImageFinder(path, self.options.images)
-        for record in read_records(path):
-            if isinstance(record, DataError):
-                yield record
-                continue
-            try:
-                done = record.value.get("task_completed") is True
-                yield complete(self._raw(record.value, record.line, finder), self.options, successful=done)
-            except RecordError as error:
-                yield DataError(str(error), path=path, line=record.line)
-            yield from finder.problems()
+        yield from each_record(path, partial(self._raw, finder), finder)
 
     def _bench(self, record: dict[str, Any], finder: ImageFinder) -> ReferenceTrajectory:
         steps = _Steps()
@@ -101,15 +95,17 @@ class AgentNetReader:
             except RecordError as error:
                 msg = f"step {step.get('step_num', number)}: {error}"
                 raise RecordError(msg) from None
-        return ReferenceTrajectory(
+        trajectory = ReferenceTrajectory(
             id=required(record, "task_id", str),
             source=self.name,
             instruction=required(record, "high_level_task_description", str),
             steps=tuple(steps.found),
             metadata={**steps.metadata(), **_kept(record, ("user_task_description", "meta_info"))},
         )
+        return complete(trajectory, self.options, successful=True)
 
-    def _raw(self, record: dict[str, Any], line: int, finder: ImageFinder) -> ReferenceTrajectory:
+    def _raw(self, finder: ImageFinder, found: Record) -> ReferenceTrajectory:
+        line, record = found
         steps = _Steps()
         for number, step in enumerate(typed(item, dict, "a step") for item in required(record, "traj", list)):
             try:
@@ -118,13 +114,14 @@ class AgentNetReader:
                 msg = f"step {step.get('index', number)}: {error}"
                 raise RecordError(msg) from None
         kept = ("task_completed", "alignment_score", "efficiency_score", "task_difficulty")
-        return ReferenceTrajectory(
+        trajectory = ReferenceTrajectory(
             id=required(record, "task_id", str),
             source=self.name,
             instruction=required(record, "instruction", str),
             steps=tuple(steps.found),
             metadata=_kept(record, kept),
         )
+        return complete(trajectory, self.options, successful=record.get("task_completed") is True)
 
 
 def _kept(record: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

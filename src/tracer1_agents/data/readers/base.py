@@ -6,6 +6,7 @@ A trajectory with a step that cannot be read is left out whole: with a gap in it
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -16,18 +17,20 @@ from tracer1_agents.actions.space import Finish, load_action
 from tracer1_agents.types import SYNTHETIC, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tracer1_agents.actions.coordinates import Frame, Size
     from tracer1_agents.actions.space import Action, Point
     from tracer1_agents.errors import DataError
+    from tracer1_agents.types import ImageRef
 
 TARGET_OUTSIDE: Final = "target_outside"  # its only boxes lie where nothing shows
 INCORRECT: Final = "incorrect"  # the source itself calls the step wrong
 REDUNDANT: Final = "redundant"  # the source itself calls the step needless
 AFTER_GAP: Final = "after_gap"  # the source lacks what happened between the step before and this one
 CONTINUED: Final = "continued"  # same recorded step as the one before, which held several actions
+UNCODED: Final = "uncoded"  # an answer given in prose, not by a call of final_answer
 
 Box = tuple[float, float, float, float]
 
@@ -43,6 +46,10 @@ class ReaderOptions:
     Attributes:
         images: Folder of its screenshots. Named explicitly, each missing one is a problem; None: looked for beside the
             source, and only a source that has some of its images there is expected to have all.
+        blobs: Folder of a blob store (`BlobStore`) into which pictures are written that stand inside the source itself;
+            None: their references only name them.
+        split: Part of the data set, as its own split files name it; its readers' docstrings tell where those files are.
+        checksums: Whether checksums are verified that take long to compute in Python.
         screen: Size in pixels that coordinates are counted in where neither image nor record tells it; None: the
             reader's own assumption, which its docstring names.
         add_finish: Whether a successful record without an end gets a `Finish`, flagged "synthetic".
@@ -50,6 +57,9 @@ class ReaderOptions:
     """
 
     images: Path | None = None
+    blobs: Path | None = None
+    split: str | None = None
+    checksums: bool = False
     screen: Size | None = None
     add_finish: bool = True
     drop_flags: frozenset[str] = frozenset()
@@ -113,6 +123,50 @@ def numbers(value: Any, count: int, what: str) -> list[float]:
     return [float(typed(item, (int, float), what)) for item in items]
 
 
+def decoded(text: Any, kind: type, what: str) -> Any:
+    """A value that the source keeps as JSON inside a string; one that is decoded already stays as it is.
+
+    Raises:
+        RecordError: It is no JSON, or of another type than `kind`.
+    """
+    if not isinstance(text, str):
+        return typed(text, kind, what)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        msg = f"{what} is no JSON: {error}"
+        raise RecordError(msg) from None
+    return typed(value, kind, what)
+
+
+def looked_up(table: Mapping[str, str], value: str, what: str) -> str:
+    """The entry of a table for a name, upper and lower case alike.
+
+    Raises:
+        RecordError: The name is unknown.
+    """
+    found = table.get(value.strip().lower())
+    if found is None:
+        msg = f"unknown {what} {value!r}; known are {', '.join(table)}"
+        raise RecordError(msg)
+    return found
+
+
+def view_direction(start: Sequence[float], end: Sequence[float]) -> str:
+    """Where the view moves when a finger goes from `start` to `end`: against it.
+
+    Raises:
+        RecordError: The finger stays where it is.
+    """
+    across, down = end[0] - start[0], end[1] - start[1]
+    if across == down == 0:
+        msg = "a swipe that goes nowhere"
+        raise RecordError(msg)
+    if abs(across) > abs(down):
+        return "left" if across > 0 else "right"
+    return "up" if down > 0 else "down"
+
+
 def build(kind: str, **arguments: Any) -> Action:
     """An action of the union.
 
@@ -162,7 +216,12 @@ def clipped(corners: Sequence[float], size: Size) -> Box | None:
 
 
 def complete(
-    trajectory: ReferenceTrajectory, options: ReaderOptions, *, successful: bool, answer: str | None = None
+    trajectory: ReferenceTrajectory,
+    options: ReaderOptions,
+    *,
+    successful: bool,
+    answer: str | None = None,
+    last: ImageRef | None = None,
 ) -> ReferenceTrajectory:
     """Apply the options: leave out flagged steps, append a synthetic end.
 
@@ -171,6 +230,7 @@ def complete(
         options: See `ReaderOptions`.
         successful: Whether the source says that the task was done.
         answer: Of the appended end.
+        last: What the screen shows at the appended end, where the source has it.
 
     Raises:
         RecordError: No step is left.
@@ -181,6 +241,7 @@ def complete(
         raise RecordError(msg)
     ended = isinstance(steps[-1].action, Finish)
     if options.add_finish and successful and not ended:
-        end = ReferenceStep(observation=Observation(), action=Finish(answer=answer), flags=frozenset({SYNTHETIC}))
-        steps = (*steps, end)
+        end = Finish(answer=answer)
+        seen = Observation(image=last)
+        steps = (*steps, ReferenceStep(observation=seen, action=end, flags=frozenset({SYNTHETIC})))
     return trajectory.model_copy(update={"steps": steps})

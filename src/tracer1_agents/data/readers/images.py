@@ -3,18 +3,25 @@
 Samples often come without their pictures, and paths in published files are those of somebody else's machine. So a
 missing image is a problem only where images were to be expected: in a folder that was named, or in a source of which
 some images were found. Only headers are read, never pixels.
+
+Pictures that stand inside the source (TFRecord, Parquet) go into a blob store where one was asked for. Otherwise their
+references say where they stand, as "file#name", and open nothing.
 """
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tracer1_agents.blobs import BlobStore
 from tracer1_agents.errors import DataError, MissingExtraError
 from tracer1_agents.types import ImageRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tracer1_agents.actions.coordinates import Size
 
 
 class ImageFinder:
@@ -23,11 +30,13 @@ class ImageFinder:
     Args:
         source: The file that names them.
         root: Folder to look in, None: beside the source.
+        blobs: Folder of the blob store for pictures inside the source, None: they stay where they are.
         expected: Whether a missing one is a problem from the start.
     """
 
-    def __init__(self, source: Path, root: Path | None, *, expected: bool = False) -> None:
+    def __init__(self, source: Path, root: Path | None, blobs: Path | None = None, *, expected: bool = False) -> None:
         self.source = source
+        self.blobs = BlobStore(blobs) if blobs else None
         self.roots = [root] if root else [source.parent, source.parent / "images"]
         self.expected = expected or root is not None
         self._unreported = 0  # missing before the first was found
@@ -55,6 +64,39 @@ class ImageFinder:
             self._problems.append(DataError(f"the image {path} cannot be read: {error}", path=self.source, line=line))
             return None
         return ImageRef(ref=str(path), width=width, height=height)
+
+    def picture(self, value: Any, name: str, line: int | None = None) -> ImageRef | None:
+        """A picture as rows have it: a path, ``{"bytes", "path"}``, or nothing.
+
+        Args:
+            value: What the row has.
+            name: Of the picture in the source, should it stand there.
+            line: Of the record, for the message.
+        """
+        if isinstance(value, dict) and isinstance(value.get("bytes"), bytes):
+            return self.embedded(value["bytes"], name, line=line)
+        path = value.get("path") if isinstance(value, dict) else value
+        return self.find(path, line) if isinstance(path, str) and path else None
+
+    def embedded(self, content: bytes, name: str, size: Size | None = None, line: int | None = None) -> ImageRef | None:
+        """A picture that stands inside the source, None when it is no image; `problems` then has it.
+
+        Args:
+            content: Its file, as bytes.
+            name: Of the picture in the source.
+            size: Where the source tells it; None: read from the content.
+            line: Of the record, for the message.
+
+        Raises:
+            MissingExtraError: The size is not told and Pillow is not installed.
+        """
+        try:
+            width, height = size or _size(io.BytesIO(content))
+        except (OSError, ValueError, SyntaxError) as error:
+            self._problems.append(DataError(f"the picture {name} is no image: {error}", path=self.source, line=line))
+            return None
+        ref = self.blobs.put(content) if self.blobs else f"{self.source.name}#{name}"
+        return ImageRef(ref=ref, width=width, height=height)
 
     def problems(self) -> Iterator[DataError]:
         """Those met since the last call."""
@@ -94,11 +136,14 @@ class ImageFinder:
             self._unreported = 0
 
 
-def _size(path: Path) -> tuple[int, int]:
+def _size(file: Path | io.BytesIO) -> tuple[int, int]:
     try:
         from PIL import Image  # noqa: PLC0415  (needs an extra)
     except ImportError as error:
         feature = "reading screenshots"
         raise MissingExtraError(feature, "agents") from error
-    with Image.open(path) as image:
-        return image.size
+    try:
+        with Image.open(file) as image:
+            return image.size
+    except Image.DecompressionBombError as error:  # its header claims more pixels than any screen has
+        raise ValueError(str(error)) from None

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tracer1_agents.actions.space import Action, Finish
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
     CONTINUED,
+    UNCODED,
     ReaderOptions,
     RecordError,
     build,
@@ -27,18 +29,19 @@ from tracer1_agents.data.readers.base import (
     typed,
 )
 from tracer1_agents.data.readers.images import ImageFinder
+from tracer1_agents.data.readers.streams import each_record
 from tracer1_agents.data.readers.tool_code import Block, final_answer, parse_block, printed_instead, tool_call
-from tracer1_agents.data.records import read_records, source_files
-from tracer1_agents.errors import DataError
+from tracer1_agents.data.records import source_files
 from tracer1_agents.types import FAILED, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tracer1_agents.data.records import Record
+    from tracer1_agents.errors import DataError
     from tracer1_agents.types import ImageRef
 
-UNCODED: Final = "uncoded"  # an answer given in prose, not by a call of final_answer
 _FENCE: Final = re.compile(r"```(?:py|python)?[ \t]*\n(.*?)(?:\n?```|\Z)", re.DOTALL)
 _THOUGHT: Final = re.compile(r"\A\s*Thought:\s*(.*?)\s*(?:\n\s*Code:|\Z)", re.DOTALL)
 _OUTPUT: Final = re.compile(r"\A\s*\[OUTPUT OF STEP \d+\]\s*(Observation:|(?=Error))\s*", re.IGNORECASE)
@@ -62,22 +65,12 @@ class MmTrajReader:
 
     def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         """See `Reader`."""
-        for file in source_files(path, (".json", ".jsonl"), "conversations"):
-            yield from self._file(file)
+        for file in source_files(path, (".json", ".jsonl"), ("conversations",)):
+            finder = ImageFinder(file, self.options.images)
+            yield from each_record(file, partial(self._trajectory, finder), finder)
 
-    def _file(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
-        finder = ImageFinder(path, self.options.images)
-        for record in read_records(path):
-            if isinstance(record, DataError):
-                yield record
-                continue
-            try:
-                yield self._trajectory(record.value, record.line, finder)
-            except RecordError as error:
-                yield DataError(str(error), path=path, line=record.line)
-            yield from finder.problems()
-
-    def _trajectory(self, record: dict[str, Any], line: int, finder: ImageFinder) -> ReferenceTrajectory:
+    def _trajectory(self, finder: ImageFinder, found: Record) -> ReferenceTrajectory:
+        line, record = found
         task, turns = _conversation(required(record, "conversations", list))
         names = _image_names(record.get("image"))
         images = [finder.find(name, line) for name in names]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.data.readers.agentnet import AgentNetReader
+from tracer1_agents.data.readers.agenttrek import AgentTrekReader
 from tracer1_agents.data.readers.androidcontrol import AndroidControlReader
 from tracer1_agents.data.readers.base import ReaderOptions
+from tracer1_agents.data.readers.gui_odyssey import GuiOdysseyReader
 from tracer1_agents.data.readers.mind2web import Mind2WebReader
 from tracer1_agents.data.readers.mm_traj import MmTrajReader
 from tracer1_agents.data.store import StoreReader
@@ -19,20 +21,26 @@ if TYPE_CHECKING:
 
 READERS: Final[dict[str, Callable[[ReaderOptions], Reader]]] = {
     AgentNetReader.name: AgentNetReader,
+    AgentTrekReader.name: AgentTrekReader,
     AndroidControlReader.name: AndroidControlReader,
+    GuiOdysseyReader.name: GuiOdysseyReader,
     Mind2WebReader.name: Mind2WebReader,
     MmTrajReader.name: MmTrajReader,
     StoreReader.name: StoreReader,
 }
+_WITH_SPLITS: Final = frozenset({AndroidControlReader.name, GuiOdysseyReader.name})
 
 
 def reader_named(name: str, options: ReaderOptions | None = None) -> Reader:
     """The reader of a source format.
 
     Raises:
-        ConfigurationError: There is none of this name.
+        ConfigurationError: There is none of this name, or a split is asked of a format that has no split files.
     """
     if name not in READERS:
         msg = f"there is no reader {name!r}; choose one of: {', '.join(READERS)}"
+        raise ConfigurationError(msg)
+    if options and options.split and name not in _WITH_SPLITS:
+        msg = f"{name} has no files that define splits; name the file of the part you want instead of {options.split!r}"
         raise ConfigurationError(msg)
     return READERS[name](options or ReaderOptions())

@@ -41,11 +41,14 @@ class BundlePlan:
         name: Of the set; part of every seed.
         trained: Tasks of trained families, dealt out in turn.
         unseen: Tasks of never-trained families, likewise.
+        rotating: Whether unseen styles and wordings go round the families. In the two shipped sets every fifth task has
+            them and there are twenty families, so that each falls on the same four.
     """
 
     name: str
     trained: int
     unseen: int
+    rotating: bool = False
 
 
 PLANS: Final = {plan.name: plan for plan in (BundlePlan("demo", 34, 6), BundlePlan("measure", 260, 40))}
@@ -66,7 +69,8 @@ def write_bundle(plan: BundlePlan, folder: Path) -> int:
     families = [list(TRAINED)[at % len(TRAINED)] for at in range(plan.trained)]
     families += [list(UNSEEN)[at % len(UNSEEN)] for at in range(plan.unseen)]
     for at, family in enumerate(families):
-        traits = {"unseen_style": at % 5 == _STYLE_TURN, "unseen_phrase": at % 5 == _PHRASE_TURN}
+        turn = (at + at // len(TRAINED) if plan.rotating else at) % 5
+        traits = {"unseen_style": turn == _STYLE_TURN, "unseen_phrase": turn == _PHRASE_TURN}
         task = make_task(
             family,
             f"{plan.name}/{at}",
@@ -79,7 +83,7 @@ def write_bundle(plan: BundlePlan, folder: Path) -> int:
         passages += task.passages
     _write_lines(metadata, rows)
     random.Random(plan.name).shuffle(passages)  # noqa: S311  (order of a corpus)
-    _write_lines(folder / "corpus.jsonl", [_entry(passage) for passage in passages])
+    _write_lines(folder / "corpus.jsonl", [corpus_entry(passage) for passage in passages])
     return len(rows)
 
 
@@ -106,7 +110,8 @@ def _row(task: Task, task_id: str, traits: dict[str, bool], folder: Path) -> dic
     }
 
 
-def _entry(passage: Passage) -> dict[str, str]:
+def corpus_entry(passage: Passage) -> dict[str, str]:
+    """A passage as a line of the search corpus."""
     return {"title": passage.title, "url": f"corpus://{passage.title.replace(' ', '-')}", "text": passage.text}
 
 

@@ -41,7 +41,9 @@ class Window:
         messages: The prompt.
         pairs: The reference forecast.
         reply: The same, written in the canonical grammar.
-        results: What each of the pairs returns.
+        history: The past steps that the prompt shows.
+        observation: What the newest of them returned.
+        task: The task, with its files and its whole reference.
     """
 
     family: str
@@ -50,7 +52,9 @@ class Window:
     messages: tuple[Message, ...]
     pairs: tuple[tuple[Action, str], ...]
     reply: str
-    results: tuple[str, ...]
+    history: tuple[HistoryEntry, ...]
+    observation: str
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -82,20 +86,20 @@ def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Wi
 
     ahead = task.steps[step - 1 : step - 1 + options.horizon]
     pairs = tuple((planned.action(step - 1, rename), planned.instruction) for planned in ahead)
-    results = tuple(planned.result for planned in ahead)
+    history = last_k(entries, options.history_window)
     messages = tuple(
         build_messages(
             profile_named("compact"),
             instruction=task.instruction,
             observation=Observation(text=observation),
-            history=last_k(entries, options.history_window),
+            history=history,
             horizon=options.horizon,
             tools=(),
         )
     )
     if not _knowable(task, step, messages):
         return None
-    return Window(task.family, step, now, messages, pairs, _GRAMMAR.render(pairs), results)
+    return Window(task.family, step, now, messages, pairs, _GRAMMAR.render(pairs), history, observation, task)
 
 
 def _play(task: Task, step: int, rng: Random, options: WindowOptions) -> tuple[list[HistoryEntry], str, dict[int, int]]:

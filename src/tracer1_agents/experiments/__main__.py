@@ -1,0 +1,53 @@
+"""Run an experiment and print what it shows.
+
+python -m tracer1_agents.experiments stage1 [--out runs/experiments/stage1] [--workers 2] [--only-report]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracer1_agents.errors import Tracer1Error
+from tracer1_agents.experiments.plan import load_plan
+from tracer1_agents.experiments.report import as_json, as_markdown
+from tracer1_agents.experiments.runner import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `python -m tracer1_agents.experiments`."""
+    parser = argparse.ArgumentParser(description="Train and measure the arms of an experiment; print differences.")
+    parser.add_argument("plan", help="a packaged plan by name (stage1) or a YAML file")
+    parser.add_argument("--out", type=Path, help="default runs/experiments/NAME")
+    parser.add_argument("--workers", type=int, default=2, help="processes at one time (default 2)")
+    parser.add_argument("--split", choices=("development", "test"), action="append", help="default: both")
+    parser.add_argument("--only-report", action="store_true", help="train and measure nothing")
+    arguments = parser.parse_args(argv)
+    splits = arguments.split or ["development", "test"]
+    try:
+        plan = load_plan(arguments.plan)
+        out = arguments.out or Path("runs/experiments") / plan.name
+        runner = Runner(plan, arguments.plan, out, workers=arguments.workers, say=_say)
+        if not arguments.only_report:
+            runner.run(splits)
+        for split in splits:
+            (out / f"{split}.json").write_text(json.dumps(as_json(runner, split), indent=1) + "\n", encoding="utf-8")
+            print(as_markdown(runner, split), end="\n\n")  # noqa: T201  (the command's answer)
+    except Tracer1Error as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  (progress)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""What an experiment compares: arms, how each is trained, and what all of them are measured on.
+
+    name: stage1
+    seeds: [0, 1, 2]
+    arms:
+      warm_start: {start: tracer1-tiny}
+      stage1: {start: warm_start, train: stage1, config: tiny/stage1, set: ["trainer.max_minutes=12"]}
+      continued: {start: warm_start, train: warmstart, config: tiny/warmstart, set: ["trainer.minutes=12"]}
+    pairs: [[stage1, warm_start], [stage1, continued]]
+
+An arm starts from a checkpoint or from another arm of the same seed. An arm without `train` is its start, measured.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tracer1_agents.errors import ConfigurationError
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Arm(_Plain):
+    """One way to come by a planner.
+
+    Attributes:
+        start: Name of another arm, "tracer1-tiny", or a checkpoint folder.
+        train: Which trainer runs (its module in `training`), None for none.
+        config: Of that trainer, by name or path.
+        set: Overrides of the config; `output_dir`, seed and start are the runner's.
+        seeds: How many of the plan's seeds; None for all. An arm without training has one.
+    """
+
+    start: str
+    train: Literal["warmstart", "stage1", "stage2"] | None = None
+    config: str = ""
+    set: tuple[str, ...] = ()
+    seeds: int | None = Field(None, ge=1)
+
+
+class Measurement(_Plain):
+    """What a split is made of; nothing is ever trained on it.
+
+    Attributes:
+        windows: Held-out windows of the task generator.
+        window_seed: Of their stream.
+        tasks: Whole tasks, run in the closed loop with real tools; 0 for none.
+        task_set: Name of the set; part of every task's seed.
+        horizon: Pairs asked for (T).
+    """
+
+    windows: int = Field(1000, ge=0)
+    window_seed: int
+    tasks: int = Field(500, ge=0)
+    task_set: str
+    horizon: int = Field(8, ge=1)
+
+
+class Plan(_Plain):
+    """An experiment.
+
+    Attributes:
+        name: Of its results.
+        seeds: Of training.
+        arms: By name.
+        pairs: Which differences are reported: first minus second.
+        development: What choices are made on.
+        test: What is reported, looked at once.
+    """
+
+    name: str
+    seeds: tuple[int, ...] = (0, 1, 2)
+    arms: dict[str, Arm]
+    pairs: tuple[tuple[str, str], ...]
+    development: Measurement
+    test: Measurement
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Plan:
+        for pair in self.pairs:
+            for name in pair:
+                if name not in self.arms:
+                    msg = f"pair {list(pair)} names the arm {name!r}; there are {', '.join(self.arms)}"
+                    raise ValueError(msg)
+        self.order()
+        return self
+
+    def order(self) -> list[str]:
+        """Arms, each after the one it starts from.
+
+        Raises:
+            ValueError: Arms start from one another in a circle.
+        """
+        done: list[str] = []
+        while len(done) < len(self.arms):
+            ready = [
+                name
+                for name, arm in self.arms.items()
+                if name not in done and (arm.start not in self.arms or arm.start in done)
+            ]
+            if not ready:
+                msg = f"these arms start from one another in a circle: {', '.join(set(self.arms) - set(done))}"
+                raise ValueError(msg)
+            done += ready
+        return done
+
+    def seeds_of(self, name: str) -> tuple[int, ...]:
+        """The seeds that an arm is trained with: those of its start where it does not train itself."""
+        arm = self.arms[name]
+        if arm.train is None:
+            return self.seeds_of(arm.start) if arm.start in self.arms else self.seeds[:1]
+        return self.seeds[: arm.seeds]
+
+
+def load_plan(name: str) -> Plan:
+    """A packaged plan by name (`stage1`), or a YAML file.
+
+    Raises:
+        ConfigurationError: There is none, or it does not fit.
+    """
+    path = Path(name)
+    if not path.is_file():
+        path = Path(str(resources.files("tracer1_agents") / "assets" / "experiments" / f"{name}.yaml"))
+    if not path.is_file():
+        msg = f"no experiment {name!r}: it is neither a file nor a packaged plan such as stage1"
+        raise ConfigurationError(msg)
+    try:
+        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Plan.model_validate(data)
+    except (yaml.YAMLError, ValidationError) as error:
+        msg = f"experiment {name}: {error}"
+        raise ConfigurationError(msg) from None

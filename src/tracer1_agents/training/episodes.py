@@ -1,0 +1,194 @@
+"""One rollout of stage 2: the inference graph from a row's state, one planner call, one execution, a grounded reward.
+
+The graph is what `create_tracer1_agent` compiles; only the policy and the executors differ, handed in through its
+context. What the planner node sends is compared with the row's prompt: a trainer that scores other tokens than were
+sampled would learn something else without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tracer1_agents.errors import PlannerError, TrainingError
+from tracer1_agents.graphs.build import create_tracer1_agent, trace_of
+from tracer1_agents.graphs.settings import Tracer1Context
+from tracer1_agents.planner.policy import PolicyReply
+from tracer1_agents.rewards.grounded import GroundedOutcome
+from tracer1_agents.serving.sampling import SampleRequest
+from tracer1_agents.tools.toolbox import default_toolbox
+from tracer1_agents.training.rollouts import seed_of
+from tracer1_agents.training.rows import chat_of
+from tracer1_agents.types import Status, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.runnables import RunnableConfig
+
+    from tracer1_agents.actions.space import Platform
+    from tracer1_agents.planner.policy import Policy
+    from tracer1_agents.planner.prompt import Message
+    from tracer1_agents.serving.batcher import Batcher
+    from tracer1_agents.serving.sampling import Sample
+    from tracer1_agents.training.mixture import MixtureConfig
+    from tracer1_agents.training.rows import TrainingRow
+    from tracer1_agents.training.worlds import World
+
+_LOST = frozenset({Status.MODEL_ERROR, Status.INFRASTRUCTURE_ERROR, Status.CANCELLED})
+
+
+class UnsetPolicy:
+    """Stands where a run's context brings the policy."""
+
+    def sample(self, messages: Sequence[Message], **options: Any) -> PolicyReply:
+        """Refuse."""
+        del messages, options
+        msg = "this graph was compiled without a planner; hand one in with context=Tracer1Context(policy=...)"
+        raise PlannerError(msg)
+
+    async def asample(self, messages: Sequence[Message], **options: Any) -> PolicyReply:
+        """Refuse."""
+        return self.sample(messages, **options)
+
+
+class EnginePolicy:
+    """Samples from a shared engine and keeps what was sent and drawn.
+
+    Args:
+        batcher: The engine with its queue.
+        max_new_tokens: Longest reply.
+        temperature: Of sampling.
+        seed: Decides the replies of this episode.
+
+    Attributes:
+        calls: Messages and sample of each call, in order.
+    """
+
+    def __init__(self, batcher: Batcher, *, max_new_tokens: int, temperature: float, seed: int) -> None:
+        self.batcher, self.max_new_tokens, self.temperature, self.seed = batcher, max_new_tokens, temperature, seed
+        self.calls: list[tuple[tuple[Message, ...], Sample]] = []
+
+    def sample(
+        self, messages: Sequence[Message], *, horizon: int, again: int = 0, config: RunnableConfig | None = None
+    ) -> PolicyReply:
+        """See `Policy`."""
+        del horizon, again, config
+        return self._kept(messages, self.batcher.sample(self._request(messages)))
+
+    async def asample(
+        self, messages: Sequence[Message], *, horizon: int, again: int = 0, config: RunnableConfig | None = None
+    ) -> PolicyReply:
+        """See `Policy`."""
+        del horizon, again, config
+        return self._kept(messages, await asyncio.wrap_future(self.batcher.submit(self._request(messages))))
+
+    def _request(self, messages: Sequence[Message]) -> SampleRequest:
+        return SampleRequest(
+            prompt_ids=self.batcher.engine.encode_chat(chat_of(messages)),
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature,
+            seed=seed_of(self.seed, len(self.calls)) if self.calls else self.seed,
+        )
+
+    def _kept(self, messages: Sequence[Message], sample: Sample) -> PolicyReply:
+        self.calls.append((tuple(messages), sample))
+        return PolicyReply(
+            text=sample.text,
+            usage=Usage(input_tokens=len(sample.prompt_ids), output_tokens=len(sample.completion_ids)),
+            truncated=sample.finish_reason == "length",
+            prompt_ids=sample.prompt_ids,
+            completion_ids=sample.completion_ids,
+            logprobs=sample.logprobs,
+        )
+
+
+@dataclass
+class Counts:
+    """What the graph has done since the start of the run."""
+
+    planner_calls: int = 0
+    executions: int = 0
+    lost: int = 0
+
+
+@dataclass
+class Episodes:
+    """Runs rows through the graph.
+
+    Args:
+        data: How prompts are written.
+        world: Where first actions are carried out.
+
+    Attributes:
+        counts: What was done so far.
+    """
+
+    data: MixtureConfig
+    world: World
+    counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        self._graphs: dict[Platform, Any] = {}
+
+    def graph(self, platform: Platform) -> Any:
+        """The compiled inference graph for a platform's action list; one for all rollouts."""
+        if platform not in self._graphs:
+            with tempfile.TemporaryDirectory() as nowhere:  # only names and schemas are wanted, for the prompt
+                self._graphs[platform] = create_tracer1_agent(
+                    UnsetPolicy(),
+                    default_toolbox(nowhere) if platform == "tools" else (),
+                    horizon=self.data.horizon,
+                    history_window=self.data.history_window,
+                    profile=self.data.profile,
+                    platform=platform,
+                )
+        return self._graphs[platform]
+
+    async def run(self, row: TrainingRow, policy: Policy) -> GroundedOutcome | None:
+        """One planner call and one execution.
+
+        Returns:
+            What became of the first action; None when the planner or the executor was lost.
+        """
+        platform = row.recorded.options.platform if row.recorded else "tools"
+        past = [entry.model_dump(mode="json") for entry in row.start.past]
+        start = {
+            "instruction": row.start.instruction,
+            "observation": row.start.observation.model_dump(mode="json"),
+            "past": past,
+        }
+        with self.world.open(row) as scene:
+            context = Tracer1Context(
+                policy=policy,
+                toolbox=scene.toolbox,
+                grounder=scene.grounder,
+                max_steps=(past[-1]["step"] if past else 0) + 1,
+                max_reasks=0,
+            )
+            state = await self.graph(platform).ainvoke(start, context=context)
+            trace = trace_of(state)
+            self.counts.planner_calls += state.get("planner_calls", 0)
+            if not trace.steps:
+                self.counts.lost += trace.status in _LOST
+                return None if trace.status in _LOST else GroundedOutcome(None)
+            step = trace.steps[0]
+            self.counts.executions += 1
+            return GroundedOutcome(step.executed, step.execution, scene.files())
+
+
+def check_prompt(row: TrainingRow, sent: Sequence[Message]) -> None:
+    """Be sure that the planner node sent what the row trains on.
+
+    Raises:
+        TrainingError: It did not.
+    """
+    if tuple(sent) == row.messages:
+        return
+    msg = (
+        f"the graph sent another prompt for row {row.key} than the row trains on; the same profile, horizon, history "
+        f"window and tools on both sides? Row: {row.messages[-1].text[-300:]!r}; graph: {sent[-1].text[-300:]!r}"
+    )
+    raise TrainingError(msg)

@@ -1,0 +1,263 @@
+"""What both stages share: a config to a trainer, a run with its folder, a look ahead without one.
+
+A stage brings an `Assembly`: who draws the replies, or how replies that TRL draws are rewarded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import torch
+from datasets import Dataset
+from transformers import PrinterCallback, ProgressCallback
+from trl.trainer.grpo_config import GRPOConfig
+
+from tracer1_agents.errors import ConfigurationError, Tracer1Error
+from tracer1_agents.rewards.trajectory import RewardConfig
+from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint
+from tracer1_agents.training.config import parse_run
+from tracer1_agents.training.mixture import MixtureConfig, announce, load_mixture
+from tracer1_agents.training.models import load_planner, lora_config, outline_planner
+from tracer1_agents.training.monitor import Monitor
+from tracer1_agents.training.preflight import preflight
+from tracer1_agents.training.settings import ModelConfig, RolloutConfig, RunConfig, TrainerConfig
+from tracer1_agents.training.trainer import ForecastTrainer, check_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tracer1_agents.training.mixture import Mixture
+    from tracer1_agents.training.models import Planner
+    from tracer1_agents.training.preflight import Preflight
+    from tracer1_agents.training.rollouts import GroupCollector
+
+_INTERRUPTED: Final = 130  # exit status of a program that was interrupted
+
+
+class GrpoRun(RunConfig):
+    """Sections of every GRPO run."""
+
+    model: ModelConfig = ModelConfig()
+    data: MixtureConfig
+    reward: RewardConfig = RewardConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    trainer: TrainerConfig = TrainerConfig()
+
+
+Run = TypeVar("Run", bound=GrpoRun)
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What a stage brings to a run.
+
+    Attributes:
+        collector: Draws and scores the replies; None leaves drawing to TRL.
+        reward: Scores replies that TRL has drawn, as TRL calls it; unused beside a collector.
+        first_pair_only: Whether only the thought and the first pair are trained.
+    """
+
+    collector: GroupCollector | None
+    reward: Callable[..., Any]
+    first_pair_only: bool = False
+
+
+def run(config: Run, assemble: Callable[[Run, Planner, Mixture], Assembly], *, resume: bool = False) -> Path:
+    """Run, or go on with, a stage.
+
+    Returns:
+        The folder of the trained model.
+
+    Raises:
+        ConfigurationError: The config cannot work; said before anything is trained.
+        TrainingError: The run had to stop; the last checkpoint is kept.
+    """
+    folder = config.trainer.output_dir
+    torch.set_num_threads(config.trainer.threads)
+    check_engine(config)
+    with claimed(folder):
+        checkpoint = newest_checkpoint(folder) if resume else None
+        if not resume:
+            check_fresh(folder)
+        planner, mixture = load_planner(config.model), load_mixture(config.data)
+        trainer = build_trainer(config, planner, mixture, assemble(config, planner, mixture))
+        found = look_ahead(config, planner, mixture)
+        if trainer.accelerator.is_main_process:
+            announce(mixture)
+            print(found.text())  # noqa: T201  (what is about to happen)
+        found.check()
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if trainer.accelerator.is_main_process:
+            trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder / "model")
+            planner.processor.save_pretrained(folder / "model")
+        return folder / "model"
+
+
+def dry_run(config: GrpoRun) -> None:
+    """Print what a run would do; the planner's weights are not needed.
+
+    Raises:
+        ConfigurationError: It could not work.
+    """
+    check_engine(config)
+    mixture = load_mixture(config.data)
+    announce(mixture)
+    found = look_ahead(config, outline_planner(config.model), mixture)
+    print(found.text())  # noqa: T201  (the answer)
+    found.check()
+
+
+def look_ahead(config: GrpoRun, planner: Planner, mixture: Mixture) -> Preflight:
+    """What the run is about to do, and what cannot work."""
+    sections = {"model": config.model, "rollout": config.rollout, "trainer": config.trainer}
+    return preflight(mixture, planner, **sections, processes=_processes())  # type: ignore[arg-type]
+
+
+def check_engine(config: GrpoRun) -> None:
+    """Refuse combinations of options that would be silently ignored.
+
+    Raises:
+        ConfigurationError: Which, and what to change.
+    """
+    needs_local = {
+        "rollout.resample_rounds": config.rollout.resample_rounds > 0,
+        "data.history: own": config.data.history == "own",
+    }
+    for option, wanted in needs_local.items():
+        if wanted and config.rollout.engine != "local":
+            msg = f"{option} works with rollout.engine: local only, got {config.rollout.engine}"
+            raise ConfigurationError(msg)
+
+
+def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly: Assembly) -> ForecastTrainer:
+    """The trainer with its data, its sampler, and what the stage brings."""
+    trainer: ForecastTrainer
+    monitor = Monitor(
+        config.trainer.output_dir,
+        lambda: trainer.rollouts,
+        sample_steps=config.trainer.sample_steps,
+        max_minutes=config.trainer.max_minutes,
+    )
+    trainer = ForecastTrainer(
+        mixture=mixture,
+        collector=assembly.collector,
+        first_pair_only=assembly.first_pair_only,
+        max_logprob_gap=config.trainer.max_logprob_gap,
+        max_ratio=config.trainer.max_ratio,
+        model=planner.model,
+        processing_class=planner.processor,
+        reward_funcs=[assembly.reward],
+        args=grpo_config(config),
+        train_dataset=as_dataset(mixture),
+        peft_config=lora_config(config.model.lora),
+        callbacks=[monitor],
+    )
+    for shown in (PrinterCallback, ProgressCallback):  # the monitor shows progress
+        trainer.remove_callback(shown)
+    if planner.reads_images and trainer.ref_model is not None:
+        from tracer1_agents.training.screenshots import allow_text_only_batches  # noqa: PLC0415  (Pillow)
+
+        allow_text_only_batches(trainer.ref_model)  # TRL loaded it from the folder itself
+    return trainer
+
+
+def as_dataset(mixture: Mixture) -> Dataset:
+    """Row numbers, with prompts and screenshots written when they are asked for."""
+    pictured = any(row.images for row in mixture.rows)
+
+    def shown(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        rows = [mixture.rows[number] for number in batch["row"]]
+        columns: dict[str, list[Any]] = {"row": batch["row"], "prompt": [row.chat() for row in rows]}
+        if pictured:
+            from tracer1_agents.training.screenshots import load_picture  # noqa: PLC0415  (Pillow)
+
+            columns["images"] = [[load_picture(image) for image in row.images] for row in rows]
+        return columns
+
+    return Dataset.from_dict({"row": list(range(len(mixture.rows)))}).with_transform(shown)
+
+
+def grpo_config(config: GrpoRun) -> GRPOConfig:
+    """Our options under TRL's names."""
+    rollout, trainer = config.rollout, config.trainer
+    return GRPOConfig(
+        output_dir=str(trainer.output_dir),
+        max_steps=trainer.max_steps,
+        seed=trainer.seed,
+        learning_rate=trainer.learning_rate,
+        lr_scheduler_type=trainer.schedule,
+        warmup_steps=trainer.warmup_steps,
+        optim=trainer.optimizer,
+        weight_decay=trainer.weight_decay,
+        max_grad_norm=trainer.clip,
+        per_device_train_batch_size=trainer.micro_batch,
+        gradient_accumulation_steps=check_batch(rollout, trainer, _processes()),
+        num_generations=rollout.group_size,
+        num_iterations=trainer.num_iterations,
+        max_completion_length=rollout.max_new_tokens,
+        temperature=rollout.temperature,
+        top_p=1.0,
+        top_k=0,
+        loss_type=trainer.loss_type,
+        scale_rewards=trainer.scale_rewards,
+        beta=trainer.beta,
+        epsilon=trainer.epsilon,
+        mask_truncated_completions=trainer.mask_truncated,
+        save_strategy="steps",
+        save_steps=trainer.save_steps,
+        save_total_limit=trainer.keep_checkpoints,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        log_completions=False,
+        report_to=list(trainer.report_to) or "none",
+        gradient_checkpointing=trainer.gradient_checkpointing,
+        bf16=trainer.bf16,
+        use_cpu=not torch.cuda.is_available(),
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        use_vllm=rollout.engine == "vllm",
+        vllm_mode=rollout.vllm_mode,
+        vllm_server_base_url=rollout.vllm_server_url or None,
+        vllm_gpu_memory_utilization=rollout.vllm_memory,
+    )
+
+
+def end_ids(planner: Planner) -> frozenset[int]:
+    """Token ids that end a reply."""
+    declared = planner.model.generation_config.eos_token_id if planner.model.generation_config else None
+    listed = declared if isinstance(declared, list) else [declared]
+    return frozenset(one for one in (*listed, planner.tokenizer.eos_token_id) if one is not None)
+
+
+def command(
+    config_type: type[Run],
+    program: str,
+    train: Callable[..., Path],
+    argv: Sequence[str] | None,
+) -> int:
+    """The command line of a stage: `--config`, `--set`, `--resume`, `--dry-run`.
+
+    Returns:
+        Exit status.
+    """
+    try:
+        arguments = parse_run(config_type, program, argv)
+        if arguments.dry_run:
+            dry_run(arguments.config)
+        else:
+            print(f"model written to {train(arguments.config, resume=arguments.resume)}")  # noqa: T201
+    except Tracer1Error as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; go on with --resume", file=sys.stderr)  # noqa: T201
+        return _INTERRUPTED
+    return 0
+
+
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))

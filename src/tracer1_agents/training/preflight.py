@@ -1,0 +1,202 @@
+"""What a run is about to do, before it starts: rows, tokens, memory, and whether all of it fits.
+
+Counts come from the run's own prompts, tokenizer and processor; where there are many rows, from a sample spread evenly
+over them. Memory is an estimate (see `training.memory`). A planner without weights is enough (`outline_planner`), so a
+large run can be looked at on a small machine. Nothing is trained, and no picture is opened.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Final
+
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.training.lengths import count_tokens, evenly
+from tracer1_agents.training.memory import GIB, MemoryEstimate, Workload, device_memory, estimate_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer1_agents.training.lengths import RowTokens
+    from tracer1_agents.training.mixture import Mixture
+    from tracer1_agents.training.models import Planner
+    from tracer1_agents.training.settings import ModelConfig, RolloutConfig, TrainerConfig
+
+SAMPLE: Final = 2000  # rows looked at, at most; ours
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Smallest, middle and largest of some counts."""
+
+    least: int
+    median: int
+    most: int
+
+    @classmethod
+    def of(cls, counts: Sequence[int]) -> Spread:
+        """The spread of at least one count."""
+        return cls(min(counts), int(median(counts)), max(counts))
+
+    def __str__(self) -> str:
+        return f"{self.least:,} / {self.median:,} / {self.most:,}"
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a run is about to do.
+
+    Attributes:
+        sources: Name, rows and share of the draws of each source.
+        looked_at: Rows that tokens were counted in.
+        prompt: Tokens of the prompts, pictures included.
+        picture: Tokens of a picture; None where there are none.
+        reply: Tokens of the reference replies, end mark included.
+        long_replies: References longer than `rollout.max_new_tokens`.
+        memory: Estimate for one process.
+        device: Where it is to fit.
+        device_bytes: What is there.
+        updates_per_epoch: Optimiser updates until there were as many prompts as rows.
+        problems: What cannot work, each with the key and value to change.
+    """
+
+    sources: tuple[tuple[str, int, float], ...]
+    looked_at: int
+    prompt: Spread
+    picture: Spread | None
+    reply: Spread
+    long_replies: int
+    memory: MemoryEstimate
+    device: str
+    device_bytes: int
+    updates_per_epoch: int
+    problems: tuple[str, ...]
+
+    def check(self) -> None:
+        """Refuse a run that cannot work.
+
+        Raises:
+            ConfigurationError: All problems, a line each.
+        """
+        if self.problems:
+            raise ConfigurationError("\n".join(self.problems))
+
+    def text(self) -> str:
+        """For a person, before the run."""
+        rows = sum(size for _, size, _ in self.sources)
+        sampled = f"{self.looked_at:,} of {rows:,} rows, evenly spread" if self.looked_at < rows else "all rows"
+        lines = [f"{name}: {size:,} rows, {share:.1%} of the draws" for name, size, share in self.sources]
+        lines += [
+            f"tokens (least / median / most; {sampled})",
+            f"  prompt {self.prompt}",
+            *([f"  picture {self.picture}"] if self.picture else []),
+            f"  reference reply {self.reply}; {self.long_replies:,} do not fit rollout.max_new_tokens",
+            "memory of one process, GiB (estimate, ours)",
+            *[f"  {name} {size / GIB:.2f}" for name, size in self.memory.parts.items() if size],
+            f"  at the worst moment {self.memory.peak / GIB:.2f} of {self.device_bytes / GIB:.1f} ({self.device})",
+            f"{self.updates_per_epoch:,} updates an epoch",
+            *[f"PROBLEM: {problem}" for problem in self.problems],
+        ]
+        return "\n".join(lines)
+
+
+def preflight(
+    mixture: Mixture,
+    planner: Planner,
+    *,
+    model: ModelConfig,
+    rollout: RolloutConfig,
+    trainer: TrainerConfig,
+    processes: int = 1,
+    device_bytes: int | None = None,
+) -> Preflight:
+    """Look at a run before it starts.
+
+    Args:
+        mixture: Its rows.
+        planner: With weights, or without (`outline_planner`).
+        model: Section of the config.
+        rollout: Section of the config.
+        trainer: Section of the config.
+        processes: How many will share the run.
+        device_bytes: Memory of the device that each will have; this machine's when None.
+
+    Raises:
+        ConfigurationError: The rows show pictures to a planner that reads text only.
+    """
+    device, here = device_memory() if device_bytes is None else ("as given", device_bytes)
+    rows = count_tokens(evenly(mixture.rows, SAMPLE), planner)
+    memory = estimate_memory(planner.model, model, rollout, trainer, _workload(rows, rollout, processes), here)
+    pictures = [count for row in rows for count in row.pictures]
+    positions = planner.model.config.get_text_config().max_position_embeddings
+    return Preflight(
+        sources=tuple(zip(mixture.names, mixture.sizes, mixture.weights, strict=True)),
+        looked_at=len(rows),
+        prompt=Spread.of([row.prompt for row in rows]),
+        picture=Spread.of(pictures) if pictures else None,
+        reply=Spread.of([row.reply for row in rows]),
+        long_replies=sum(row.reply > rollout.max_new_tokens for row in rows),
+        memory=memory,
+        device=device,
+        device_bytes=here,
+        updates_per_epoch=len(mixture.rows) // rollout.prompts_per_update * trainer.num_iterations,
+        problems=(
+            *_length_problems(rows, rollout.max_new_tokens, positions),
+            *_memory_problems(memory, here, rollout, trainer),
+        ),
+    )
+
+
+def _workload(rows: Sequence[RowTokens], rollout: RolloutConfig, processes: int) -> Workload:
+    return Workload(
+        completions=math.ceil(rollout.prompts_per_update * rollout.group_size / processes),
+        prompt_tokens=max(row.prompt for row in rows),
+        patches=max(row.patches for row in rows),
+        mean_patches=fmean(row.patches for row in rows),
+    )
+
+
+def _length_problems(rows: Sequence[RowTokens], new_tokens: int, positions: int) -> list[str]:
+    over = sum(row.prompt + new_tokens > positions for row in rows)
+    if not over:
+        return []
+    longest = max(rows, key=lambda row: row.prompt)
+    room = positions - longest.prompt
+    reply = f"set rollout.max_new_tokens ({new_tokens:,}) to at most {room:,}, or " if room > 0 else ""
+    problem = (
+        f"{over:,} of {len(rows):,} prompts leave no room for a reply in the model's {positions:,} positions; the "
+        f"longest, {longest.key}, has {longest.prompt:,} tokens: {reply}shorten prompts with data.max_pixels or "
+        "data.history_window"
+    )
+    return [problem]
+
+
+def _memory_problems(memory: MemoryEstimate, there: int, rollout: RolloutConfig, trainer: TrainerConfig) -> list[str]:
+    if memory.peak <= there:
+        return []
+    largest = max(memory.parts, key=lambda name: memory.parts[name])
+    problem = (
+        f"the run needs about {memory.peak / GIB:.2f} GiB and {there / GIB:.2f} are here; the largest part is "
+        f"{largest} ({memory.parts[largest] / GIB:.2f} GiB): {_advice(rollout, trainer)[largest]}"
+    )
+    return [problem]
+
+
+def _advice(rollout: RolloutConfig, trainer: TrainerConfig) -> dict[str, str]:
+    """What to change, by the part of the memory that is too large."""
+    checkpointing = "" if trainer.gradient_checkpointing else ", or set trainer.gradient_checkpointing: true"
+    prompts = f"rollout.prompts_per_update ({rollout.prompts_per_update})"
+    return {
+        "weights": "take a smaller model.path, or model.dtype: bfloat16",
+        "reference": f"set trainer.beta ({trainer.beta}) to 0, or train adapters (model.lora)",
+        "gradients": "train adapters (model.lora)",
+        "optimiser": "train adapters (model.lora)",
+        "pixel values": f"lower data.max_pixels or {prompts}",
+        "activations": f"lower trainer.micro_batch ({trainer.micro_batch}){checkpointing}",
+        "logits": f"lower trainer.micro_batch ({trainer.micro_batch})",
+        "sampling": f"lower rollout.vllm_memory ({rollout.vllm_memory})"
+        if rollout.engine == "vllm"
+        else f"lower {prompts}",
+    }

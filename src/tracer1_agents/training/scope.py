@@ -1,0 +1,43 @@
+"""Which tokens of a reply stage 2 trains: all of them, or the thought and the first pair, which alone were executed.
+
+Unguarded, a gradient on the whole reply lets the forecast's tail drift: nothing in the grounded reward looks at it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracer1_agents.actions.codec import Grammar
+
+
+def first_pair_tokens(ids: Sequence[int], tokenizer: Any, grammar: Grammar) -> int:
+    """How many leading tokens hold everything up to the end of the first pair.
+
+    Args:
+        ids: A completion.
+        tokenizer: Decodes it.
+        grammar: Reads it.
+
+    Returns:
+        All of them when no pair can be told from what follows: then the whole reply is to blame.
+    """
+    text = _decoded(tokenizer, ids)
+    pairs = grammar.parse(text).pairs
+    if len(pairs) < 2 or not pairs[0].text or pairs[0].text not in text:  # noqa: PLR2004  (nothing follows the first)
+        return len(ids)
+    end = text.index(pairs[0].text) + len(pairs[0].text)
+    low, high = 1, len(ids)
+    while low < high:  # the shortest prefix that reaches the end; decoding more tokens never gives less text
+        middle = (low + high) // 2
+        if len(_decoded(tokenizer, ids[:middle])) >= end:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _decoded(tokenizer: Any, ids: Sequence[int]) -> str:
+    return str(tokenizer.decode(list(ids), skip_special_tokens=True))

@@ -1,0 +1,232 @@
+"""Screenshots on their way into a vision-language planner: loaded, scaled, and processed once.
+
+GRPO hands the G copies of a prompt's screenshot to the processor twice a step. The image processor made here remembers
+what it made of each picture, by the hash of its pixels, so that a distinct screenshot is processed once; the tensors
+are those of the processor it was made from. Video is not read: Qwen3-VL's processor is built without its video half
+where torchvision, which that half needs, does not load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, AutoTokenizer, BatchFeature, Qwen3VLProcessor
+from transformers.image_processing_utils import BaseImageProcessor
+
+from tracer1_agents.errors import ConfigurationError, DataError, MissingExtraError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+    from PIL.Image import Image
+
+    from tracer1_agents.types import ImageRef
+
+_QWEN3_VL: Final = {"qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"}  # model types with Qwen3-VL's processor
+CACHE_BYTES: Final = 1 << 30  # about 35 screenshots of 1.26 Mpx; ours
+_FLAT_OUTPUTS: Final = ["pixel_values", "image_grid_thw"]  # of processors whose batches are their pictures, end to end
+
+
+def load_picture(ref: ImageRef) -> Image:
+    """A screenshot as RGB, scaled to the size that its reference gives.
+
+    Raises:
+        DataError: There is no picture at its path.
+        MissingExtraError: Pillow is not installed.
+    """
+    pillow = _pillow()
+    try:
+        with pillow.open(ref.ref) as file:
+            picture: Image = file.convert("RGB")
+    except (OSError, ValueError) as error:
+        msg = f"no readable picture here ({error}); look at the source's `images` folder"
+        raise DataError(msg, path=ref.ref) from error
+    size = (ref.width, ref.height)
+    return picture if picture.size == size else picture.resize(size, pillow.Resampling.BICUBIC)
+
+
+def _pillow() -> ModuleType:
+    try:
+        from PIL import Image  # noqa: PLC0415  (an extra)
+    except ImportError:
+        feature = "training on screenshots"
+        raise MissingExtraError(feature, "agents") from None
+    return Image
+
+
+def load_processor(path: str, *, cache_bytes: int = CACHE_BYTES) -> Any:
+    """The processor of a vision-language checkpoint, its image processor with a memory.
+
+    Args:
+        path: Folder or hub name.
+        cache_bytes: What the memory may hold; see `PictureCache`.
+
+    Returns:
+        What `AutoProcessor` returns; without a working torchvision, a `Qwen3VLProcessor` that takes no video.
+
+    Raises:
+        ConfigurationError: The checkpoint's processor needs torchvision, or has no chat template.
+        MissingExtraError: Pillow is not installed.
+    """
+    _pillow()
+    if torchvision_works():
+        processor: Any = AutoProcessor.from_pretrained(path, padding_side="left")
+    else:
+        processor = _image_only(path)
+    if not processor.chat_template:
+        msg = f"model.path {path!r} has no chat template; add its chat_template.jinja"
+        raise ConfigurationError(msg)
+    processor.image_processor = with_memory(processor.image_processor, cache_bytes)
+    return processor
+
+
+def torchvision_works() -> bool:
+    """Whether torchvision is here and fits this torch (a build for CUDA does not load beside a CPU torch)."""
+    try:
+        import_module("torchvision")
+    except (ImportError, OSError, RuntimeError):  # missing, a shared library missing, an operator missing
+        return False
+    return True
+
+
+class ImageQwen3VLProcessor(Qwen3VLProcessor):
+    """Qwen3-VL's processor without its video half."""
+
+    def __init__(self, image_processor: Any, tokenizer: Any, chat_template: str | None = None) -> None:
+        init: Any = super().__init__  # untyped upstream
+        init(image_processor, tokenizer, chat_template=chat_template)
+
+
+# Saved checkpoints name the class that every transformers has; the missing half is made from defaults there.
+ImageQwen3VLProcessor.__name__ = Qwen3VLProcessor.__name__
+
+
+def _image_only(path: str) -> ImageQwen3VLProcessor:
+    model_type = AutoConfig.from_pretrained(path).model_type
+    if model_type not in _QWEN3_VL:
+        msg = (
+            f"model.path {path!r} is a {model_type}, whose processor needs torchvision, and none that fits torch "
+            f"{torch.__version__} is installed; install one, or take a Qwen3-VL checkpoint"
+        )
+        raise ConfigurationError(msg)
+    tokenizer: Any = AutoTokenizer.from_pretrained(path, padding_side="left")
+    image_processor = AutoImageProcessor.from_pretrained(path, backend="pil")
+    return ImageQwen3VLProcessor(image_processor, tokenizer, chat_template=tokenizer.chat_template)
+
+
+class PictureCache:
+    """What an image processor made of the pictures it saw last.
+
+    Args:
+        max_bytes: Pixel values to keep; the longest unused go first. At least the newest entry stays.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes, self.bytes = max_bytes, 0
+        self.hits = self.misses = 0
+        self._entries: OrderedDict[bytes, Mapping[str, Any]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: bytes) -> Mapping[str, Any] | None:
+        """The entry, now the newest; None where there is none."""
+        entry = self._entries.get(key)
+        if entry is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._entries.move_to_end(key)
+        return entry
+
+    def put(self, key: bytes, entry: Mapping[str, Any]) -> None:
+        """Add a new entry and forget what no longer fits."""
+        self._entries[key] = entry
+        self.bytes += _size(entry)
+        while self.bytes > self.max_bytes and len(self._entries) > 1:
+            _, old = self._entries.popitem(last=False)
+            self.bytes -= _size(old)
+
+
+def _size(entry: Mapping[str, Any]) -> int:
+    return sum(value.nbytes for value in entry.values())
+
+
+class RememberingImageProcessor(BaseImageProcessor):
+    """Mixed into an image processor: RGB pictures come from a cache, anything else takes the usual way."""
+
+    cache: PictureCache  # of the class, so that the processor's own (copied, saved) attributes are what they were
+
+    def preprocess(self, images: Any, *args: Any, **kwargs: Any) -> BatchFeature:
+        """As the processor it is mixed into, equal to the last bit."""
+        pictures = list(_flat(images))
+        if args or not pictures or any(getattr(picture, "mode", "") != "RGB" for picture in pictures):
+            usual: BatchFeature = super().preprocess(images, *args, **kwargs)
+            return usual
+        tensor_type = kwargs.pop("return_tensors", None)
+        entries = [self._remembered(picture, kwargs) for picture in pictures]
+        joined = {name: _joined([entry[name] for entry in entries]) for name in entries[0]}
+        return BatchFeature(joined, tensor_type=tensor_type)
+
+    def fetch_images(self, image_url_or_urls: Any) -> Any:
+        """Pictures as they are; a prompt without any (TRL gives None in a mixed batch) has none."""
+        return [] if image_url_or_urls is None else super().fetch_images(image_url_or_urls)
+
+    def _remembered(self, picture: Image, options: dict[str, Any]) -> Mapping[str, Any]:
+        digest = hashlib.blake2b(picture.tobytes(), digest_size=16)
+        digest.update(repr((picture.size, sorted(options.items(), key=str))).encode())
+        key = digest.digest()
+        entry = self.cache.get(key)
+        if entry is None:
+            entry = dict(super().preprocess([picture], **options))
+            self.cache.put(key, entry)
+        return entry
+
+
+def _flat(images: Any) -> Iterator[Any]:
+    if isinstance(images, (list, tuple)):
+        for item in images:
+            yield from _flat(item)
+    elif images is not None:
+        yield images
+
+
+def _joined(values: list[Any]) -> Any:
+    """End to end, always in new memory: a cached entry is never handed out."""
+    return torch.cat(values) if isinstance(values[0], torch.Tensor) else np.concatenate(values)
+
+
+def allow_text_only_batches(model: Any) -> None:
+    """Let a vision-language model take a batch in which no prompt has a picture.
+
+    A mixture has such prompts. TRL then passes pixel values without rows, on which Qwen3-VL's vision tower fails; they
+    are left out here. With several processes DDP needs `find_unused_parameters`, since the tower gets no gradient.
+    """
+    model.base_model.register_forward_pre_hook(_without_empty_pictures, with_kwargs=True)
+
+
+def _without_empty_pictures(
+    _model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    pixels = kwargs.get("pixel_values")
+    if pixels is not None and not pixels.numel():
+        kwargs = {name: value for name, value in kwargs.items() if name not in _FLAT_OUTPUTS}
+    return args, kwargs
+
+
+def with_memory(image_processor: Any, max_bytes: int = CACHE_BYTES) -> Any:
+    """The same image processor with a cache of its own.
+
+    A processor whose output is not one row of patches after another is returned as it is.
+    """
+    if image_processor.model_input_names != _FLAT_OUTPUTS:
+        return image_processor
+    kind = type(image_processor)
+    remembering: Any = type(kind.__name__, (RememberingImageProcessor, kind), {"cache": PictureCache(max_bytes)})
+    return remembering.from_dict(image_processor.to_dict())

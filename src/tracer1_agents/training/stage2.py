@@ -1,0 +1,122 @@
+"""Stage 2: grounded fine-tuning (paper, section 3): a frozen agent executes the first action, its outcome is rewarded.
+
+    python -m tracer1_agents.training.stage2 --config tiny/stage2 [--set trainer.max_steps=20] [--resume] [--dry-run]
+
+The same multi-step forecasts as in stage 1, from the graph that serves inference; only the first pair is carried out.
+`rollout.way: graph` lets the planner node sample, `replay` runs the graph over replies that TRL has sampled.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.graphs.workbench import find_sandbox
+from tracer1_agents.planner.policy import Retries
+from tracer1_agents.rewards.grounded import GroundedConfig
+from tracer1_agents.rewards.zero_rates import ZeroRates
+from tracer1_agents.tools.limited import Slots
+from tracer1_agents.training.config import BaseConfig
+from tracer1_agents.training.episodes import Episodes
+from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer, replay_rewards
+from tracer1_agents.training.grpo import Assembly, GrpoRun, command, end_ids, run
+from tracer1_agents.training.settings import RolloutConfig
+from tracer1_agents.training.worlds import RecordWorld, SourceWorlds, TaskWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tracer1_agents.training.mixture import Mixture
+    from tracer1_agents.training.models import Planner
+    from tracer1_agents.training.worlds import World
+
+
+class GraphRolloutConfig(RolloutConfig):
+    """How completions are sampled, and run through the graph."""
+
+    way: Literal["graph", "replay"] = Field(
+        "graph", description="graph: the planner node samples; replay: TRL samples, the graph replays"
+    )
+    max_steps: Literal[1] = Field(1, description="steps of an episode; the paper executes the first action only")
+
+
+class ExecutorConfig(BaseConfig):
+    """The frozen agents that carry out first actions."""
+
+    concurrency: int = Field(16, ge=1, description="actions at one time, over all processes")
+    timeout: float = Field(30.0, gt=0, description="seconds for one action")
+    attempts: int = Field(
+        2, ge=1, description="how often a lost executor is asked; a wrong action is never tried again"
+    )
+
+
+class Stage2Config(GrpoRun):
+    """The whole run."""
+
+    rollout: GraphRolloutConfig = GraphRolloutConfig()
+    grounded: GroundedConfig = GroundedConfig()
+    trajectory_weight: float = Field(
+        0.0, ge=0, le=1, description="share of stage 1's reward in the total; 0 is the paper's stage 2"
+    )
+    scope: Literal["first", "all"] = Field(
+        "first", description="tokens that are trained: the thought and the executed pair, or the whole reply"
+    )
+    executors: ExecutorConfig = ExecutorConfig()
+
+
+def train(config: Stage2Config, *, resume: bool = False) -> Path:
+    """Run, or go on with, stage 2; see `grpo.run`."""
+    return run(config, assemble, resume=resume)
+
+
+def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assembly:
+    """Replies go through the graph; their first actions are executed and compared.
+
+    Raises:
+        ConfigurationError: Options that do not go together, and what to change.
+    """
+    episodes = Episodes(config.data, build_world(config, mixture))
+    scorer = Scorer(config.grounded, config.reward, config.trajectory_weight, ZeroRates())
+    reward = replay_rewards(mixture.rows, episodes, scorer, end_ids(planner))
+    first_pair_only = config.scope == "first"
+    if config.data.history == "own":
+        msg = "data.history: own is stage 1's; stage 2 runs the graph from the reference's state"
+        raise ConfigurationError(msg)
+    if config.rollout.way == "replay":
+        if config.rollout.resample_rounds:
+            msg = "rollout.resample_rounds works with rollout.way: graph; TRL has drawn the replies that are replayed"
+            raise ConfigurationError(msg)
+        return Assembly(None, reward, first_pair_only=first_pair_only)
+    if config.rollout.engine != "local":
+        msg = f"rollout.way: graph samples with rollout.engine: local, got {config.rollout.engine}; or use way: replay"
+        raise ConfigurationError(msg)
+    collector = GraphRollouts(mixture.rows, config.rollout, episodes, scorer, seed=config.trainer.seed)
+    return Assembly(collector, reward, first_pair_only=first_pair_only)
+
+
+def build_world(config: Stage2Config, mixture: Mixture) -> World:
+    """Where each source's first actions are carried out: generated tasks with real tools, records by replay."""
+    slots = Slots(config.executors.concurrency)
+    retries = Retries(attempts=config.executors.attempts, timeout=config.executors.timeout)
+    sandbox, _ = find_sandbox()
+    worlds: dict[str, World] = {}
+    start = 0
+    for name, size in zip(mixture.names, mixture.sizes, strict=True):
+        rows = mixture.rows[start : start + size]
+        generated = rows[0].generated is not None
+        worlds[name] = TaskWorld(sandbox, slots, retries) if generated else RecordWorld(rows)
+        start += size
+    return SourceWorlds(worlds)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of `python -m tracer1_agents.training.stage2`."""
+    return command(Stage2Config, "Stage 2: GRPO with the grounded reward of the executed first action.", train, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

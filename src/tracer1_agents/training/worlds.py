@@ -1,0 +1,172 @@
+"""Where the first action of a rollout is carried out: frozen executors over real files, records, or a grounding model.
+
+A world opens a place for a row: a folder with the task's files as they stand at that step, or the record that the row
+was cut from. Places do not see one another. What a place costs (a sandbox, a copy of files) begins at its first use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tracer1_agents.data.taskgen.bundle import corpus_entry
+from tracer1_agents.data.taskgen.write import write_file
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.graphs.workbench import open_workbench
+from tracer1_agents.tools.limited import LimitedExecutor
+from tracer1_agents.tools.replay import Recordings
+from tracer1_agents.tools.search import Corpus, Passage
+from tracer1_agents.types import Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from tracer1_agents.data.taskgen.windows import Window
+    from tracer1_agents.planner.policy import Retries
+    from tracer1_agents.sandboxes.base import Sandbox
+    from tracer1_agents.tools.executor import Executor
+    from tracer1_agents.tools.limited import Slots
+    from tracer1_agents.training.rows import TrainingRow
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A place to act in.
+
+    Attributes:
+        toolbox: Runs tool calls and code; None where there are no tools.
+        grounder: Carries out GUI actions; None where there is no screen.
+        files: What was written or changed so far, by name, with a hash of the bytes; None where nobody looks.
+    """
+
+    toolbox: Executor | None = None
+    grounder: Executor | None = None
+    files: Callable[[], Mapping[str, str] | None] = lambda: None
+
+
+class World(Protocol):
+    """Opens a scene for each rollout."""
+
+    def open(self, row: TrainingRow) -> AbstractContextManager[Scene]:
+        """The scene of a row; leaving the block ends it.
+
+        Raises:
+            ConfigurationError: The row does not belong to this world.
+        """
+        ...
+
+
+class TaskWorld:
+    """Generated tasks on real files, with the real toolbox.
+
+    The files of a step are prepared once: the task's attachment, and what the reference steps before it leave behind.
+    Every rollout works on a copy of its own.
+
+    Args:
+        sandbox: Where code runs; None turns code off.
+        slots: How many actions at once, over all rollouts.
+        retries: How often a lost sandbox is asked again, and the seconds for one action.
+    """
+
+    def __init__(self, sandbox: Sandbox | None, slots: Slots, retries: Retries) -> None:
+        self.sandbox, self.slots, self.retries = sandbox, slots, retries
+        self._prepared = tempfile.TemporaryDirectory(prefix="tracer1-world-", ignore_cleanup_errors=True)
+        self._locks: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def open(self, row: TrainingRow) -> Iterator[Scene]:
+        """See `World`."""
+        if row.generated is None:
+            msg = f"row {row.key} is no generated task; give its source another executor"
+            raise ConfigurationError(msg)
+        source = self._folder(row.key, row.generated)
+        with tempfile.TemporaryDirectory(prefix="tracer1-scene-", ignore_cleanup_errors=True) as scratch:
+            folder = Path(scratch)
+            shutil.copytree(source, folder, dirs_exist_ok=True)
+            before = hashes(folder)
+            with open_workbench(
+                folder, sandbox=self.sandbox, corpus=_corpus(row.generated), timeout=self.retries.timeout or 60.0
+            ) as executor:
+                limited = LimitedExecutor(executor, slots=self.slots, retries=self.retries, threads=True)
+                yield Scene(toolbox=limited, files=lambda: changed(before, hashes(folder)))
+
+    def _folder(self, key: str, window: Window) -> Path:
+        """The files as they stand before the window's step; made once."""
+        folder = Path(self._prepared.name, hashlib.sha256(key.encode()).hexdigest()[:32])
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if not folder.exists():
+                self._prepare(window, folder)
+        return folder
+
+    def _prepare(self, window: Window, folder: Path) -> None:
+        fresh = folder.with_suffix(".new")
+        fresh.mkdir()
+        if window.task.attachment is not None:
+            write_file(window.task.attachment, fresh)
+        with open_workbench(fresh, sandbox=self.sandbox, corpus=_corpus(window)) as executor:
+            for number, planned in enumerate(window.task.steps[: window.step - 1], 1):
+                executor.execute(planned.action(number - 1), planned.instruction, Observation())
+        fresh.rename(folder)
+
+
+def _corpus(window: Window) -> Corpus | None:
+    """What the task's search tools find."""
+    passages = [Passage(**corpus_entry(passage)) for passage in window.task.passages]
+    return Corpus(passages) if passages else None
+
+
+class RecordWorld:
+    """Recorded trajectories: an action has the recorded result when it is the recorded action, else it is a miss.
+
+    Args:
+        rows: Of the mixture; their trajectories are the records.
+        grounder: A frozen GUI agent that says where; None replays GUI actions too.
+    """
+
+    def __init__(self, rows: Sequence[TrainingRow], grounder: Executor | None = None) -> None:
+        trajectories = {row.recorded.trajectory.id: row.recorded.trajectory for row in rows if row.recorded is not None}
+        self.recordings, self.grounder = Recordings(trajectories.values()), grounder
+
+    @contextmanager
+    def open(self, row: TrainingRow) -> Iterator[Scene]:
+        """See `World`."""
+        if row.recorded is None:
+            msg = f"row {row.key} was not recorded; give its source the executor toolbox"
+            raise ConfigurationError(msg)
+        replay = self.recordings.executor(row.recorded.trajectory.id, row.recorded.at + 1)
+        yield Scene(toolbox=replay, grounder=self.grounder or replay)
+
+
+class SourceWorlds:
+    """A world for each source of a mixture (the paper: a frozen agent for each platform)."""
+
+    def __init__(self, by_source: Mapping[str, World]) -> None:
+        self.by_source = dict(by_source)
+
+    def open(self, row: TrainingRow) -> AbstractContextManager[Scene]:
+        """See `World`."""
+        return self.by_source[row.source].open(row)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """The files of a folder by name, each with the SHA-256 of its bytes."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def changed(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """What was written or changed."""
+    return {name: content for name, content in after.items() if before.get(name) != content}

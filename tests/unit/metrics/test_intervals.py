@@ -1,0 +1,27 @@
+"""Paired differences: the interval covers what varies, items and seeds."""
+
+import pytest
+
+from tracer1_agents.metrics.intervals import Difference, paired_difference
+
+
+def test_a_difference_between_equal_arms_is_nothing():
+    assert paired_difference([[0.0] * 20, [0.0] * 20]) == Difference(0.0, 0.0, 0.0, (0.0, 0.0), 20)
+
+
+def test_the_interval_covers_items_and_seeds():
+    """The same mean: seeds that disagree make it wider than items that all agree."""
+    agreeing = paired_difference([[0.1] * 50, [0.1] * 50])
+    assert (agreeing.low, agreeing.high) == (pytest.approx(0.1), pytest.approx(0.1))
+    apart = paired_difference([[0.0] * 50, [0.2] * 50])
+    assert apart.mean == pytest.approx(0.1)
+    assert (apart.low, apart.high) == (0.0, pytest.approx(0.2))
+    noisy = paired_difference([[(-1.0) ** at for at in range(400)]])
+    assert -0.13 < noisy.low < -0.06  # 1.96 / sqrt(400) = 0.098
+    assert 0.06 < noisy.high < 0.13
+
+
+def test_seeds_need_the_same_items():
+    for wrong in ([], [[]], [[1.0], [1.0, 2.0]]):
+        with pytest.raises(ValueError, match="same items"):
+            paired_difference(wrong)

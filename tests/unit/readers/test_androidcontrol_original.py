@@ -1,0 +1,174 @@
+"""AndroidControl as released: shards in, episodes out; splits, screenshots, damage."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+
+import pytest
+import tfrecord_encoder as tf
+from PIL import Image
+
+from tracer1_agents.actions.space import Click, Finish, LongPress, OpenApp, PressButton, Scroll, Type, Wait
+from tracer1_agents.blobs import BlobStore
+from tracer1_agents.cli import main
+from tracer1_agents.errors import DataError
+from tracer1_agents.types import ImageRef
+
+
+def _png(shade=0):
+    content = io.BytesIO()
+    Image.new("L", (20, 40), shade).save(content, "PNG")
+    return content.getvalue()
+
+
+def _episode(number, *actions, **changes):
+    count = len(actions) + 1
+    features = {
+        "episode_id": tf.ints_feature([number]),
+        "goal": tf.bytes_feature([b"Buy bread."]),
+        "screenshots": tf.bytes_feature([_png(shade) for shade in range(count)]),
+        "accessibility_trees": tf.bytes_feature([b"\x0a\x00"] * count),
+        "screenshot_widths": tf.ints_feature([1080] * count),
+        "screenshot_heights": tf.ints_feature([2400] * count),
+        "actions": tf.bytes_feature([json.dumps(action).encode() for action in actions]),
+        "step_instructions": tf.bytes_feature([f"step {n}".encode() for n in range(len(actions))]),
+    }
+    return tf.example({**features, **changes})
+
+
+_WAIT = {"action_type": "wait"}
+
+
+@pytest.fixture
+def shard(tmp_path):
+    def write(*payloads, name="android_control-00000-of-00020"):
+        return tf.write_shard(tmp_path / name, *payloads)
+
+    return write
+
+
+def test_every_action_of_the_release_is_read(shard, read):
+    path = shard(
+        _episode(
+            7,
+            {"action_type": "open_app", "app_name": "Shop"},
+            {"action_type": "click", "x": 540, "y": 600},
+            {"action_type": "long_press", "x": 108, "y": 240},
+            {"action_type": "input_text", "text": "rye"},
+            {"action_type": "scroll", "direction": "down"},
+            {"action_type": "scroll", "direction": "right"},
+            {"action_type": "navigate_back"},
+            {"action_type": "navigate_home"},
+            _WAIT,
+        )
+    )
+    [trajectory], problems = read("androidcontrol", path)
+    assert problems == []
+    assert [step.action for step in trajectory.steps] == [
+        OpenApp(app_name="Shop"),
+        Click(point=(0.5, 0.25)),
+        LongPress(point=(0.1, 0.1)),
+        Type(content="rye"),
+        Scroll(direction="down"),  # where the view goes, as published
+        Scroll(direction="right"),
+        PressButton(button="back"),
+        PressButton(button="home"),
+        Wait(),
+        Finish(),
+    ]
+    assert (trajectory.id, trajectory.source, trajectory.instruction) == ("7", "androidcontrol", "Buy bread.")
+    assert [step.instruction for step in trajectory.steps] == [*(f"step {n}" for n in range(9)), ""]
+    assert trajectory.steps[-1].flags == {"synthetic"}
+
+
+def test_screenshots_are_named_and_the_last_shows_the_end(shard, read):
+    [trajectory], _ = read("androidcontrol", shard(_episode(7, _WAIT)))
+    assert [step.observation.image for step in trajectory.steps] == [
+        ImageRef(ref=f"android_control-00000-of-00020#7/{number}", width=1080, height=2400) for number in (0, 1)
+    ]
+
+
+def test_screenshots_are_stored_where_that_is_asked_for(shard, read, tmp_path):
+    [trajectory], _ = read("androidcontrol", shard(_episode(7, _WAIT)), blobs=tmp_path / "blobs")
+    store = BlobStore(tmp_path / "blobs")
+    assert [store.get(step.observation.image.ref) for step in trajectory.steps] == [_png(0), _png(1)]
+
+
+def test_a_split_selects_episodes_before_their_screenshots_are_stored(shard, read, tmp_path):
+    shard(_episode(1, _WAIT), _episode(2, _WAIT))
+    shard(_episode(3, _WAIT), name="android_control-00001-of-00020")
+    (tmp_path / "splits.json").write_text(json.dumps({"train": [2], "test": [1, 3]}), encoding="utf-8")
+    (tmp_path / "test_subsplits.json").write_text(json.dumps({"app_unseen": [3]}), encoding="utf-8")
+
+    def ids(split):
+        found, problems = read("androidcontrol", tmp_path, split=split, blobs=tmp_path / split)
+        assert problems == []
+        return [one.id for one in found]
+
+    assert ids("test") == ["1", "3"]
+    assert ids("train") == ["2"]
+    assert ids("app_unseen") == ["3"]
+    assert len(list((tmp_path / "train").iterdir())) == 2
+
+
+def test_an_unknown_split_is_refused(shard, read, tmp_path):
+    path = shard(_episode(1, _WAIT))
+    with pytest.raises(DataError, match="the files that define splits are not there"):
+        read("androidcontrol", path, split="test")
+    (tmp_path / "splits.json").write_text('{"train": [1], "test": 5}', encoding="utf-8")
+    with pytest.raises(DataError, match="there are: train, test"):
+        read("androidcontrol", path, split="tset")
+    with pytest.raises(DataError, match='"test" must be a list of names or numbers, got 5'):
+        read("androidcontrol", path, split="test")
+
+
+@pytest.mark.parametrize(
+    ("episode", "problem"),
+    [
+        (_episode(1, {"action_type": "teleport"}), "step 1: unknown action"),
+        (_episode(1, _WAIT, {"action_type": "click", "x": 1081, "y": 5}), "step 2: the point (1081, 5) lies outside"),
+        (_episode(1, {"action_type": "scroll", "direction": "in"}), "unknown direction 'in'"),
+        (_episode(1, _WAIT, screenshots=tf.bytes_feature([_png()])), "1 actions need 2 screenshots with their sizes"),
+        (_episode(1, _WAIT, step_instructions=tf.bytes_feature([])), "1 actions and 0 step instructions"),
+        (_episode(1, _WAIT, actions=tf.bytes_feature([b"{"])), "step 1: an action is no JSON"),
+        (_episode(1, _WAIT, actions=tf.ints_feature([3])), 'the feature "actions" must hold bytes, got int'),
+        (_episode(1, _WAIT, episode_id=tf.ints_feature([])), 'the feature "episode_id" must hold one value, got 0'),
+        (_episode(1, _WAIT, screenshot_widths=tf.ints_feature([0, 1])), "sizes of screenshots must be above 0"),
+        (_episode(1, _WAIT, goal=tf.bytes_feature([b"\xff"])), "not UTF-8"),
+        (_episode(1), "the trajectory has no steps"),
+        (b"\x0a\x05abc", "not an example"),
+    ],
+)
+def test_a_broken_episode_is_told_with_its_number(shard, read, episode, problem):
+    trajectories, problems = read("androidcontrol", shard(_episode(5, _WAIT), episode, _episode(6, _WAIT)))
+    assert [one.id for one in trajectories] == ["5", "6"]
+    [(line, text)] = problems
+    assert line == 2
+    assert problem in text
+
+
+def test_a_shard_that_is_cut_off_gives_the_episodes_before(shard, read, capsys):
+    path = shard(_episode(1, _WAIT), _episode(2, _WAIT))
+    whole = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(whole[:-100]))
+    trajectories, [(line, text)] = read("androidcontrol", path)
+    assert [one.id for one in trajectories] == ["1"]
+    assert line == 2
+    assert "the file is cut off" in text
+    assert main(["data", "validate", "androidcontrol", str(path), "--strict"]) == 1
+    assert "trajectories  1\n" in capsys.readouterr().out
+
+
+def test_payload_checksums_are_verified_on_demand(shard, read):
+    path = shard(_episode(1, _WAIT))
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    at = raw.index(b"Buy bread.")
+    raw[at] = ord("b")
+    path.write_bytes(gzip.compress(bytes(raw)))
+    assert read("androidcontrol", path)[0][0].instruction == "buy bread."
+    assert read("androidcontrol", path, checksums=True) == (
+        [],
+        [(1, "record 1: the checksum of its payload is wrong; left out")],
+    )

@@ -1,0 +1,100 @@
+"""Batches: what is weighed, what is padded, and an order that a resumed run and several processes share."""
+
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+from tracer1_agents.actions.coordinates import THOUSAND, Screen
+from tracer1_agents.actions.grammars.ui_tars import UiTarsGrammar
+from tracer1_agents.data.taskgen.windows import WindowOptions
+from tracer1_agents.training.batches import POOL, batches, encode, generated_pools, mixture_pools, pad
+from tracer1_agents.training.mixture import Mixture
+from tracer1_agents.training.rows import PromptOptions, rows_of
+from tracer1_agents.training.tiny_model import train_tokenizer
+from tracer1_agents.types import ReferenceStep, ReferenceTrajectory
+
+pytestmark = pytest.mark.torch
+
+
+def trajectory(name, steps=3):
+    wanted = [ReferenceStep(action={"kind": "open_app", "app_name": name}, instruction=f"open {name}")]
+    wanted += [ReferenceStep(action={"kind": "wait"}, instruction="wait a little") for _ in range(steps - 1)]
+    return ReferenceTrajectory(id=name, source="s", instruction=f"start {name}", steps=tuple(wanted))
+
+
+def rows(name="Clock", steps=3):
+    return list(rows_of(trajectory(name, steps), PromptOptions(horizon=5, platform="mobile")))
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer([rows()[0].reply], 300)
+
+
+def weighed(encoded, tokenizer, weight):
+    ids, weights = encoded
+    return tokenizer.decode([token for token, own in zip(ids, weights, strict=True) if own == weight])
+
+
+def test_the_first_line_of_a_canonical_reply_weighs_more(tokenizer):
+    encoded = encode(rows()[0], tokenizer, 2.0)
+    assert weighed(encoded, tokenizer, 2.0) == 'open_app(app_name="Clock") # "open Clock"\n'
+    assert weighed(encoded, tokenizer, 1.0) == 'wait() # "wait a little"\nwait() # "wait a little"<|im_end|>'
+    assert weighed(encoded, tokenizer, 0.0) == "<|im_start|>user\nTask: start Clock<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_a_reply_of_one_pair_weighs_as_the_first_to_its_end(tokenizer):
+    encoded = encode(rows(steps=1)[0], tokenizer, 2.0)
+    assert weighed(encoded, tokenizer, 2.0) == 'open_app(app_name="Clock") # "open Clock"<|im_end|>'
+    assert weighed(encoded, tokenizer, 1.0) == ""
+
+
+def test_other_grammars_weigh_every_pair_alike(tokenizer):
+    row = replace(rows()[0], grammar=UiTarsGrammar(Screen(THOUSAND)))
+    assert set(encode(row, tokenizer, 2.0)[1]) == {0.0, 1.0}
+    assert weighed(encode(row, tokenizer, 2.0), tokenizer, 1.0) == row.reply + "<|im_end|>"
+
+
+def test_padding_has_no_weight():
+    batch = pad([([5, 6, 7], [0.0, 2.0, 1.0]), ([8], [1.0])])
+    assert batch.ids_BL.tolist() == [[5, 6, 7], [8, 0, 0]]
+    assert batch.weights_BL.tolist() == [[0.0, 2.0, 1.0], [1.0, 0.0, 0.0]]
+
+
+def mixture():
+    both = [*rows("Clock"), *rows("Maps", 6)]
+    return Mixture(rows=both, sizes=[3, 6], weights=[0.5, 0.5], names=["a", "b"])
+
+
+def test_pools_of_a_mixture_follow_its_weights_and_start_anywhere():
+    both = mixture()
+    pools = mixture_pools(both, seed=4)
+    first, second = pools(0), pools(1)
+    assert len(first) == len(second) == POOL
+    assert mixture_pools(both, seed=4)(1) == second
+    assert mixture_pools(both, seed=5)(1) != second
+    share = sum("Clock" in row.key for row in first) / POOL
+    assert 0.4 < share < 0.6  # a third of the rows, half of the draws
+    assert {row.key for row in first} == {row.key for row in both.rows}
+
+
+def test_processes_take_turns_at_the_pools(tokenizer):
+    pools = generated_pools(1, WindowOptions(), ("arithmetic",))
+    assert [row.key for row in pools(0)] != [row.key for row in pools(1)]
+    asked = []
+
+    def noted(number):
+        asked.append(number)
+        return pools(number)[:4]
+
+    stream = batches(noted, lambda row: encode(row, tokenizer, 2.0), 10_000, start=1, every=2)
+    assert [number for number, _ in islice(stream, 3)] == asked == [1, 3, 5]
+
+
+def test_a_batch_holds_no_more_tokens_than_asked(tokenizer):
+    stream = batches(mixture_pools(mixture(), 0), lambda row: encode(row, tokenizer, 2.0), 400)
+    for _, batch in islice(stream, 20):
+        assert batch.ids_BL.numel() <= 400 or len(batch.ids_BL) == 1

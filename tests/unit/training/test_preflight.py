@@ -1,0 +1,276 @@
+"""Before a run: counts agree with what the processor makes of the rows, memory with bytes computed by hand."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed")
+pytest.importorskip("PIL", reason="Pillow is not installed")
+
+import torch
+from PIL import Image
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+from tracer1_agents.actions.space import Click, Finish, Point
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.training.lengths import count_tokens, evenly
+from tracer1_agents.training.memory import (
+    GIB,
+    MemoryEstimate,
+    Workload,
+    adapter_parameters,
+    device_memory,
+    estimate_memory,
+)
+from tracer1_agents.training.mixture import Mixture, MixtureConfig, load_mixture
+from tracer1_agents.training.models import load_planner, lora_config, outline_planner
+from tracer1_agents.training.preflight import Spread, preflight
+from tracer1_agents.training.rows import PromptOptions, rows_of
+from tracer1_agents.training.screenshots import load_picture
+from tracer1_agents.training.settings import LoraConfig, ModelConfig, RolloutConfig, TrainerConfig
+from tracer1_agents.training.vision_model import VisionModelConfig, build_vision_planner, save_vision_planner
+from tracer1_agents.types import ImageRef, Observation, ReferenceStep, ReferenceTrajectory
+
+pytestmark = pytest.mark.torch
+OPTIONS = PromptOptions(profile="qwen-tool-call", platform="computer", max_pixels=40_000)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return save_vision_planner(tmp_path_factory.mktemp("vision"), VisionModelConfig(max_positions=32_768))
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shots")
+    steps = []
+    for number, size in enumerate([(320, 200), (200, 320), (64, 64)]):
+        path = folder / f"{number}.png"
+        Image.frombytes("RGB", size, random.Random(number).randbytes(3 * size[0] * size[1])).save(path)
+        image = ImageRef(ref=str(path), width=size[0], height=size[1])
+        steps.append(ReferenceStep(observation=Observation(image=image), action=click(number), instruction="Go on"))
+    steps.append(ReferenceStep(action=Finish(), instruction="Done"))
+    trajectory = ReferenceTrajectory(id="t", source="shots", instruction="Reach the end", steps=tuple(steps))
+    return list(rows_of(trajectory, OPTIONS))
+
+
+def click(number):
+    return Click(point=Point(x=0.1 * number, y=0.5))
+
+
+def look(rows, planner, rollout=None, trainer=None, **options):
+    mixture = Mixture(rows=rows, sizes=[len(rows)], weights=[1.0], names=["shots"])
+    return preflight(
+        mixture,
+        planner,
+        model=options.pop("model", ModelConfig()),
+        rollout=rollout or RolloutConfig(prompts_per_update=2),
+        trainer=trainer or TrainerConfig(),
+        **options,
+    )
+
+
+def test_tokens_are_those_that_the_processor_makes(rows, checkpoint):
+    planner = load_planner(ModelConfig(path=str(checkpoint)))
+    for row, counted in zip(rows, count_tokens(rows, planner), strict=True):
+        chat = row.chat()
+        shots = iter([load_picture(image) for image in row.images])
+        for message in chat:
+            if not isinstance(message["content"], str):
+                message["content"] = [
+                    {"type": "image", "image": next(shots)} if part["type"] == "image" else part
+                    for part in message["content"]
+                ]
+        made = planner.processor.apply_chat_template(
+            [chat], tokenize=True, return_dict=True, add_generation_prompt=True, return_tensors="pt"
+        )
+        assert counted.prompt == made["input_ids"].shape[1]
+        assert counted.patches == (made["pixel_values"].shape[0] if row.images else 0)
+        assert counted.key == row.key
+        assert counted.reply == len(planner.tokenizer(row.reply)["input_ids"]) + 1
+
+
+def test_the_report_counts_rows_tokens_and_updates(rows, checkpoint):
+    planner = outline_planner(ModelConfig(path=str(checkpoint)))
+    assert all(parameter.is_meta for parameter in planner.model.parameters())
+    report = look(rows, planner, RolloutConfig(prompts_per_update=2, max_new_tokens=300))
+    counted = count_tokens(rows, planner)
+    assert report.prompt == Spread.of([row.prompt for row in counted])
+    assert report.picture.least == 4  # 64 x 64 pixels in tokens of 32 x 32
+    assert report.long_replies == sum(row.reply > 300 for row in counted) > 0
+    assert report.updates_per_epoch == 2  # 4 rows, 2 prompts each
+    report.check()
+    text = report.text()
+    assert "shots: 4 rows, 100.0% of the draws" in text
+    assert "all rows" in text
+    assert f"{report.long_replies} do not fit rollout.max_new_tokens" in text
+
+
+def test_only_a_sample_of_many_rows_is_looked_at(rows, checkpoint, monkeypatch):
+    monkeypatch.setattr("tracer1_agents.training.preflight.SAMPLE", 3)
+    report = look(rows, outline_planner(ModelConfig(path=str(checkpoint))))
+    assert report.looked_at == 3
+    assert "3 of 4 rows, evenly spread" in report.text()
+    assert list(evenly(range(10), 3)) == [0, 3, 6]
+    assert list(evenly(range(3), 3)) == [0, 1, 2]
+
+
+def test_prompts_without_room_for_a_reply_are_refused(rows, checkpoint):
+    planner = outline_planner(ModelConfig(path=str(checkpoint)))
+    counted = count_tokens(rows, planner)
+    longest = max(counted, key=lambda row: row.prompt)
+    room = 32_768 - longest.prompt
+    assert not look(
+        rows, planner, RolloutConfig(prompts_per_update=2, max_new_tokens=room), device_bytes=1 << 50
+    ).problems
+    report = look(rows, planner, RolloutConfig(prompts_per_update=2, max_new_tokens=room + 1), device_bytes=1 << 50)
+    over = sum(row.prompt == longest.prompt for row in counted)
+    with pytest.raises(ConfigurationError, match=rf"{over} of 4 prompts .*{longest.key}.* at most {room:,}"):
+        report.check()
+
+
+@pytest.mark.parametrize(
+    ("rollout", "trainer", "advice"),
+    [
+        ({"engine": "vllm", "vllm_mode": "server"}, {"micro_batch": 1}, r"pixel values .*_per_update \(512\)"),
+        ({}, {"micro_batch": 1}, r"sampling .*: lower rollout\.prompts_per_update \(512\)"),
+        ({"prompts_per_update": 2}, {"micro_batch": 64}, r"trainer\.micro_batch \(64\), or .*checkpointing: true"),
+    ],
+)
+def test_what_does_not_fit_says_what_to_change(rows, checkpoint, rollout, trainer, advice):
+    planner = outline_planner(ModelConfig(path=str(checkpoint)))
+    report = look(
+        rows,
+        planner,
+        RolloutConfig(**{"prompts_per_update": 512, **rollout}),
+        TrainerConfig(**trainer),
+        device_bytes=GIB // 50,
+    )
+    with pytest.raises(ConfigurationError, match=advice):
+        report.check()
+    assert "PROBLEM" in report.text()
+
+
+def test_pictures_for_a_text_planner_are_refused(rows):
+    with pytest.raises(ConfigurationError, match=r"row shots/t/1 shows a picture; set data\.images: false"):
+        look(rows, load_planner(ModelConfig()))
+
+
+def test_the_shipped_planner_on_generated_rows_fits():
+    mixture = load_mixture(MixtureConfig(sources=[{"reader": "taskgen", "count": 40}], horizon=8))
+    planner = load_planner(ModelConfig())
+    report = preflight(mixture, planner, model=ModelConfig(), rollout=RolloutConfig(), trainer=TrainerConfig())
+    report.check()
+    assert report.picture is None
+    assert report.prompt.most < planner.model.config.max_position_embeddings
+    assert "picture" not in report.text()
+
+
+@pytest.fixture(scope="module")
+def small():
+    architecture = Qwen3Config(
+        vocab_size=100,
+        hidden_size=8,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=4,
+        max_position_embeddings=64,
+        tie_word_embeddings=True,
+    )
+    with torch.device("meta"):
+        return Qwen3ForCausalLM(architecture)
+
+
+# Parameters: embedding 100 x 8; a layer has q 8x8, k and v 8x4, o 8x8, q and k norm 4 each, MLP 3 x 8x16, two norms of
+# 8; a last norm of 8: 800 + 2 (64 + 64 + 64 + 8 + 384 + 16) + 8 = 2008.
+PARAMETERS = 2008
+WORK = Workload(completions=6, prompt_tokens=10)
+ROLLOUT = RolloutConfig(max_new_tokens=5)
+
+
+def test_memory_of_full_training_by_hand(small):
+    got = estimate_memory(small, ModelConfig(), ROLLOUT, TrainerConfig(micro_batch=3), WORK, 1000)
+    layer = 5 * 8 + 5 * (8 + 4) + 4 * 16  # values of one token in one layer: 164
+    assert got.parts == {
+        "weights": 4 * PARAMETERS,
+        "reference": 4 * PARAMETERS,
+        "gradients": 4 * PARAMETERS,
+        "optimiser": 8 * PARAMETERS,
+        "pixel values": 0,
+        "activations": 4 * 3 * 15 * 2 * layer,
+        "logits": 4 * (3 * 5 * 8 + 100 * 8) + 4 * 3 * 5 * 100,
+        "sampling": 6 * 15 * 2 * 2 * 4 * 4,
+    }
+
+
+def test_memory_of_adapters_by_hand(small):
+    config = ModelConfig(dtype="bfloat16", lora=LoraConfig(rank=2))
+    # rank (in + out): q 16, k 12, v 12, o 16, MLP 3 x 24, in two layers
+    adapters = 2 * 2 * (16 + 12 + 12 + 16 + 72)
+    trainer = TrainerConfig(micro_batch=3, gradient_checkpointing=True)
+    got = estimate_memory(small, config, ROLLOUT, trainer, WORK, 1000).parts
+    assert adapter_parameters(small, config.lora) == adapters
+    assert got["weights"] == 2 * PARAMETERS + 4 * adapters
+    assert got["reference"] == 0
+    assert (got["gradients"], got["optimiser"]) == (4 * adapters, 8 * adapters)
+    assert got["activations"] == 2 * 3 * 15 * (2 * 8 + 164)
+
+
+def test_activations_are_about_what_autograd_keeps():
+    planner = build_vision_planner(VisionModelConfig(hidden_size=128, layers=4, head_size=32, mlp_size=384))
+    ids = torch.arange(300).reshape(2, 150) % 256 + 7
+    own = {parameter.untyped_storage().data_ptr() for parameter in planner.model.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes() * (storage.data_ptr() not in own)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        _alive = planner.model.model(input_ids=ids)
+    work = Workload(completions=2, prompt_tokens=149)
+    rollout, trainer = RolloutConfig(max_new_tokens=1), TrainerConfig(micro_batch=2)
+    estimate = estimate_memory(planner.model, ModelConfig(), rollout, trainer, work, 0).parts["activations"]
+    assert estimate == pytest.approx(sum(kept.values()), rel=0.1)
+
+
+def test_adapters_are_counted_as_peft_makes_them(checkpoint):
+    peft = pytest.importorskip("peft", reason="peft is not installed")
+    for targets in ("all-linear", "q_proj,v_proj"):
+        lora = LoraConfig(rank=4, targets=targets)
+        model = outline_planner(ModelConfig(path=str(checkpoint))).model
+        counted = adapter_parameters(model, lora)
+        adapted = peft.get_peft_model(model, lora_config(lora))
+        assert counted == sum(part.numel() for part in adapted.parameters() if part.requires_grad)
+
+
+def test_where_memory_goes_changes_with_the_options(small):
+    def parts(rollout=ROLLOUT, **trainer):
+        return estimate_memory(small, ModelConfig(), rollout, TrainerConfig(**trainer), WORK, 1000).parts
+
+    assert parts(beta=0)["reference"] == 0
+    assert parts(optimizer="sgd")["optimiser"] == 0
+    assert parts(bf16=True)["activations"] * 2 == parts()["activations"]
+    assert parts(ROLLOUT.model_copy(update={"engine": "vllm"}))["sampling"] == 300  # 0.3 of the card
+    assert parts(ROLLOUT.model_copy(update={"engine": "vllm", "vllm_mode": "server"}))["sampling"] == 0
+
+
+def test_sampling_and_training_take_turns_unless_vllm_keeps_its_share():
+    memory = MemoryEstimate(kept={"weights": 10}, training={"activations": 5}, sampling={"sampling": 7})
+    assert memory.peak == 17
+    assert replace(memory, together=True).peak == 22
+
+
+def test_this_machine_has_memory():
+    name, size = device_memory()
+    assert name
+    assert size > GIB // 4
+
+
+def test_an_outline_needs_a_checkpoint(tmp_path):
+    with pytest.raises(ConfigurationError, match="cannot be loaded"):
+        outline_planner(ModelConfig(path=str(tmp_path)))

@@ -1,0 +1,282 @@
+"""Stage 1 in small: it learns, resumes exactly, agrees with its sampler, and stops when something goes wrong."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("trl", reason="trl is not installed (extra train)")
+
+import torch
+
+from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
+from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.training import stage1
+from tracer1_agents.training.checkpoints import claimed, mark_complete, newest_checkpoint
+from tracer1_agents.training.config import load_config
+from tracer1_agents.training.tiny_model import TinyModelConfig, build_model, train_tokenizer
+from tracer1_agents.training.trainer import ForecastTrainer
+
+pytestmark = pytest.mark.torch
+SMALL = [
+    "data={profile: compact, horizon: 3, sources: [{reader: taskgen, count: 12, seed: 5, families: [arithmetic]}]}",
+    "rollout={engine: local, group_size: 4, prompts_per_update: 2, max_new_tokens: 12}",
+    "trainer={max_steps: 4, learning_rate: 1.0e-3, beta: 0.0, micro_batch: 4, save_steps: 2, sample_steps: 2}",
+]
+
+
+@pytest.fixture(scope="module")
+def planner(tmp_path_factory):
+    """A tiny planner with random weights, on disk."""
+    folder = tmp_path_factory.mktemp("planner")
+    windows = [window for window, _ in zip(stream_windows(1, WindowOptions(3)), range(60), strict=False)]
+    texts = [window.reply + "".join(message.text for message in window.messages) for window in windows]
+    tokenizer = train_tokenizer(texts, 400)
+    torch.manual_seed(0)
+    sizes = TinyModelConfig(
+        vocab_size=400, hidden_size=32, layers=2, heads=2, key_value_heads=1, head_size=16, mlp_size=64
+    )
+    build_model(sizes, tokenizer).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def config(planner, folder, *changes):
+    return load_config(
+        stage1.Stage1Config,
+        "tiny/stage1",
+        [f"model.path={planner}", *SMALL, f"trainer.output_dir={folder}", *changes],
+    )
+
+
+def log_of(folder, event="train"):
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line["event"] == event]
+
+
+def weights(folder):
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    return load_file(folder / "model.safetensors")
+
+
+def rewarded_by_length(monkeypatch):
+    """Any reward that differs within a group will do where the forecasts of random weights all earn the same."""
+
+    def build(mixture, reward, end):
+        def trajectory(completion_ids, log_metric, **_):
+            log_metric("parts/align", 0.0)
+            return [float(sum(ids) % 7) for ids in completion_ids]
+
+        return trajectory
+
+    monkeypatch.setattr(stage1, "trajectory_rewards", build)
+
+
+def test_it_runs_logs_and_saves(planner, tmp_path):
+    model = stage1.train(config(planner, tmp_path))
+    assert weights(model)
+    lines = log_of(tmp_path)
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    for key in ("reward", "parts/align", "reward/taskgen", "frac_reward_zero_std", "step_time", "entropy"):
+        assert key in lines[0], key
+    assert lines[0]["sampling/first_batch_gap_max"] < 1e-4
+    assert "sampling/first_batch_gap_max" not in lines[1]
+    sample = json.loads((tmp_path / "samples.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert {"prompt", "reply", "reference", "reward", "parts", "outcome"} <= set(sample)
+    assert (tmp_path / "checkpoint-4" / "complete").exists()
+
+
+def test_a_resumed_run_is_the_run_itself_in_a_later_epoch(planner, tmp_path, monkeypatch):
+    """12 rows make 6 updates an epoch; the resumed part lies in the second."""
+    rewarded_by_length(monkeypatch)
+    seen = {}
+
+    def record(name):
+        original = stage1.LocalRollouts._original
+
+        def collect(self, model, tokenizer, places, update):
+            seen.setdefault(name, []).append((update, [place.row for place in places]))
+            return original(self, model, tokenizer, places, update)
+
+        monkeypatch.setattr(stage1.LocalRollouts, "collect", collect)
+
+    longer = ("trainer.max_steps=10", "trainer.save_steps=4", "trainer.keep_checkpoints=9")
+    monkeypatch.setattr(stage1.LocalRollouts, "_original", stage1.LocalRollouts.collect, raising=False)
+    record("whole")
+    whole = weights(stage1.train(config(planner, tmp_path / "a", *longer)))
+    monkeypatch.setattr(stage1.LocalRollouts, "collect", stage1.LocalRollouts._original)
+    stage1.train(config(planner, tmp_path / "b", "trainer.max_steps=8", *longer[1:]))
+    record("resumed")
+    resumed = weights(stage1.train(config(planner, tmp_path / "b", *longer), resume=True))
+    assert [update for update, _ in seen["resumed"]] == [8, 9]
+    assert seen["resumed"] == seen["whole"][8:]
+    assert seen["whole"][6][1] != seen["whole"][0][1]  # a new epoch has a new order
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_the_same_update_whether_or_not_rows_are_sorted_and_left_out(planner, tmp_path, monkeypatch):
+    def build(mixture, reward, end):
+        return lambda completion_ids, **_: [float(at % 4 == 0) if at < 4 else 1.0 for at in range(len(completion_ids))]
+
+    monkeypatch.setattr(stage1, "trajectory_rewards", build)
+    fast = {}
+    for loss in ("grpo", "dr_grpo", "dapo"):
+        options = (f"trainer.loss_type={loss}", "trainer.optimizer=sgd", "trainer.max_steps=1", "trainer.clip=0")
+        fast[loss] = weights(stage1.train(config(planner, tmp_path / loss, *options)))
+    monkeypatch.setattr(ForecastTrainer, "_parts", lambda self, inputs: [(inputs, 1.0)])
+    start = weights(planner)
+    for loss, got in fast.items():
+        options = (f"trainer.loss_type={loss}", "trainer.optimizer=sgd", "trainer.max_steps=1", "trainer.clip=0")
+        slow = weights(stage1.train(config(planner, tmp_path / f"{loss}-slow", *options)))
+        assert any(not torch.equal(slow[name], start[name]) for name in slow), loss
+        assert max(float((got[name] - slow[name]).abs().max()) for name in slow) < 1e-7, loss
+
+
+def test_a_sampler_that_disagrees_is_refused(planner, tmp_path):
+    with pytest.raises(TrainingError, match="sampler and trainer disagree"):
+        stage1.train(config(planner, tmp_path, "trainer.max_logprob_gap=1e-12"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(planner, tmp_path, monkeypatch):
+    original = ForecastTrainer._compute_loss
+
+    def broken(self, model, inputs):
+        loss = original(self, model, inputs)
+        return loss * float("nan") if self.state.global_step == 3 else loss
+
+    monkeypatch.setattr(ForecastTrainer, "_compute_loss", broken)
+    with pytest.raises(TrainingError, match=r"the loss is nan at update 4; .*is kept"):
+        stage1.train(config(planner, tmp_path))
+    assert newest_checkpoint(tmp_path).name == "checkpoint-2"
+
+
+def test_an_exploding_ratio_stops_the_run(planner, tmp_path, monkeypatch):
+    rewarded_by_length(monkeypatch)
+    changes = ("trainer.num_iterations=2", "trainer.learning_rate=10", "trainer.max_ratio=1.5")
+    with pytest.raises(TrainingError, match="a probability ratio reached"):
+        stage1.train(config(planner, tmp_path, *changes))
+
+
+def test_groups_that_teach_nothing_are_replaced(planner, tmp_path, monkeypatch):
+    """Only prompts with an even row number earn differing rewards here."""
+    original = stage1.LocalRollouts._scored
+
+    def scored(self, place, example, sample):
+        rollout = original(self, place, example, sample)
+        total = float(place.member) if place.row % 2 == 0 else 0.0
+        return type(rollout)(
+            **{**vars(rollout), "reward": type(rollout.reward)(**{**vars(rollout.reward), "total": total})}
+        )
+
+    monkeypatch.setattr(stage1.LocalRollouts, "_scored", scored)
+    kept = []
+    hand_over = ForecastTrainer._hand_over
+    monkeypatch.setattr(
+        ForecastTrainer,
+        "_hand_over",
+        lambda self, prompts, trainer: (
+            kept.append([one.row for one in self.rollouts]) or hand_over(self, prompts, trainer)
+        ),
+    )
+    stage1.train(config(planner, tmp_path, "rollout.resample_rounds=8", "trainer.max_steps=3"))
+    assert all(row % 2 == 0 for rows in kept for row in rows)
+    assert all(len(set(rows[at : at + 4])) == 1 for rows in kept for at in (0, 4))
+    assert sum(line["groups/replaced"] for line in log_of(tmp_path)) > 0
+
+
+def test_own_history_asks_the_policy_for_earlier_steps(planner, tmp_path):
+    from tests.unit.training.test_mixture import trajectory  # noqa: PLC0415
+
+    from tracer1_agents.data.store import write_trajectories  # noqa: PLC0415
+
+    write_trajectories(tmp_path / "t.jsonl", [trajectory(number) for number in range(3)])
+    source = f"data.sources=[{{reader: store, path: {tmp_path / 't.jsonl'}, platform: mobile}}]"
+    stage1.train(config(planner, tmp_path / "run", source, "data.history=own", "trainer.max_steps=1"))
+    assert log_of(tmp_path / "run")[0]["reward/store"] <= 0  # random weights write nothing readable
+
+
+def test_two_runs_never_share_a_folder(planner, tmp_path):
+    with claimed(tmp_path), pytest.raises(ConfigurationError, match="another run is writing"):
+        stage1.train(config(planner, tmp_path))
+    stage1.train(config(planner, tmp_path, "trainer.max_steps=2"))
+    with pytest.raises(ConfigurationError, match="--resume"):
+        stage1.train(config(planner, tmp_path))
+
+
+def test_a_half_written_checkpoint_is_put_aside(tmp_path):
+    for step in (2, 4):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    mark_complete(tmp_path / "checkpoint-2")
+    assert newest_checkpoint(tmp_path).name == "checkpoint-2"
+    assert (tmp_path / "checkpoint-4.partial").is_dir()
+    assert newest_checkpoint(tmp_path / "nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("max_steps=3", "trainer.max_steps counts optimiser updates, rollout.max_steps"),
+        ("trainer.micro_batch=3", "cannot take in micro-batches of 3"),
+        ("trainer.max_step=3", r"trainer\.max_step"),
+        ("rollout.prompts_per_update=40", "an update draws 40 prompts and there are 12 rows"),
+        ("model.path=/nowhere", "cannot be loaded"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_to_change(planner, tmp_path, change, message):
+    with pytest.raises(ConfigurationError, match=message):
+        stage1.train(config(planner, tmp_path, change))
+
+
+def test_options_that_another_engine_would_ignore_are_refused(planner, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"resample_rounds works with rollout.engine: local only"):
+        stage1.train(config(planner, tmp_path, "rollout.engine=transformers", "rollout.resample_rounds=1"))
+
+
+def test_trl_can_sample_too(planner, tmp_path):
+    stage1.train(config(planner, tmp_path, "rollout.engine=transformers", "trainer.max_steps=1", "trainer.beta=0.01"))
+    assert log_of(tmp_path)[0]["kl"] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_from_its_last_checkpoint(planner, tmp_path):
+    command = [sys.executable, "-m", "tracer1_agents.training.stage1", "--config", "tiny/stage1"]
+    for change in (f"model.path={planner}", *SMALL, f"trainer.output_dir={tmp_path}", "trainer.max_steps=400"):
+        command += ["--set", change]
+    process = subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "log.jsonl").exists() or not log_of(tmp_path, "checkpoint"):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = int(newest_checkpoint(tmp_path).name.removeprefix("checkpoint-"))
+    stage1.train(config(planner, tmp_path, f"trainer.max_steps={done + 2}"), resume=True)
+    starts = log_of(tmp_path, "start")
+    assert [line["step"] for line in starts] == [0, done]
+    assert log_of(tmp_path, "end")[-1]["step"] == done + 2
+
+
+def test_a_dry_run_says_what_would_happen_and_writes_nothing(planner, tmp_path, capsys):
+    arguments = ["--config", "tiny/stage1", "--dry-run"]
+    for change in (f"model.path={planner}", *SMALL, f"trainer.output_dir={tmp_path / 'run'}"):
+        arguments += ["--set", change]
+    assert stage1.main(arguments) == 0
+    assert "updates an epoch" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+    assert stage1.main([*arguments, "--set", "rollout.max_new_tokens=5000"]) == 1
+    assert "set rollout.max_new_tokens (5,000) to at most" in capsys.readouterr().err
+
+
+def test_help_names_every_key(capsys):
+    with pytest.raises(SystemExit):
+        stage1.main(["--help"])
+    shown = capsys.readouterr().out
+    for key in ("trainer.max_steps", "rollout.group_size", "reward.gamma", "data.history_window", "model.lora"):
+        assert key in shown
