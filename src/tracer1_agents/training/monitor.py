@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import torch
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _SHOWN: Final = ("reward", "frac_reward_zero_std", "completions/mean_length", "grad_norm", "step_time")
 _SHORT: Final = {"frac_reward_zero_std": "constant", "completions/mean_length": "tokens", "step_time": "s/update"}
 _SAMPLES: Final = 4
+_LOOKED_AT: Final = 4096  # values of a tensor
 
 
 class Monitor(TrainerCallback):
@@ -49,6 +51,8 @@ class Monitor(TrainerCallback):
         self.seconds = 0.0
         self._since = time.monotonic()
         self._bar: Any = None
+        self._before: list[torch.Tensor] = []
+        self.change = 0.0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -70,6 +74,21 @@ class Monitor(TrainerCallback):
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
 
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Remember some of the weights."""
+        del args, state, control
+        self._before = [part.clone() for part in _some_weights(kwargs["model"])]
+
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """How far they moved (root mean square): 0 means that nothing is learnt."""
+        del args, state, control
+        moves = [(new - old).float() for new, old in zip(_some_weights(kwargs["model"]), self._before, strict=True)]
+        self.change = float(torch.cat(moves).square().mean().sqrt()) if moves else 0.0
+
     def on_log(
         self,
         args: TrainingArguments,
@@ -82,7 +101,12 @@ class Monitor(TrainerCallback):
         del args, control, kwargs
         if not state.is_world_process_zero or not logs or "reward" not in logs:
             return
-        self.write(event="train", step=state.global_step, seconds=round(self.seconds, 1), **_rounded(logs))
+        self.write(
+            event="train",
+            step=state.global_step,
+            seconds=round(self.seconds, 1),
+            **_rounded({**logs, "weights/change": self.change}),
+        )
         if self._bar is not None:
             shown = {_SHORT.get(key, key): f"{logs[key]:.3g}" for key in _SHOWN if logs.get(key) is not None}
             self._bar.set_postfix(shown)
@@ -125,6 +149,11 @@ class Monitor(TrainerCallback):
         return max(
             (line["seconds"] for line in lines if line.get("step", 0) <= step and "seconds" in line), default=0.0
         )
+
+
+def _some_weights(model: torch.nn.Module) -> list[torch.Tensor]:
+    """The first values of every tensor that is trained: enough to see whether and how far they move."""
+    return [weight.detach().flatten()[:_LOOKED_AT] for weight in model.parameters() if weight.requires_grad]
 
 
 def _rounded(logs: dict[str, Any]) -> dict[str, Any]:

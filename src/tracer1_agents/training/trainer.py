@@ -171,6 +171,7 @@ class ForecastTrainer(GRPOTrainer):
         gap = float(gaps.max())
         self._metrics["train"]["sampling/first_batch_gap_max"].append(gap)
         self._metrics["train"]["sampling/first_batch_gap_mean"].append(float(gaps.mean()))
+        self._metrics["train"]["sampling/first_batch_gap_p99"].append(float(gaps.float().quantile(0.99)))
         if not gap <= self.max_logprob_gap:
             msg = (
                 f"sampler and trainer disagree: log-probabilities of the first batch differ by up to {gap:.2g}, allowed"
