@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,12 +13,14 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
 from tracer1_agents.training.checkpoints import mark_complete
+from tracer1_agents.training.config import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+    from tracer1_agents.training.config import Clock
     from tracer1_agents.training.rollouts import Rollout
 
 _SHOWN: Final = ("reward", "frac_reward_zero_std", "completions/mean_length", "grad_norm", "step_time")
@@ -36,6 +37,7 @@ class Monitor(TrainerCallback):
         rollouts: Gives the newest replies; empty where TRL draws them.
         sample_steps: Updates between samples.
         max_minutes: Training time after which the run ends; None for no such end.
+        clock: What it is counted by.
     """
 
     def __init__(
@@ -45,11 +47,13 @@ class Monitor(TrainerCallback):
         *,
         sample_steps: int,
         max_minutes: float | None,
+        clock: Clock = "wall",
     ) -> None:
         self.folder, self.rollouts = folder, rollouts
         self.sample_steps, self.max_seconds = sample_steps, (max_minutes or float("inf")) * 60
         self.seconds = 0.0
-        self._since = time.monotonic()
+        self.clock = clock
+        self._since = reading(clock)
         self._bar: Any = None
         self._before: list[torch.Tensor] = []
         self.change = 0.0
@@ -59,7 +63,7 @@ class Monitor(TrainerCallback):
     ) -> None:
         """Start the clock and the bar; a resumed run goes on with the time it has used."""
         del args, control, kwargs
-        self.seconds, self._since = self._used_before(state.global_step), time.monotonic()
+        self.seconds, self._since = self._used_before(state.global_step), reading(self.clock)
         if state.is_world_process_zero:
             self.write(event="start", step=state.global_step, seconds=round(self.seconds, 1))
             self._bar = tqdm(total=state.max_steps, initial=state.global_step, unit="update", file=sys.stderr)
@@ -67,7 +71,7 @@ class Monitor(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Count the time, and end the run when it is used up."""
         del args, kwargs
-        now = time.monotonic()
+        now = reading(self.clock)
         self.seconds, self._since = self.seconds + now - self._since, now
         if self.seconds >= self.max_seconds:
             control.should_training_stop = control.should_save = True
