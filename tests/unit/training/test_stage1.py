@@ -214,6 +214,19 @@ def test_options_that_another_engine_would_ignore_are_refused(planner, tmp_path)
         stage1.train(config(planner, tmp_path, "rollout.engine=transformers", "rollout.resample_rounds=1"))
 
 
+def test_adapters_train_alone_and_end_in_a_whole_model(planner, tmp_path, monkeypatch):
+    rewarded(monkeypatch, lambda place, sample: sum(sample.completion_ids) % 7)
+    lora = ("model.lora={rank: 2, alpha: 4}", "trainer.learning_rate=0.1", "trainer.beta=0.01")
+    model = stage1.train(config(planner, tmp_path, *lora))
+    assert (tmp_path / "adapter" / "adapter_config.json").exists()
+    before, after = weights(planner), weights(model)
+    assert set(before) == set(after)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert not any("embed" in name or "norm" in name for name in moved)
+    stage1.train(config(model, tmp_path / "next", "trainer.max_steps=1"))
+
+
 def test_trl_can_sample_too(planner, tmp_path):
     stage1.train(config(planner, tmp_path, "rollout.engine=transformers", "trainer.max_steps=1", "trainer.beta=0.01"))
     assert log_of(tmp_path)[0]["kl"] == pytest.approx(0.0, abs=1e-6)
