@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from transformers import Qwen2VLImageProcessorPil
 
-from tracer1_agents.training.screenshots import with_memory
+from tracer1_agents.serving.screenshots import with_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable

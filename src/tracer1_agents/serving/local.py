@@ -1,7 +1,8 @@
 """A transformers checkpoint, or the planner that ships, as a LangChain chat model in this process.
 
 `LocalChatModel(model="tracer1-tiny")` loads the shipped planner; any other name is a folder with a transformers
-checkpoint (safetensors; nothing is downloaded, no code of the checkpoint is run). All models of one folder share one
+checkpoint (safetensors; nothing is downloaded, no code of the checkpoint is run), one that reads images among them: a
+message's images come inline, as data URLs. All models of one folder share one
 engine, so concurrent calls are sampled in one batch. Token ids and log-probabilities come back in
 `response_metadata` (`prompt_token_ids`, `token_ids`, `token_logprobs`).
 """
@@ -19,7 +20,8 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import ConfigDict, Field
 
-from tracer1_agents.errors import ConfigurationError, MissingExtraError
+from tracer1_agents.errors import ConfigurationError, MissingExtraError, Tracer1Error
+from tracer1_agents.serving.messages import chat_of
 from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from tracer1_agents.serving.sampling import Sample, SampleRequest
 
 _CHECKSUMS: Final = "SHA256SUMS"
-_ROLES: Final = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 
 
 class LocalChatModel(BaseChatModel):
@@ -97,7 +98,10 @@ class LocalChatModel(BaseChatModel):
     ) -> ChatResult:
         del run_manager
         batcher = await asyncio.to_thread(self._batcher_for, kwargs)
-        request = self._request(batcher, messages, kwargs)
+        if batcher.engine.reads_images:  # a screenshot takes about 0.1 s to process
+            request = await asyncio.to_thread(self._request, batcher, messages, kwargs)
+        else:
+            request = self._request(batcher, messages, kwargs)
         future = batcher.submit(request)
         try:
             sample = await asyncio.wrap_future(future)
@@ -113,9 +117,10 @@ class LocalChatModel(BaseChatModel):
     def _request(self, batcher: Batcher, messages: list[BaseMessage], options: dict[str, Any]) -> SampleRequest:
         from tracer1_agents.serving.sampling import SampleRequest  # noqa: PLC0415  (torch)
 
-        chat = [{"role": _ROLES.get(message.type, "user"), "content": _text_of(message)} for message in messages]
+        prompt = batcher.engine.encode_chat(chat_of(messages, reads_images=batcher.engine.reads_images))
         return SampleRequest(
-            prompt_ids=batcher.engine.encode_chat(chat),
+            prompt_ids=prompt.ids,
+            pictures=prompt.pictures,
             max_new_tokens=options.get("max_tokens") or self.max_tokens,
             temperature=options.get("temperature", self.temperature),
             seed=options.get("seed", self.seed),
@@ -144,22 +149,6 @@ class LocalChatModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def _text_of(message: BaseMessage) -> str:
-    """Text content of a message.
-
-    Raises:
-        ConfigurationError: It holds something else, such as an image; this model reads text only.
-    """
-    if isinstance(message.content, str):
-        return message.content
-    kinds = {block.get("type") for block in message.content if isinstance(block, dict)}
-    if kinds - {"text"}:
-        other = ", ".join(sorted(str(kind) for kind in kinds - {"text"}))
-        msg = f"a local text model was given {other} content; use a prompt profile without images"
-        raise ConfigurationError(msg)
-    return str(message.text)
-
-
 _batchers: dict[tuple[str, str, str], Batcher] = {}
 _loading = threading.Lock()
 
@@ -182,7 +171,6 @@ def load_batcher(model: str, device: str = "cpu", dtype: str = "float32") -> Bat
 def _load(folder: Path, device: str, dtype: str) -> Batcher:
     try:
         import torch  # noqa: PLC0415  (an extra)
-        from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415  (an extra)
         from transformers.utils import logging as progress  # noqa: PLC0415  (an extra)
     except ImportError:
         feature = "a model in this process"
@@ -199,15 +187,32 @@ def _load(folder: Path, device: str, dtype: str) -> Batcher:
         raise ConfigurationError(msg)
     progress.disable_progress_bar()  # a bar for a second of loading would cut through the caller's own
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=getattr(torch, dtype)
-        )
+        model, processor = _read(folder, getattr(torch, dtype))
+    except Tracer1Error:
+        raise
     except Exception as error:  # transformers and safetensors raise what they like for broken files
-        msg = f"{folder} cannot be loaded as a text model: {error}"
+        msg = f"{folder} cannot be loaded as a language model: {error}"
         raise ConfigurationError(msg) from error
     model.eval()
-    return Batcher(SamplingEngine(model.to(device), tokenizer))
+    return Batcher(SamplingEngine(model.to(device), processor))
+
+
+def _read(folder: Path, dtype: Any) -> tuple[Any, Any]:
+    """A model with its tokenizer, or with its processor where it reads images."""
+    from transformers import (  # noqa: PLC0415  (an extra)
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForImageTextToText,
+        AutoTokenizer,
+    )
+
+    from tracer1_agents.serving.screenshots import load_processor  # noqa: PLC0415  (torch, transformers)
+
+    options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "dtype": dtype}
+    if hasattr(AutoConfig.from_pretrained(folder, local_files_only=True), "vision_config"):
+        return AutoModelForImageTextToText.from_pretrained(folder, **options), load_processor(str(folder))
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return AutoModelForCausalLM.from_pretrained(folder, **options), tokenizer
 
 
 def verify_checksums(folder: Path) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from tracer1_agents.serving.chat import Pictures
+
 _GREEDY: Final = 1e-6
 _SEEDS: Final = 2**63  # torch takes no larger ones
 
@@ -31,6 +33,7 @@ class SampleRequest:
         temperature: 0 is greedy.
         seed: Decides the draws of this row; ignored when greedy.
         stop_lines: End after this many non-empty lines, None for no such limit.
+        pictures: What the prompt's image tokens stand for; None where there are none.
         cancelled: Set it to give the row up while others go on.
     """
 
@@ -39,6 +42,7 @@ class SampleRequest:
     temperature: float = 0.0
     seed: int = 0
     stop_lines: int | None = None
+    pictures: Pictures | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -63,23 +67,29 @@ class Sample:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Ids that end something: a turn, a line; and those that are nothing but line breaks and blanks."""
+    """Ids that end something: a turn, a line; those that are nothing but line breaks and blanks; those never drawn.
+
+    An image or video token in a reply would stand for a picture that is not there, which no later forward pass takes.
+    """
 
     eos: frozenset[int]
     newline: frozenset[int]
     blank: frozenset[int]
+    never: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
         """Read it off a tokenizer, byte-level or SentencePiece."""
         marks = str.maketrans({"Ċ": "\n", "Ġ": " ", "ĉ": "\t", "▁": " "})
         pieces = [str(piece).translate(marks) for piece in tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))]
+        pads = (getattr(model.config, name, None) for name in ("image_token_id", "video_token_id"))
         eos = getattr(model.generation_config, "eos_token_id", None)
         eos = tokenizer.eos_token_id if eos is None else eos
         return cls(
             eos=frozenset(eos if isinstance(eos, list) else [eos]),
             newline=frozenset(at for at, piece in enumerate(pieces) if "\n" in piece),
             blank=frozenset(at for at, piece in enumerate(pieces) if piece.isspace()),
+            never=frozenset(pad for pad in pads if pad is not None),
         )
 
 
@@ -140,8 +150,10 @@ def draw(rows: Sequence[Row], logits: torch.Tensor) -> None:
     scale = torch.tensor([row.temperature for row in rows], device=logits.device)
     logprobs = (logits.float() / scale[:, None]).log_softmax(-1)
     keyed = logprobs
-    if not all(row.greedy for row in rows):
+    never = sorted(rows[0].vocabulary.never)
+    if never or not all(row.greedy for row in rows):
         keyed = logprobs.clone()
+        keyed[:, never] = -torch.inf  # not drawn; the log-probabilities stay those of the whole vocabulary
         for at, row in enumerate(rows):
             if not row.greedy:
                 keyed[at] += row.noise(logprobs.shape[1]).to(logprobs)

@@ -68,10 +68,7 @@ def compare(config: CompareConfig) -> dict[str, list[WindowScore]]:
 
 def _scores(path: str, rows: Sequence[TrainingRow], reward: RewardConfig) -> list[WindowScore]:
     planner = load_planner(ModelConfig(path=path))
-    if planner.reads_images:
-        msg = f"the planner {path!r} reads images; only text-only planners are compared here"
-        raise ConfigurationError(msg)
-    return evaluate_rows(planner.model, planner.tokenizer, rows, reward)
+    return evaluate_rows(planner.model, planner.processor, rows, reward)
 
 
 def differences(base: Sequence[WindowScore], other: Sequence[WindowScore], name: str) -> dict[str, Any]:

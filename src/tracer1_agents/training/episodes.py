@@ -20,7 +20,6 @@ from tracer1_agents.rewards.grounded import GroundedOutcome
 from tracer1_agents.serving.sampling import SampleRequest
 from tracer1_agents.tools.toolbox import default_toolbox
 from tracer1_agents.training.rollouts import seed_of
-from tracer1_agents.training.rows import chat_of
 from tracer1_agents.types import Status, Usage
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from tracer1_agents.planner.prompt import Message
     from tracer1_agents.serving.batcher import Batcher
     from tracer1_agents.serving.sampling import Sample
+    from tracer1_agents.training.encoding import PromptEncoder
     from tracer1_agents.training.mixture import MixtureConfig
     from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.training.worlds import World
@@ -59,6 +59,7 @@ class EnginePolicy:
 
     Args:
         batcher: The engine with its queue.
+        encoder: Encodes prompts for that engine.
         max_new_tokens: Longest reply.
         temperature: Of sampling.
         seed: Decides the replies of this episode.
@@ -67,8 +68,11 @@ class EnginePolicy:
         calls: Messages and sample of each call, in order.
     """
 
-    def __init__(self, batcher: Batcher, *, max_new_tokens: int, temperature: float, seed: int) -> None:
-        self.batcher, self.max_new_tokens, self.temperature, self.seed = batcher, max_new_tokens, temperature, seed
+    def __init__(
+        self, batcher: Batcher, encoder: PromptEncoder, *, max_new_tokens: int, temperature: float, seed: int
+    ) -> None:
+        self.batcher, self.encoder = batcher, encoder
+        self.max_new_tokens, self.temperature, self.seed = max_new_tokens, temperature, seed
         self.calls: list[tuple[tuple[Message, ...], Sample]] = []
 
     def sample(
@@ -86,8 +90,10 @@ class EnginePolicy:
         return self._kept(messages, await asyncio.wrap_future(self.batcher.submit(self._request(messages))))
 
     def _request(self, messages: Sequence[Message]) -> SampleRequest:
+        prompt = self.encoder.encode(messages)
         return SampleRequest(
-            prompt_ids=self.batcher.engine.encode_chat(chat_of(messages)),
+            prompt_ids=prompt.ids,
+            pictures=prompt.pictures,
             max_new_tokens=self.max_new_tokens,
             temperature=self.temperature,
             seed=seed_of(self.seed, len(self.calls)) if self.calls else self.seed,

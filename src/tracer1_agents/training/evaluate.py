@@ -17,12 +17,14 @@ from tracer1_agents.data.taskgen.families import TRAINING_MIX
 from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD
 from tracer1_agents.serving.engine import SampleRequest, SamplingEngine
+from tracer1_agents.serving.screenshots import load_picture
 from tracer1_agents.training.batches import generated_rows
+from tracer1_agents.training.rows import chat_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
     from tracer1_agents.rewards.trajectory import RewardConfig
     from tracer1_agents.serving.sampling import Sample
@@ -67,7 +69,7 @@ class WindowScore:
 
 def evaluate_rows(
     model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    processor: PreTrainedTokenizerBase | ProcessorMixin,
     rows: Sequence[TrainingRow],
     reward: RewardConfig = DEFAULT_REWARD,
 ) -> list[WindowScore]:
@@ -75,20 +77,22 @@ def evaluate_rows(
 
     A reply may be a little longer than its reference; a wrong one is not read to its end.
     """
-    engine = SamplingEngine(model, tokenizer)
+    engine = SamplingEngine(model, processor)
     was_training = model.training
     model.train(mode=False)
     scores: list[WindowScore] = []
     for at in range(0, len(rows), _BATCH):
         some = rows[at : at + _BATCH]
-        requests = [SampleRequest(engine.encode_chat(row.chat()), max_new_tokens=_room(tokenizer, row)) for row in some]
+        requests = [_request(engine, row) for row in some]
         scores += [score_reply(row, one, reward) for row, one in zip(some, engine.sample(requests), strict=True)]
     model.train(was_training)
     return scores
 
 
-def _room(tokenizer: PreTrainedTokenizerBase, row: TrainingRow) -> int:
-    return len(tokenizer(row.reply)["input_ids"]) + _SLACK
+def _request(engine: SamplingEngine, row: TrainingRow) -> SampleRequest:
+    prompt = engine.encode_chat(chat_of(row.messages, load_picture))
+    room = len(engine.tokenizer(row.reply)["input_ids"]) + _SLACK
+    return SampleRequest(prompt.ids, max_new_tokens=room, pictures=prompt.pictures)
 
 
 def score_reply(row: TrainingRow, sample: Sample, config: RewardConfig = DEFAULT_REWARD) -> WindowScore:

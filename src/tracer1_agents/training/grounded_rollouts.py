@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy
 from tracer1_agents.rewards.grounded import grounded_reward
 from tracer1_agents.serving.batcher import Batcher
+from tracer1_agents.training.encoding import PromptEncoder
 from tracer1_agents.training.episodes import EnginePolicy, check_prompt
 from tracer1_agents.training.rollouts import GroupCollector, Rollout
 
@@ -87,16 +88,19 @@ class GraphRollouts(GroupCollector):
         return {**super().metrics(), **self.episodes.metrics(), **self.scorer.rates.metrics()}
 
     def _draw(self, engine: SamplingEngine, places: Sequence[Place], update: int) -> list[Rollout]:
-        batcher = Batcher(engine, max_batch=_AT_ONCE)
+        batcher, encoder = Batcher(engine, max_batch=_AT_ONCE), PromptEncoder(engine)
+        for number in {place.row for place in places}:  # beforehand: the replies of a group are then asked for at once
+            encoder.encode(self.rows[number].messages)
         try:
-            return asyncio.run(_gathered([self._one(batcher, place, update) for place in places]))
+            return asyncio.run(_gathered([self._one(batcher, encoder, place, update) for place in places]))
         finally:
             batcher.close()
 
-    async def _one(self, batcher: Batcher, place: Place, update: int) -> Rollout:
+    async def _one(self, batcher: Batcher, encoder: PromptEncoder, place: Place, update: int) -> Rollout:
         row = self.rows[place.row]
         policy = EnginePolicy(
             batcher,
+            encoder,
             max_new_tokens=self.config.max_new_tokens,
             temperature=self.config.temperature,
             seed=self._seed(place, update),

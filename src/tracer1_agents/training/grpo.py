@@ -17,10 +17,11 @@ from trl.trainer.grpo_config import GRPOConfig
 
 from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.rewards.trajectory import RewardConfig
+from tracer1_agents.serving.screenshots import load_picture
 from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint
 from tracer1_agents.training.config import parse_run
 from tracer1_agents.training.mixture import MixtureConfig, announce, load_mixture
-from tracer1_agents.training.models import load_planner, lora_config, outline_planner
+from tracer1_agents.training.models import allow_text_only_batches, load_planner, lora_config, outline_planner
 from tracer1_agents.training.monitor import Monitor
 from tracer1_agents.training.preflight import preflight
 from tracer1_agents.training.settings import ModelConfig, RolloutConfig, RunConfig, TrainerConfig
@@ -168,8 +169,6 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
     for shown in (PrinterCallback, ProgressCallback):  # the monitor shows progress
         trainer.remove_callback(shown)
     if planner.reads_images and trainer.ref_model is not None:
-        from tracer1_agents.training.screenshots import allow_text_only_batches  # noqa: PLC0415  (Pillow)
-
         allow_text_only_batches(trainer.ref_model)  # TRL loaded it from the folder itself
     return trainer
 
@@ -182,8 +181,6 @@ def as_dataset(mixture: Mixture) -> Dataset:
         rows = [mixture.rows[number] for number in batch["row"]]
         columns: dict[str, list[Any]] = {"row": batch["row"], "prompt": [row.chat() for row in rows]}
         if pictured:
-            from tracer1_agents.training.screenshots import load_picture  # noqa: PLC0415  (Pillow)
-
             columns["images"] = [[load_picture(image) for image in row.images] for row in rows]
         return columns
 

@@ -9,8 +9,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
 from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.serving.screenshots import FLAT_OUTPUTS, load_processor
 from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
-from tracer1_agents.training.screenshots import allow_text_only_batches, load_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +90,24 @@ def _planner(config: ModelConfig, build: Callable[[Any, str, PreTrainedConfig], 
     except (OSError, ValueError) as error:
         msg = f"model.path {config.path!r} cannot be loaded: {error}"
         raise ConfigurationError(msg) from error
+
+
+def allow_text_only_batches(model: Any) -> None:
+    """Let a vision-language model take a batch in which no prompt has a picture.
+
+    A mixture has such prompts. TRL then passes pixel values without rows, on which Qwen3-VL's vision tower fails; they
+    are left out here. With several processes DDP needs `find_unused_parameters`, since the tower gets no gradient.
+    """
+    model.base_model.register_forward_pre_hook(_without_empty_pictures, with_kwargs=True)
+
+
+def _without_empty_pictures(
+    _model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    pixels = kwargs.get("pixel_values")
+    if pixels is not None and not pixels.numel():
+        kwargs = {name: value for name, value in kwargs.items() if name not in FLAT_OUTPUTS}
+    return args, kwargs
 
 
 def lora_config(config: LoraConfig | None) -> Any:

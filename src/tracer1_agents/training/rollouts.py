@@ -13,10 +13,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.serving.engine import SamplingEngine
 from tracer1_agents.serving.sampling import SampleRequest
+from tracer1_agents.training.encoding import PromptEncoder
 from tracer1_agents.training.rows import ScoredReply, TrainingRow, with_history
 
 if TYPE_CHECKING:
@@ -74,16 +75,16 @@ class GroupCollector(ABC):
         self.rows, self.config, self.seed = rows, config, seed
         self.replaced = 0
 
-    def collect(self, model: PreTrainedModel, tokenizer: object, places: Sequence[Place], update: int) -> list[Rollout]:
+    def collect(self, model: PreTrainedModel, processor: Any, places: Sequence[Place], update: int) -> list[Rollout]:
         """One rollout for each place, in order; groups that taught nothing have become groups of other rows.
 
         Args:
             model: The policy as it is now, in evaluation mode.
-            tokenizer: Its tokenizer.
+            processor: Its tokenizer, or the processor of a planner that reads images.
             places: Whole groups one after another where groups are to be replaced.
             update: Number of the optimiser step that they are for.
         """
-        engine = SamplingEngine(model, tokenizer)  # type: ignore[arg-type]
+        engine = SamplingEngine(model, processor)
         rollouts = self._draw(engine, places, update)
         self.replaced = 0
         size, spare = self.config.group_size, self._spare_rows(update, {place.row for place in places})
@@ -147,11 +148,13 @@ class LocalRollouts(GroupCollector):
         self.reward, self.own_history = reward, own_history
 
     def _draw(self, engine: SamplingEngine, places: Sequence[Place], update: int) -> list[Rollout]:
-        examples = self._examples(engine, [place.row for place in places])
-        prompts = {row: engine.encode_chat(example.chat()) for row, example in examples.items()}
+        encoder = PromptEncoder(engine)
+        examples = self._examples(engine, encoder, [place.row for place in places])
+        prompts = {row: encoder.encode(example.messages) for row, example in examples.items()}
         requests = [
             SampleRequest(
-                prompt_ids=prompts[place.row],
+                prompt_ids=prompts[place.row].ids,
+                pictures=prompts[place.row].pictures,
                 max_new_tokens=self.config.max_new_tokens,
                 temperature=self.config.temperature,
                 seed=self._seed(place, update),
@@ -167,7 +170,9 @@ class LocalRollouts(GroupCollector):
         scored = example.score(sample.text, self.reward, truncated=sample.finish_reason == "length")
         return Rollout(place.row, example, sample, scored)
 
-    def _examples(self, engine: SamplingEngine, numbers: Sequence[int]) -> dict[int, TrainingRow]:
+    def _examples(
+        self, engine: SamplingEngine, encoder: PromptEncoder, numbers: Sequence[int]
+    ) -> dict[int, TrainingRow]:
         """The rows as the policy will see them."""
         examples = {number: self.rows[number] for number in numbers}
         if not self.own_history:
@@ -178,9 +183,10 @@ class LocalRollouts(GroupCollector):
         for back in range(longest, 0, -1):  # oldest step first: each is asked with what was done before it
             asked = {number: past for number, row in recorded.items() if (past := earlier(row, back)) is not None}
             shown = {number: with_history(past, own[number]) for number, past in asked.items()}
+            prompts = [encoder.encode(row.messages) for row in shown.values()]
             requests = [
-                SampleRequest(engine.encode_chat(row.chat()), max_new_tokens=self.config.max_new_tokens)
-                for row in shown.values()
+                SampleRequest(prompt.ids, max_new_tokens=self.config.max_new_tokens, pictures=prompt.pictures)
+                for prompt in prompts
             ]
             for (number, row), sample in zip(shown.items(), engine.sample(requests), strict=True):
                 forecast = row.read(sample.text)

@@ -29,12 +29,12 @@ from tracer1_agents.rewards.trajectory import DEFAULT_REWARD, trajectory_reward
 from tracer1_agents.types import HistoryEntry, Observation, ReferenceStep, ReferenceWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tracer1_agents.actions.codec import Grammar
     from tracer1_agents.actions.space import Action, Platform
     from tracer1_agents.data.taskgen.windows import Window
-    from tracer1_agents.planner.prompt import Message, ToolSpec
+    from tracer1_agents.planner.prompt import ImagePart, Message, TextPart, ToolSpec
     from tracer1_agents.rewards.trajectory import RewardConfig, TrajectoryReward
     from tracer1_agents.types import Forecast, ForecastPair, ImageRef, ReferenceTrajectory
 
@@ -165,15 +165,26 @@ class ScoredReply:
     metrics: Mapping[str, float]
 
 
-def chat_of(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Planner messages as chat templates take them; a message without an image is plain text."""
-    return [{"role": message.role, "content": _content(message)} for message in messages]
+def chat_of(messages: Sequence[Message], picture: Callable[[ImageRef], Any] | None = None) -> list[dict[str, Any]]:
+    """Planner messages as chat templates take them; a message without an image is plain text.
+
+    Args:
+        messages: Of a planner.
+        picture: Opens screenshots; None leaves a mark where each one stands, as TRL wants it.
+    """
+    return [{"role": message.role, "content": _content(message, picture)} for message in messages]
 
 
-def _content(message: Message) -> Any:
+def _content(message: Message, picture: Callable[[ImageRef], Any] | None) -> Any:
     if all(part["type"] == "text" for part in message.content):
         return message.text
-    return [{"type": "image"} if part["type"] == "image" else dict(part) for part in message.content]
+    return [_part(part, picture) for part in message.content]
+
+
+def _part(part: TextPart | ImagePart, picture: Callable[[ImageRef], Any] | None) -> dict[str, Any]:
+    if part["type"] == "text":
+        return dict(part)
+    return {"type": "image"} if picture is None else {"type": "image", "image": picture(part["ref"])}
 
 
 def rows_of(trajectory: ReferenceTrajectory, options: PromptOptions, *, source: str = "") -> Iterator[TrainingRow]:

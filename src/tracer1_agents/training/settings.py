@@ -36,8 +36,7 @@ class RolloutConfig(BaseConfig):
 
     engine: Literal["local", "transformers", "vllm"] = Field(
         "local",
-        description="local: this package's continuous batching, text only; transformers: `generate`, images too; "
-        "vllm: TRL's vLLM modes",
+        description="local: this package's continuous batching; transformers: `generate`; vllm: TRL's vLLM modes",
     )
     group_size: int = Field(8, ge=2, description="completions of one prompt (G); ours, as common practice")
     prompts_per_update: int = Field(16, ge=1, description="prompts of one generation batch, over all processes")

@@ -127,7 +127,7 @@ class ForecastTrainer(GRPOTrainer):
             was_training = model.training
             model.eval()
             try:
-                return self.collector.collect(model, self._tokenizer, places, self.state.global_step)
+                return self.collector.collect(model, self.processing_class, places, self.state.global_step)
             finally:
                 model.train(was_training)
 

@@ -12,9 +12,9 @@ import torch
 from pydantic import Field
 from transformers import GenerationConfig, Qwen2VLImageProcessorPil, Qwen3VLConfig, Qwen3VLForConditionalGeneration
 
+from tracer1_agents.serving.screenshots import ImageQwen3VLProcessor, with_memory
 from tracer1_agents.training.config import BaseConfig
 from tracer1_agents.training.models import Planner
-from tracer1_agents.training.screenshots import ImageQwen3VLProcessor, with_memory
 from tracer1_agents.training.tiny_model import train_tokenizer
 
 if TYPE_CHECKING:

@@ -181,7 +181,7 @@ class TestFolders:
         shutil.copytree(checkpoint, folder)
         (folder / "SHA256SUMS").unlink()
         (folder / "model.safetensors").write_bytes(b"nonsense")
-        with pytest.raises(ConfigurationError, match="cannot be loaded as a text model"):
+        with pytest.raises(ConfigurationError, match="cannot be loaded as a language model"):
             load_batcher(str(folder))
 
     def test_unknown_dtype(self, checkpoint):

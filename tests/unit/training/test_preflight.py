@@ -14,6 +14,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from tracer1_agents.actions.space import Click, Finish, Point
 from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.serving.screenshots import load_picture
 from tracer1_agents.training.lengths import count_tokens, evenly
 from tracer1_agents.training.memory import (
     GIB,
@@ -27,7 +28,6 @@ from tracer1_agents.training.mixture import Mixture, MixtureConfig, load_mixture
 from tracer1_agents.training.models import load_planner, lora_config, outline_planner
 from tracer1_agents.training.preflight import Spread, preflight
 from tracer1_agents.training.rows import PromptOptions, rows_of
-from tracer1_agents.training.screenshots import load_picture
 from tracer1_agents.training.settings import LoraConfig, ModelConfig, RolloutConfig, TrainerConfig
 from tracer1_agents.training.vision_model import VisionModelConfig, build_vision_planner, save_vision_planner
 from tracer1_agents.types import ImageRef, Observation, ReferenceStep, ReferenceTrajectory

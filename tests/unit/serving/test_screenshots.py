@@ -13,9 +13,9 @@ from PIL import Image
 from transformers import Qwen2VLImageProcessorPil
 
 from tracer1_agents.errors import ConfigurationError, DataError, MissingExtraError
-from tracer1_agents.training import screenshots
+from tracer1_agents.serving import screenshots
+from tracer1_agents.serving.screenshots import PictureCache, load_picture, load_processor, with_memory
 from tracer1_agents.training.models import load_planner
-from tracer1_agents.training.screenshots import PictureCache, load_picture, load_processor, with_memory
 from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.vision_model import save_vision_planner
 from tracer1_agents.types import ImageRef

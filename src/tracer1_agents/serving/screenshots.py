@@ -1,16 +1,18 @@
 """Screenshots on their way into a vision-language planner: loaded, scaled, and processed once.
 
-GRPO hands the G copies of a prompt's screenshot to the processor twice a step. The image processor made here remembers
-what it made of each picture, by the hash of its pixels, so that a distinct screenshot is processed once; the tensors
-are those of the processor it was made from. Video is not read: Qwen3-VL's processor is built without its video half
-where torchvision, which that half needs, does not load.
+An agent that looks twice at the same screen, and GRPO with its G copies of a prompt, would process a screenshot again
+and again. The image processor made here remembers what it made of each picture, by the hash of its pixels, so that a
+distinct screenshot is processed once; the tensors are those of the processor it was made from. Video is not read:
+Qwen3-VL's processor is built without its video half where torchvision, which that half needs, does not load.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections import OrderedDict
 from importlib import import_module
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 _QWEN3_VL: Final = {"qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"}  # model types with Qwen3-VL's processor
 CACHE_BYTES: Final = 1 << 30  # about 35 screenshots of 1.26 Mpx; ours
-_FLAT_OUTPUTS: Final = ["pixel_values", "image_grid_thw"]  # of processors whose batches are their pictures, end to end
+FLAT_OUTPUTS: Final = ["pixel_values", "image_grid_thw"]  # of processors whose batches are their pictures, end to end
 
 
 def load_picture(ref: ImageRef) -> Image:
@@ -51,11 +53,39 @@ def load_picture(ref: ImageRef) -> Image:
     return picture if picture.size == size else picture.resize(size, pillow.Resampling.BICUBIC)
 
 
+def picture_of_url(url: str) -> Image:
+    """The picture in a data URL, as RGB.
+
+    Raises:
+        ConfigurationError: It is another kind of URL (nothing is fetched), or holds no picture.
+        MissingExtraError: Pillow is not installed.
+    """
+    pillow = _pillow()
+    head, _, content = url.partition(",")
+    if not head.startswith("data:") or not head.endswith(";base64"):
+        msg = f"a local model fetches nothing: an image must come as a data URL in base64, got {url[:60]!r}"
+        raise ConfigurationError(msg)
+    try:
+        with pillow.open(BytesIO(base64.b64decode(content, validate=True))) as file:
+            picture: Image = file.convert("RGB")
+    except (OSError, ValueError, pillow.DecompressionBombError) as error:
+        msg = f"an image of {len(content):,} base64 characters cannot be read ({error}); send PNG or JPEG"
+        raise ConfigurationError(msg) from error
+    return picture
+
+
+def picture_key(picture: Image, options: str = "") -> bytes:
+    """Equal for equal pixels, looked at with the same options."""
+    digest = hashlib.blake2b(picture.tobytes(), digest_size=16)
+    digest.update(f"{picture.mode} {picture.size} {options}".encode())
+    return digest.digest()
+
+
 def _pillow() -> ModuleType:
     try:
         from PIL import Image  # noqa: PLC0415  (an extra)
     except ImportError:
-        feature = "training on screenshots"
+        feature = "a planner that reads screenshots"
         raise MissingExtraError(feature, "agents") from None
     return Image
 
@@ -80,7 +110,7 @@ def load_processor(path: str, *, cache_bytes: int = CACHE_BYTES) -> Any:
     else:
         processor = _image_only(path)
     if not processor.chat_template:
-        msg = f"model.path {path!r} has no chat template; add its chat_template.jinja"
+        msg = f"checkpoint {path!r} has no chat template; add its chat_template.jinja"
         raise ConfigurationError(msg)
     processor.image_processor = with_memory(processor.image_processor, cache_bytes)
     return processor
@@ -111,7 +141,7 @@ def _image_only(path: str) -> ImageQwen3VLProcessor:
     model_type = AutoConfig.from_pretrained(path).model_type
     if model_type not in _QWEN3_VL:
         msg = (
-            f"model.path {path!r} is a {model_type}, whose processor needs torchvision, and none that fits torch "
+            f"checkpoint {path!r} is a {model_type}, whose processor needs torchvision, and none that fits torch "
             f"{torch.__version__} is installed; install one, or take a Qwen3-VL checkpoint"
         )
         raise ConfigurationError(msg)
@@ -179,9 +209,7 @@ class RememberingImageProcessor(BaseImageProcessor):
         return [] if image_url_or_urls is None else super().fetch_images(image_url_or_urls)
 
     def _remembered(self, picture: Image, options: dict[str, Any]) -> Mapping[str, Any]:
-        digest = hashlib.blake2b(picture.tobytes(), digest_size=16)
-        digest.update(repr((picture.size, sorted(options.items(), key=str))).encode())
-        key = digest.digest()
+        key = picture_key(picture, repr(sorted(options.items(), key=str)))
         entry = self.cache.get(key)
         if entry is None:
             entry = dict(super().preprocess([picture], **options))
@@ -202,30 +230,12 @@ def _joined(values: list[Any]) -> Any:
     return torch.cat(values) if isinstance(values[0], torch.Tensor) else np.concatenate(values)
 
 
-def allow_text_only_batches(model: Any) -> None:
-    """Let a vision-language model take a batch in which no prompt has a picture.
-
-    A mixture has such prompts. TRL then passes pixel values without rows, on which Qwen3-VL's vision tower fails; they
-    are left out here. With several processes DDP needs `find_unused_parameters`, since the tower gets no gradient.
-    """
-    model.base_model.register_forward_pre_hook(_without_empty_pictures, with_kwargs=True)
-
-
-def _without_empty_pictures(
-    _model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    pixels = kwargs.get("pixel_values")
-    if pixels is not None and not pixels.numel():
-        kwargs = {name: value for name, value in kwargs.items() if name not in _FLAT_OUTPUTS}
-    return args, kwargs
-
-
 def with_memory(image_processor: Any, max_bytes: int = CACHE_BYTES) -> Any:
     """The same image processor with a cache of its own.
 
     A processor whose output is not one row of patches after another is returned as it is.
     """
-    if image_processor.model_input_names != _FLAT_OUTPUTS:
+    if image_processor.model_input_names != FLAT_OUTPUTS:
         return image_processor
     kind = type(image_processor)
     remembering: Any = type(kind.__name__, (RememberingImageProcessor, kind), {"cache": PictureCache(max_bytes)})
