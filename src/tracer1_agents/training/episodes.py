@@ -23,7 +23,7 @@ from tracer1_agents.training.rollouts import seed_of
 from tracer1_agents.types import Status, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from langchain_core.runnables import RunnableConfig
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tracer1_agents.training.mixture import MixtureConfig
     from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.training.worlds import World
+    from tracer1_agents.types import Trace
 
 _LOST = frozenset({Status.MODEL_ERROR, Status.INFRASTRUCTURE_ERROR, Status.CANCELLED})
 
@@ -164,6 +165,18 @@ class Episodes:
         Returns:
             What became of the first action; None when the planner or the executor was lost.
         """
+        trace, files = await self.play(row, policy, 1)
+        if not trace.steps:
+            return None if trace.status in _LOST else GroundedOutcome(None)
+        step = trace.steps[0]
+        return GroundedOutcome(step.executed, step.execution, files)
+
+    async def play(self, row: TrainingRow, policy: Policy, steps: int) -> tuple[Trace, Mapping[str, str] | None]:
+        """At most so many steps from the row's state on.
+
+        Returns:
+            What happened, and the files that were written or changed.
+        """
         platform = row.recorded.options.platform if row.recorded else "tools"
         past = [entry.model_dump(mode="json") for entry in row.start.past]
         start = {
@@ -176,18 +189,15 @@ class Episodes:
                 policy=policy,
                 toolbox=scene.toolbox,
                 grounder=scene.grounder,
-                max_steps=(past[-1]["step"] if past else 0) + 1,
+                max_steps=(past[-1]["step"] if past else 0) + steps,
                 max_reasks=0,
             )
             state = await self.graph(platform).ainvoke(start, context=context)
             trace = trace_of(state)
             self.counts.planner_calls += state.get("planner_calls", 0)
-            if not trace.steps:
-                self.counts.lost += trace.status in _LOST
-                return None if trace.status in _LOST else GroundedOutcome(None)
-            step = trace.steps[0]
-            self.counts.executions += 1
-            return GroundedOutcome(step.executed, step.execution, scene.files())
+            self.counts.executions += len(trace.steps)
+            self.counts.lost += trace.status in _LOST
+            return trace, scene.files()
 
 
 def check_prompt(row: TrainingRow, sent: Sequence[Message]) -> None:

@@ -92,25 +92,34 @@ class GraphRollouts(GroupCollector):
         for number in {place.row for place in places}:  # beforehand: the replies of a group are then asked for at once
             encoder.encode(self.rows[number].messages)
         try:
-            return asyncio.run(_gathered([self._one(batcher, encoder, place, update) for place in places]))
+            episodes = asyncio.run(_gathered([self._episode(batcher, encoder, place, update) for place in places]))
         finally:
             batcher.close()
+        return self._in_order(episodes)
 
-    async def _one(self, batcher: Batcher, encoder: PromptEncoder, place: Place, update: int) -> Rollout:
-        row = self.rows[place.row]
-        policy = EnginePolicy(
+    def _in_order(self, episodes: list[list[Rollout]]) -> list[Rollout]:
+        """The rollouts as TRL is to see them, groups of equal prompts one after another."""
+        return [rollout for episode in episodes for rollout in episode]
+
+    def _policy(self, batcher: Batcher, encoder: PromptEncoder, place: Place, update: int) -> EnginePolicy:
+        """Who plans the episode at a place."""
+        return EnginePolicy(
             batcher,
             encoder,
             max_new_tokens=self.config.max_new_tokens,
             temperature=self.config.temperature,
             seed=self._seed(place, update),
         )
+
+    async def _episode(self, batcher: Batcher, encoder: PromptEncoder, place: Place, update: int) -> list[Rollout]:
+        """The rollouts of one episode: here one planner call."""
+        row, policy = self.rows[place.row], self._policy(batcher, encoder, place, update)
         outcome = await self.episodes.run(row, policy)
         sent, sample = policy.calls[0]
         check_prompt(row, sent)
         reply = PolicyReply(sample.text, truncated=sample.finish_reason == "length")
         scored = self.scorer.score(row, reply, outcome)
-        return Rollout(place.row, row, sample, scored)
+        return [Rollout(place.row, row, sample, scored)]
 
 
 def replay_rewards(

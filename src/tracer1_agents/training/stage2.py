@@ -26,6 +26,7 @@ from tracer1_agents.training.config import BaseConfig
 from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer, replay_rewards
 from tracer1_agents.training.grpo import Assembly, GrpoRun, command, end_ids, run
+from tracer1_agents.training.online_rollouts import OnlineRollouts
 from tracer1_agents.training.settings import RolloutConfig
 from tracer1_agents.training.worlds import RecordWorld, SourceWorlds, TaskWorld
 
@@ -45,7 +46,16 @@ class GraphRolloutConfig(RolloutConfig):
     way: Literal["graph", "replay"] = Field(
         "graph", description="graph: the planner node samples; replay: TRL samples, the graph replays"
     )
-    max_steps: Literal[1] = Field(1, description="steps of an episode; the paper executes the first action only")
+    max_steps: int = Field(
+        1,
+        ge=1,
+        description="steps of an episode; the paper executes the first action only, more is on-line (ours)",
+    )
+    credit: Literal["end", "step"] = Field(
+        "end",
+        description="with more steps: every planner call earns the final answer, or its own step while the episode "
+        "follows the reference",
+    )
 
 
 class GroundingAgentConfig(BaseConfig):
@@ -104,6 +114,9 @@ def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assemb
         msg = "data.history: own is stage 1's; stage 2 runs the graph from the reference's state"
         raise ConfigurationError(msg)
     if config.rollout.way == "replay":
+        if config.rollout.max_steps > 1:
+            msg = "rollout.max_steps above 1 works with rollout.way: graph; a replay has one reply"
+            raise ConfigurationError(msg)
         if config.rollout.resample_rounds:
             msg = "rollout.resample_rounds works with rollout.way: graph; TRL has drawn the replies that are replayed"
             raise ConfigurationError(msg)
@@ -111,8 +124,29 @@ def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assemb
     if config.rollout.engine != "local":
         msg = f"rollout.way: graph samples with rollout.engine: local, got {config.rollout.engine}; or use way: replay"
         raise ConfigurationError(msg)
+    if config.rollout.max_steps > 1:
+        check_online(config, mixture)
+        online = OnlineRollouts(mixture.rows, config.rollout, episodes, scorer, seed=config.trainer.seed)
+        return Assembly(online, reward, first_pair_only=first_pair_only)
     collector = GraphRollouts(mixture.rows, config.rollout, episodes, scorer, seed=config.trainer.seed)
     return Assembly(collector, reward, first_pair_only=first_pair_only)
+
+
+def check_online(config: Stage2Config, mixture: Mixture) -> None:
+    """Refuse episodes of several steps where they cannot be.
+
+    Raises:
+        ConfigurationError: Records cannot go on after a miss; groups of several turns are not replaced.
+    """
+    if any(row.generated is None for row in mixture.rows):
+        msg = "rollout.max_steps above 1 needs sources that can be acted in (taskgen); records know one way only"
+        raise ConfigurationError(msg)
+    if config.rollout.resample_rounds:
+        msg = "rollout.resample_rounds replaces groups of single steps; set it to 0 with rollout.max_steps above 1"
+        raise ConfigurationError(msg)
+    if config.rollout.prompts_per_update % int(os.environ.get("WORLD_SIZE", "1")):
+        msg = "rollout.max_steps above 1 needs whole groups on each process; make rollout.prompts_per_update a multiple"
+        raise ConfigurationError(msg)
 
 
 def build_world(config: Stage2Config, mixture: Mixture) -> World:

@@ -251,7 +251,7 @@ class ForecastTrainer(GRPOTrainer):
             TrainingError: The checkpoint could not be written.
         """
         try:
-            super()._save_checkpoint(model, trial)
+            super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]
         except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
             msg = (
                 f"the checkpoint at update {self.state.global_step} could not be written: {error}. Make room in "

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -33,6 +34,7 @@ from tracer1_agents.training.mixture import MixtureConfig, load_mixture
 from tracer1_agents.training.models import load_planner
 from tracer1_agents.training.scope import first_pair_tokens
 from tracer1_agents.training.settings import ModelConfig
+from tracer1_agents.training.trainer import ForecastTrainer
 from tracer1_agents.training.worlds import RecordWorld, Scene, TaskWorld
 from tracer1_agents.types import Execution
 
@@ -291,3 +293,69 @@ def test_records_from_a_file_train_too(planner, tmp_path):
     stage2.train(config(planner, tmp_path / "run", source, "trainer.max_steps=1"))
     sample = json.loads((tmp_path / "run" / "log.jsonl").read_text(encoding="utf-8").splitlines()[1])
     assert "reward/grounded" in sample
+
+
+ONLINE = ("rollout.max_steps=3", "rollout.max_new_tokens=60", "model.path=tracer1-tiny", "data.horizon=8")
+
+
+@pytest.fixture
+def episodes(monkeypatch):
+    """What the trainer is given, batch by batch."""
+    seen = []
+    hand_over = ForecastTrainer._hand_over
+
+    def kept(self, prompts, trainer):
+        seen.append(list(self.rollouts))
+        return hand_over(self, prompts, trainer)
+
+    monkeypatch.setattr(ForecastTrainer, "_hand_over", kept)
+    return seen
+
+
+def test_an_online_episode_has_a_row_for_every_planner_call(planner, tmp_path, episodes):
+    source = (
+        "data.sources=[{reader: taskgen, count: 12, seed: 5, families: [arithmetic, table_lookup], mishap_rate: 0}]"
+    )
+    stage2.train(config(planner, tmp_path, *ONLINE, source, "trainer.max_steps=1", "trainer.micro_batch=8"))
+    (rollouts,) = episodes
+    assert len(rollouts) == 2 * 3 * 4  # prompts, turns, members
+    for group in range(2):
+        for turn in range(3):
+            rows = rollouts[(group * 3 + turn) * 4 : (group * 3 + turn + 1) * 4]
+            assert len({one.row for one in rows}) == 1
+            real = [one for one in rows if one.example.key.endswith(f"+{turn}")]
+            assert all(one.scored.total in {0.0, 1.0} for one in real)
+            assert all(one.scored.total is None for one in rows if one not in real)
+    line = log_of(tmp_path)[0]
+    assert line["graph/executions"] <= 2 * 4 * 3
+    assert line["sampling/first_batch_gap_max"] < 1e-3
+    assert "reward/turn_0" in line
+
+
+def test_step_credit_ends_where_the_episode_leaves_the_reference(planner, tmp_path, episodes):
+    source = "data.sources=[{reader: taskgen, count: 12, seed: 5, families: [table_lookup], mishap_rate: 0}]"
+    credit = ("rollout.credit=step", "trainer.max_steps=1", "trainer.micro_batch=8", "rollout.temperature=2.0")
+    stage2.train(config(planner, tmp_path, *ONLINE, source, *credit))
+    (rollouts,) = episodes
+    by_episode = {}
+    for at, one in enumerate(rollouts):
+        group, turn, member = at // 12, at // 4 % 3, at % 4
+        by_episode.setdefault((group, member), []).append((turn, one.scored.total))
+    assert len(by_episode) == 8
+    for turns in by_episode.values():
+        totals = [total for _, total in turns]
+        assert totals[0] is not None
+        for before, after in pairwise(totals):
+            assert after is None or before == 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("rollout.way=replay",), "works with rollout.way: graph"),
+        (("rollout.resample_rounds=1",), "replaces groups of single steps"),
+    ],
+)
+def test_what_online_episodes_cannot_do_is_refused(planner, tmp_path, change, message):
+    with pytest.raises(ConfigurationError, match=message):
+        stage2.train(config(planner, tmp_path, "rollout.max_steps=3", *change))

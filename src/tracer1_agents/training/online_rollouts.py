@@ -1,0 +1,100 @@
+"""On-line episodes through the graph: several steps each, every planner call a row of its own (beyond the paper; ours).
+
+Rows stand in the order [prompt][turn][member], so that a group is one prompt's replies at the same turn: TRL's baseline
+stays per prompt and turn. An episode that ends early leaves places without a reply; those repeat its last row without a
+reward, which neither counts in the baseline nor moves the weights.
+
+Credit is either the end's (the final answer by GAIA's rules, the same for all turns) or each step's own, while the
+episode follows the reference; after the first step that does not, nothing is known and nothing is learnt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from tracer1_agents.rewards.answers import gaia_match
+from tracer1_agents.rewards.grounded import GroundedOutcome, grounded_reward
+from tracer1_agents.training.episodes import check_prompt
+from tracer1_agents.training.grounded_rollouts import GraphRollouts
+from tracer1_agents.training.rollouts import Rollout
+from tracer1_agents.types import ReferenceStep, Status
+
+if TYPE_CHECKING:
+    from tracer1_agents.data.taskgen.windows import Window
+    from tracer1_agents.planner.prompt import Message
+    from tracer1_agents.serving.batcher import Batcher
+    from tracer1_agents.serving.sampling import Sample
+    from tracer1_agents.training.encoding import PromptEncoder
+    from tracer1_agents.training.rollouts import Place
+    from tracer1_agents.training.rows import TrainingRow
+    from tracer1_agents.training.stage2 import GraphRolloutConfig
+    from tracer1_agents.types import Trace
+
+_LOST = frozenset({Status.MODEL_ERROR, Status.INFRASTRUCTURE_ERROR, Status.CANCELLED})
+
+
+class OnlineRollouts(GraphRollouts):
+    """See the module; arguments as `GraphRollouts`."""
+
+    config: GraphRolloutConfig
+
+    def _in_order(self, episodes: list[list[Rollout]]) -> list[Rollout]:
+        size, turns = self.config.group_size, self.config.max_steps
+        groups = [episodes[start : start + size] for start in range(0, len(episodes), size)]
+        return [episode[turn] for group in groups for turn in range(turns) for episode in group]
+
+    async def _episode(self, batcher: Batcher, encoder: PromptEncoder, place: Place, update: int) -> list[Rollout]:
+        row = self.rows[place.row]
+        policy = self._policy(batcher, encoder, place, update)
+        trace, _ = await self.episodes.play(row, policy, self.config.max_steps)
+        check_prompt(row, policy.calls[0][0])
+        totals = self._totals(row, trace, len(policy.calls))
+        rollouts = [
+            self._rollout(place, turn, sent, sample, total)
+            for turn, ((sent, sample), total) in enumerate(zip(policy.calls, totals, strict=True))
+        ][: self.config.max_steps]
+        idle = replace(rollouts[-1], scored=replace(rollouts[-1].scored, total=None, metrics={}))
+        return rollouts + [idle] * (self.config.max_steps - len(rollouts))
+
+    def _rollout(
+        self, place: Place, turn: int, sent: tuple[Message, ...], sample: Sample, total: float | None
+    ) -> Rollout:
+        """One planner call as a row; what should follow is known for the first only."""
+        row = self.rows[place.row]
+        example = replace(row, key=f"{row.key}+{turn}", number=row.number + turn, messages=sent)
+        scored = example.score(sample.text, truncated=sample.finish_reason == "length")
+        kept = dict(scored.metrics) if turn == 0 else {}
+        kept.pop(f"reward/{row.source}", None)
+        if total is not None:
+            kept |= {f"reward/{row.source}": total, f"reward/turn_{turn}": total}
+        return Rollout(place.row, example, sample, replace(scored, total=total, metrics=kept))
+
+    def _totals(self, row: TrainingRow, trace: Trace, calls: int) -> list[float | None]:
+        """What each planner call earns."""
+        if trace.status in _LOST:
+            return [None] * calls
+        window = cast("Window", row.generated)
+        if self.config.credit == "end":
+            return [float(gaia_match(trace.answer, window.task.answer))] * calls
+        return self._step_totals(window, trace, calls)
+
+    def _step_totals(self, window: Window, trace: Trace, calls: int) -> list[float | None]:
+        """Each step against the reference's, up to and with the first that differs."""
+        totals: list[float | None] = []
+        ahead = window.task.steps[window.step - 1 :]
+        for turn in range(calls):
+            if turn >= len(ahead) or (totals and totals[-1] != 1.0):
+                totals.append(None)
+            elif turn >= len(trace.steps):
+                totals.append(0.0)  # a reply that could not be read
+            else:
+                planned, done = ahead[turn], trace.steps[turn]
+                reference = ReferenceStep(
+                    action=planned.action(window.step - 1 + turn),
+                    instruction=planned.instruction,
+                    result=planned.result,
+                )
+                outcome = GroundedOutcome(done.executed, done.execution)
+                totals.append(grounded_reward(outcome, reference, self.scorer.grounded).total)
+        return totals
