@@ -1,7 +1,7 @@
 """The card of the shipped planner: what it is, and what was measured.
 
     python examples/gaia_agent.py --tasks measure --output runs/measure.jsonl
-    python -m tracer1_agents.evals.card runs/warmstart/log.jsonl runs/measure.jsonl
+    python -m tracer1_agents.evals.card runs/warmstart/log.jsonl runs/measure.jsonl runs/experiments/stage1/test.md
 
 The card's numbers come out of the training log and the results file; none is typed by hand.
 """
@@ -31,12 +31,13 @@ _TRAITS: Final = {
 }
 
 
-def write_card(log: Path, results: Path, target: Path) -> None:
+def write_card(log: Path, results: Path, comparison: Path, target: Path) -> None:
     """Write the card beside the shipped weights.
 
     Args:
         log: `log.jsonl` of the training run.
         results: Results of the `measure` set, run with the exported weights.
+        comparison: What `python -m tracer1_agents.experiments stage1` wrote of its test split.
         target: Folder of the shipped planner.
     """
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
@@ -56,6 +57,7 @@ def write_card(log: Path, results: Path, target: Path) -> None:
         "first_exact": f"{end['first_exact']:.1%}",
         "pairs_exact": f"{end['pairs_exact']:.1%}",
         "kinds_right": f"{end['kinds_right']:.1%}",
+        "comparison": comparison.read_text(encoding="utf-8").strip(),
         "splits": "\n".join(_split_rows(measured)),
         "families": "\n".join(_family_rows(measured)),
         "distances": "\n".join(_row(f"{k} steps ahead", *hits) for k, hits in report.hit_rates.items() if hits[1]),
@@ -95,9 +97,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Write the card of the shipped planner.")
     parser.add_argument("log", type=Path, help="log.jsonl of the training run")
     parser.add_argument("results", type=Path, help="results of the bundled measure set")
+    parser.add_argument("comparison", type=Path, help="test.md of the stage-1 experiment")
     parser.add_argument("target", type=Path, nargs="?", default=tiny_folder())
     arguments = parser.parse_args(argv)
-    write_card(arguments.log, arguments.results, arguments.target)
+    write_card(arguments.log, arguments.results, arguments.comparison, arguments.target)
 
 
 if __name__ == "__main__":

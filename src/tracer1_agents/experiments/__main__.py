@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             runner.run(splits)
         for split in splits:
             (out / f"{split}.json").write_text(json.dumps(as_json(runner, split), indent=1) + "\n", encoding="utf-8")
-            print(as_markdown(runner, split), end="\n\n")  # noqa: T201  (the command's answer)
+            table = as_markdown(runner, split)
+            (out / f"{split}.md").write_text(table + "\n", encoding="utf-8")
+            print(table, end="\n\n")  # noqa: T201  (the command's answer)
     except Tracer1Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -93,9 +93,17 @@ def run(config: Run, assemble: Callable[[Run, Planner, Mixture], Assembly], *, r
         found.check()
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         if trainer.accelerator.is_main_process:
-            trainer.accelerator.unwrap_model(trainer.model).save_pretrained(folder / "model")
-            planner.processor.save_pretrained(folder / "model")
+            save_model(trainer.accelerator.unwrap_model(trainer.model), planner.processor, folder)
         return folder / "model"
+
+
+def save_model(model: Any, processor: Any, folder: Path) -> None:
+    """Write `model/`, which loads like any checkpoint; adapters are kept in `adapter/` and merged into it."""
+    if hasattr(model, "merge_and_unload"):
+        model.save_pretrained(folder / "adapter")
+        model = model.merge_and_unload()
+    model.save_pretrained(folder / "model")
+    processor.save_pretrained(folder / "model")
 
 
 def dry_run(config: GrpoRun) -> None:
@@ -142,6 +150,7 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
         lambda: trainer.rollouts,
         sample_steps=config.trainer.sample_steps,
         max_minutes=config.trainer.max_minutes,
+        clock=config.trainer.clock,
     )
     trainer = ForecastTrainer(
         mixture=mixture,

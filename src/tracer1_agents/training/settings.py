@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from tracer1_agents.training.config import BaseConfig
+from tracer1_agents.training.config import BaseConfig, Clock
 
 
 class LoraConfig(BaseConfig):
@@ -56,6 +56,7 @@ class TrainerConfig(BaseConfig):
     output_dir: Path = Field(Path("runs/stage1"), description="checkpoints, log.jsonl, samples.jsonl, model/")
     max_steps: int = Field(100, ge=1, description="optimiser updates")
     max_minutes: float | None = Field(None, gt=0, description="stop after so much training time, whatever max_steps")
+    clock: Clock = Field("wall", description="what training time is counted by: wall, or the processor of this process")
     seed: int = Field(0, description="of order and sampling")
     learning_rate: float = Field(1e-6, gt=0, description="ours, for 8B models; tiny ones take 1e-4")
     schedule: Literal["constant_with_warmup", "linear", "cosine"] = Field(

@@ -8,9 +8,12 @@ import torch
 from transformers import AutoModelForImageTextToText, Qwen3VLConfig
 
 from tracer1_agents.planner.profiles import profile_named
+from tracer1_agents.tools.grounding_profiles import grounding_profile
 from tracer1_agents.training.config import load_config
+from tracer1_agents.training.grpo import check_engine
 from tracer1_agents.training.memory import GIB, Workload, estimate_memory
-from tracer1_agents.training.stage1 import Stage1Config, check_engine
+from tracer1_agents.training.stage1 import Stage1Config
+from tracer1_agents.training.stage2 import Stage2Config
 
 pytestmark = pytest.mark.torch
 
@@ -64,3 +67,13 @@ def test_it_fits_the_card_by_our_estimate(config):
     assert 50 * GIB < memory.peak < 0.9 * card
     full = config.model.model_copy(update={"lora": None})
     assert estimate_memory(model, full, config.rollout, config.trainer, work, card).peak > card
+
+
+def test_stage2_has_an_agent_for_every_platform():
+    config = load_config(Stage2Config, "qwen3vl-8b/stage2")
+    check_engine(config)
+    sources = {source.reader for source in config.data.sources}
+    assert set(config.executors.grounding) <= sources
+    for agent in config.executors.grounding.values():
+        assert grounding_profile(agent.profile or agent.model).name.startswith("ui-tars")
+    assert (config.rollout.way, config.scope, config.trajectory_weight) == ("replay", "first", 0.0)

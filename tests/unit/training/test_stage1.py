@@ -128,6 +128,23 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(planner
     assert newest_checkpoint(tmp_path).name == "checkpoint-2"
 
 
+def test_a_full_disk_is_told_and_the_last_checkpoint_stays(planner, tmp_path, monkeypatch):
+    original = torch.save
+
+    def full(value, path, *args, **options):
+        if "checkpoint-4" in str(path):
+            raise OSError(28, "No space left on device")
+        return original(value, path, *args, **options)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match=r"checkpoint at update 4 could not be written.*No space left.*--resume"):
+        stage1.train(config(planner, tmp_path))
+    monkeypatch.undo()
+    assert newest_checkpoint(tmp_path).name == "checkpoint-2"
+    stage1.train(config(planner, tmp_path), resume=True)
+    assert [line["step"] for line in log_of(tmp_path, "start")] == [0, 2]
+
+
 def test_an_exploding_ratio_stops_the_run(planner, tmp_path, monkeypatch):
     rewarded(monkeypatch, lambda place, sample: sum(sample.completion_ids) % 7)
     changes = ("trainer.num_iterations=2", "trainer.learning_rate=10", "trainer.max_ratio=1.5")
@@ -195,6 +212,19 @@ def test_what_cannot_work_is_refused_with_what_to_change(planner, tmp_path, chan
 def test_options_that_another_engine_would_ignore_are_refused(planner, tmp_path):
     with pytest.raises(ConfigurationError, match=r"resample_rounds works with rollout.engine: local only"):
         stage1.train(config(planner, tmp_path, "rollout.engine=transformers", "rollout.resample_rounds=1"))
+
+
+def test_adapters_train_alone_and_end_in_a_whole_model(planner, tmp_path, monkeypatch):
+    rewarded(monkeypatch, lambda place, sample: sum(sample.completion_ids) % 7)
+    lora = ("model.lora={rank: 2, alpha: 4}", "trainer.learning_rate=0.1", "trainer.beta=0.01")
+    model = stage1.train(config(planner, tmp_path, *lora))
+    assert (tmp_path / "adapter" / "adapter_config.json").exists()
+    before, after = weights(planner), weights(model)
+    assert set(before) == set(after)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert not any("embed" in name or "norm" in name for name in moved)
+    stage1.train(config(model, tmp_path / "next", "trainer.max_steps=1"))
 
 
 def test_trl_can_sample_too(planner, tmp_path):

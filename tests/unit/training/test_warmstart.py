@@ -61,10 +61,13 @@ def test_what_ships_is_checked_and_described(finished, tmp_path):
         TaskResult(task_id="c", family="g", status="finished", correct=False, trained_family=False),
     ]
     results.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
-    write_card(folder / "log.jsonl", results, target)
+    comparison = tmp_path / "test.md"
+    comparison.write_text("| stage1 - warm_start | 0.0% |\n", encoding="utf-8")
+    write_card(folder / "log.jsonl", results, comparison, target)
     card = (target / "README.md").read_text(encoding="utf-8")
     assert "| families it was trained on | 1 / 2 | 50.0% |" in card
     assert "| families never trained on | 0 / 1 | 0.0% |" in card
+    assert "| stage1 - warm_start | 0.0% |" in card
     assert "$" not in card
     (target / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="does not match its checksum"):
