@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
 from tracer1_agents.training.checkpoints import mark_complete
+from tracer1_agents.training.processes import from_first, wait_for_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,11 +62,11 @@ class Monitor(TrainerCallback):
             self._bar = tqdm(total=state.max_steps, initial=state.global_step, unit="update", file=sys.stderr)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Count the time, and end the run when it is used up."""
+        """Count the time, and end the run when it is used up; the first process's clock counts."""
         del args, kwargs
         now = time.monotonic()
         self.seconds, self._since = self.seconds + now - self._since, now
-        if self.seconds >= self.max_seconds:
+        if from_first(lambda: self.seconds >= self.max_seconds):
             control.should_training_stop = control.should_save = True
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
@@ -90,8 +91,9 @@ class Monitor(TrainerCallback):
             self._write_samples(state.global_step)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Mark the checkpoint as whole."""
+        """Mark the checkpoint as whole, once every process has written its part."""
         del control, kwargs
+        wait_for_all()
         if state.is_world_process_zero:
             mark_complete(Path(str(args.output_dir), f"checkpoint-{state.global_step}"))
             self.write(event="checkpoint", step=state.global_step, seconds=round(self.seconds, 1))

@@ -23,6 +23,7 @@ from tracer1_agents.training.config import BaseConfig
 from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer, replay_rewards
 from tracer1_agents.training.grpo import Assembly, GrpoRun, command, end_ids, run
+from tracer1_agents.training.processes import process_count
 from tracer1_agents.training.settings import RolloutConfig
 from tracer1_agents.training.worlds import RecordWorld, SourceWorlds, TaskWorld
 
@@ -47,7 +48,9 @@ class GraphRolloutConfig(RolloutConfig):
 class ExecutorConfig(BaseConfig):
     """The frozen agents that carry out first actions."""
 
-    concurrency: int = Field(16, ge=1, description="actions at one time, over all processes")
+    concurrency: int = Field(
+        16, ge=1, description="actions at one time, over all processes; each has its share, and at least one"
+    )
     timeout: float = Field(30.0, gt=0, description="seconds for one action")
     attempts: int = Field(
         2, ge=1, description="how often a lost executor is asked; a wrong action is never tried again"
@@ -100,7 +103,7 @@ def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assemb
 
 def build_world(config: Stage2Config, mixture: Mixture) -> World:
     """Where each source's first actions are carried out: generated tasks with real tools, records by replay."""
-    slots = Slots(config.executors.concurrency)
+    slots = Slots(max(1, config.executors.concurrency // process_count()))
     retries = Retries(attempts=config.executors.attempts, timeout=config.executors.timeout)
     sandbox, _ = find_sandbox()
     worlds: dict[str, World] = {}
