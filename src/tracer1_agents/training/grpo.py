@@ -191,7 +191,7 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
         model=planner.model,
         processing_class=planner.processor,
         reward_funcs=[assembly.reward],
-        args=grpo_config(config),
+        args=grpo_config(config, reads_images=planner.reads_images),
         train_dataset=as_dataset(mixture),
         peft_config=lora_config(config.model.lora),
         callbacks=[monitor],
@@ -221,7 +221,7 @@ def as_dataset(mixture: Mixture) -> Dataset:
     return Dataset.from_dict({"row": list(range(len(mixture.rows)))}).with_transform(shown)
 
 
-def grpo_config(config: GrpoRun) -> GRPOConfig:
+def grpo_config(config: GrpoRun, *, reads_images: bool) -> GRPOConfig:
     """Our options under TRL's names."""
     rollout, trainer = config.rollout, config.trainer
     return GRPOConfig(
@@ -256,6 +256,7 @@ def grpo_config(config: GrpoRun) -> GRPOConfig:
         report_to=list(trainer.report_to) or "none",
         gradient_checkpointing=trainer.gradient_checkpointing,
         bf16=trainer.bf16,
+        ddp_find_unused_parameters=None if reads_images else False,  # TRL decides where there is a vision tower
         use_cpu=not torch.cuda.is_available(),
         disable_tqdm=True,
         remove_unused_columns=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from dataclasses import asdict
@@ -46,7 +47,7 @@ class Monitor(TrainerCallback):
         max_minutes: float | None,
     ) -> None:
         self.folder, self.rollouts = folder, rollouts
-        self.sample_steps, self.max_seconds = sample_steps, (max_minutes or float("inf")) * 60
+        self.sample_steps, self.max_seconds = sample_steps, (max_minutes or math.inf) * 60
         self.seconds = 0.0
         self._since = time.monotonic()
         self._bar: Any = None
@@ -66,7 +67,7 @@ class Monitor(TrainerCallback):
         del args, kwargs
         now = time.monotonic()
         self.seconds, self._since = self.seconds + now - self._since, now
-        if from_first(lambda: self.seconds >= self.max_seconds):
+        if self.max_seconds < math.inf and from_first(lambda: self.seconds >= self.max_seconds):
             control.should_training_stop = control.should_save = True
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)

@@ -203,7 +203,7 @@ class ForecastTrainer(GRPOTrainer):
         for part, share in self._parts(inputs):
             loss = loss + share * super().compute_loss(model, part, return_outputs, num_items_in_batch)
             self._check_ratio(part)
-        worst = largest(float(loss.detach()), self.accelerator.device)
+        worst = largest(abs(float(loss.detach())), self.accelerator.device)
         if not math.isfinite(worst):
             msg = f"the loss is {worst} at update {self.state.global_step + 1}; {self._kept()}"
             raise TrainingError(msg)
@@ -220,11 +220,12 @@ class ForecastTrainer(GRPOTrainer):
         """
         rows = inputs["advantages"].shape[0]
         lengths = inputs["prompt_mask"].sum(1) + inputs["completion_mask"].sum(1)
-        taught = inputs["advantages"] != 0 if self.beta == 0.0 else torch.ones_like(lengths, dtype=torch.bool)
-        count = self._part_count(inputs, int(taught.sum()))
+        idle = (inputs["advantages"] == 0) & (self.beta == 0.0)
+        taught = rows - int(idle.sum())
+        count = self._part_count(inputs, taught)
         if not count:
             return [(_trimmed(inputs), 1.0)]
-        kept = torch.cat([taught.nonzero().flatten(), (~taught).nonzero().flatten()])[: max(count, int(taught.sum()))]
+        kept = torch.argsort(idle.long(), stable=True)[: max(count, taught)]
         parts = []
         for chosen in kept[torch.argsort(lengths[kept])].tensor_split(count):
             part = {key: value[chosen] if _is_by_row(value, rows) else value for key, value in inputs.items()}
@@ -234,9 +235,8 @@ class ForecastTrainer(GRPOTrainer):
     def _part_count(self, inputs: dict[str, Any], taught: int) -> int:
         """Parts that the micro-batch is taken in on every process; 0 where one of them cannot take its own apart."""
         whole = "pixel_values" in inputs or self.loss_type not in _ROW_MEANS | _TOKEN_SUMS
-        if largest(float(whole), self.accelerator.device):
-            return 0
-        return max(1, math.ceil(largest(taught, self.accelerator.device) / _ROWS_AT_ONCE))
+        most = largest(math.inf if whole else taught, self.accelerator.device)
+        return 0 if math.isinf(most) else max(1, math.ceil(most / _ROWS_AT_ONCE))
 
     def _check_ratio(self, inputs: dict[str, Any]) -> None:
         if "old_per_token_logps" not in inputs or self._newest_logps is None:

@@ -34,7 +34,7 @@ SAME_ON_ONE = {  # name: changes; weights are compared with those of one process
     "whole groups": SGD,
     "adamw with kl": {"trainer.beta": 0.05, "trainer.num_iterations": 2},
 }
-LONG = {"trainer.max_steps": 4, "trainer.save_steps": 2}
+LONG = {"trainer.max_steps": 6, "trainer.save_steps": 4, "rollout.prompts_per_update": 4}  # 3 updates an epoch
 
 
 def arguments(planner, folder, changes, *flags, stage="stage1"):
@@ -65,7 +65,7 @@ def runs(planner, tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     jobs = {name: ("stage1", arguments(planner, folder / name, changes)) for name, changes in SAME_ON_ONE.items()}
     jobs["uninterrupted"] = ("stage1", arguments(planner, folder / "uninterrupted", LONG))
-    jobs["begun"] = ("stage1", arguments(planner, folder / "resumed", {}))
+    jobs["begun"] = ("stage1", arguments(planner, folder / "resumed", {**LONG, "trainer.max_steps": 4}))
     jobs["resumed"] = ("stage1", arguments(planner, folder / "resumed", LONG, "--resume"))
     jobs["out of time"] = ("stage1", arguments(planner, folder / "time", {**LONG, "trainer.max_minutes": 1e-6}))
     adapters = {"model.lora": "{rank: 2, alpha: 4}", "trainer.beta": 0.05}
@@ -105,7 +105,7 @@ def test_two_processes_write_the_weights_that_one_does(runs, planner, tmp_path, 
 def test_a_resumed_run_is_the_run_itself(runs):
     whole, resumed = weights(runs[0] / "uninterrupted" / "model"), weights(runs[0] / "resumed" / "model")
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
-    assert [line["step"] for line in log_of(runs[0] / "resumed", "start")] == [0, 2]
+    assert [line["step"] for line in log_of(runs[0] / "resumed", "start")] == [0, 4]
     checkpoint = runs[0] / "resumed" / "checkpoint-4"
     assert {"complete", "rng_state_0.pth", "rng_state_1.pth"} <= {path.name for path in checkpoint.iterdir()}
 
@@ -115,7 +115,6 @@ def test_only_the_first_process_writes(runs, name):
     folder = runs[0] / name
     assert [line["step"] for line in log_of(folder)] == [1, 2]
     assert [len(log_of(folder, event)) for event in ("start", "checkpoint", "end")] == [1, 1, 1]
-    assert log_of(folder)[0]["ratio/max" if name == "trl" else "reward"] >= 0
     assert weights(folder / "model")
 
 
