@@ -5,8 +5,9 @@ A stage brings an `Assembly`: who draws the replies, or how replies that TRL dra
 
 from __future__ import annotations
 
-import os
+import hashlib
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -24,6 +25,16 @@ from tracer1_agents.training.mixture import MixtureConfig, announce, load_mixtur
 from tracer1_agents.training.models import allow_text_only_batches, load_planner, lora_config, outline_planner
 from tracer1_agents.training.monitor import Monitor
 from tracer1_agents.training.preflight import preflight
+from tracer1_agents.training.processes import (
+    check_same,
+    from_first,
+    is_first,
+    join,
+    process_count,
+    rank,
+    wait_for_all,
+    weights_are_spread,
+)
 from tracer1_agents.training.settings import ModelConfig, RolloutConfig, RunConfig, TrainerConfig
 from tracer1_agents.training.trainer import ForecastTrainer, check_batch
 
@@ -78,32 +89,59 @@ def run(config: Run, assemble: Callable[[Run, Planner, Mixture], Assembly], *, r
         TrainingError: The run had to stop; the last checkpoint is kept.
     """
     folder = config.trainer.output_dir
+    join()
     torch.set_num_threads(config.trainer.threads)
     check_engine(config)
-    with claimed(folder):
-        checkpoint = newest_checkpoint(folder) if resume else None
-        if not resume:
-            check_fresh(folder)
+    with ExitStack() as held:
+        checkpoint = from_first(lambda: _open(folder, held, resume=resume))
         planner, mixture = load_planner(config.model), load_mixture(config.data)
+        check_same("the rows of the mixture", _digest(mixture))
         trainer = build_trainer(config, planner, mixture, assemble(config, planner, mixture))
-        found = look_ahead(config, planner, mixture)
-        if trainer.accelerator.is_main_process:
-            announce(mixture)
-            print(found.text())  # noqa: T201  (what is about to happen)
-        found.check()
+        from_first(lambda: _announce(config, planner, mixture))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        if trainer.accelerator.is_main_process:
-            save_model(trainer.accelerator.unwrap_model(trainer.model), planner.processor, folder)
-        return folder / "model"
+        save(trainer, planner, folder)
+    return folder / "model"
 
 
-def save_model(model: Any, processor: Any, folder: Path) -> None:
-    """Write `model/`, which loads like any checkpoint; adapters are kept in `adapter/` and merged into it."""
-    if hasattr(model, "merge_and_unload"):
-        model.save_pretrained(folder / "adapter")
-        model = model.merge_and_unload()
-    model.save_pretrained(folder / "model")
-    processor.save_pretrained(folder / "model")
+def _open(folder: Path, held: ExitStack, *, resume: bool) -> Path | None:
+    """Claim the run's folder until the stack is left, and find the checkpoint to go on from."""
+    held.enter_context(claimed(folder))
+    if resume:
+        return newest_checkpoint(folder)
+    check_fresh(folder)
+    return None
+
+
+def _announce(config: GrpoRun, planner: Planner, mixture: Mixture) -> None:
+    """Print what is about to happen; refuse what cannot work."""
+    announce(mixture)
+    found = look_ahead(config, planner, mixture)
+    print(found.text())  # noqa: T201  (what is about to happen)
+    found.check()
+
+
+def _digest(mixture: Mixture) -> str:
+    """Stands for all rows in their order."""
+    keys = hashlib.sha256()
+    for row in mixture.rows:
+        keys.update(f"{row.key}\n{row.window.steps[0].action!r}\n".encode())
+    return keys.hexdigest()
+
+
+def save(trainer: ForecastTrainer, planner: Planner, folder: Path) -> None:
+    """Write `model/`, which loads like any checkpoint; adapters are kept in `adapter/` and merged into it.
+
+    Weights that are spread over processes are put together first.
+    """
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if is_first():
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if hasattr(model, "merge_and_unload"):
+            model.save_pretrained(folder / "adapter", state_dict=weights)
+            model, weights = model.merge_and_unload(), None
+        model.save_pretrained(folder / "model", state_dict=weights)
+        planner.processor.save_pretrained(folder / "model")
+    wait_for_all()
 
 
 def dry_run(config: GrpoRun) -> None:
@@ -113,17 +151,13 @@ def dry_run(config: GrpoRun) -> None:
         ConfigurationError: It could not work.
     """
     check_engine(config)
-    mixture = load_mixture(config.data)
-    announce(mixture)
-    found = look_ahead(config, outline_planner(config.model), mixture)
-    print(found.text())  # noqa: T201  (the answer)
-    found.check()
+    from_first(lambda: _announce(config, outline_planner(config.model), load_mixture(config.data)))
 
 
 def look_ahead(config: GrpoRun, planner: Planner, mixture: Mixture) -> Preflight:
     """What the run is about to do, and what cannot work."""
     sections = {"model": config.model, "rollout": config.rollout, "trainer": config.trainer}
-    return preflight(mixture, planner, **sections, processes=_processes())  # type: ignore[arg-type]
+    return preflight(mixture, planner, **sections, processes=process_count())  # type: ignore[arg-type]
 
 
 def check_engine(config: GrpoRun) -> None:
@@ -140,6 +174,11 @@ def check_engine(config: GrpoRun) -> None:
         if wanted and config.rollout.engine != "local":
             msg = f"{option} works with rollout.engine: local only, got {config.rollout.engine}"
             raise ConfigurationError(msg)
+    if config.rollout.engine == "local" and weights_are_spread():
+        msg = (
+            "rollout.engine: local needs whole weights in each process; with FSDP or DeepSpeed use rollout.engine: vllm"
+        )
+        raise ConfigurationError(msg)
 
 
 def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly: Assembly) -> ForecastTrainer:
@@ -161,7 +200,7 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
         model=planner.model,
         processing_class=planner.processor,
         reward_funcs=[assembly.reward],
-        args=grpo_config(config),
+        args=grpo_config(config, reads_images=planner.reads_images),
         train_dataset=as_dataset(mixture),
         peft_config=lora_config(config.model.lora),
         callbacks=[monitor],
@@ -187,7 +226,7 @@ def as_dataset(mixture: Mixture) -> Dataset:
     return Dataset.from_dict({"row": list(range(len(mixture.rows)))}).with_transform(shown)
 
 
-def grpo_config(config: GrpoRun) -> GRPOConfig:
+def grpo_config(config: GrpoRun, *, reads_images: bool) -> GRPOConfig:
     """Our options under TRL's names."""
     rollout, trainer = config.rollout, config.trainer
     return GRPOConfig(
@@ -201,7 +240,7 @@ def grpo_config(config: GrpoRun) -> GRPOConfig:
         weight_decay=trainer.weight_decay,
         max_grad_norm=trainer.clip,
         per_device_train_batch_size=trainer.micro_batch,
-        gradient_accumulation_steps=check_batch(rollout, trainer, _processes()),
+        gradient_accumulation_steps=check_batch(rollout, trainer, process_count()),
         num_generations=rollout.group_size,
         num_iterations=trainer.num_iterations,
         max_completion_length=rollout.max_new_tokens,
@@ -222,6 +261,7 @@ def grpo_config(config: GrpoRun) -> GRPOConfig:
         report_to=list(trainer.report_to) or "none",
         gradient_checkpointing=trainer.gradient_checkpointing,
         bf16=trainer.bf16,
+        ddp_find_unused_parameters=None if reads_images else False,  # TRL decides where there is a vision tower
         use_cpu=not torch.cuda.is_available(),
         disable_tqdm=True,
         remove_unused_columns=False,
@@ -254,10 +294,12 @@ def command(
         arguments = parse_run(config_type, program, argv)
         if arguments.dry_run:
             dry_run(arguments.config)
-        else:
-            print(f"model written to {train(arguments.config, resume=arguments.resume)}")  # noqa: T201
+            return 0
+        model = train(arguments.config, resume=arguments.resume)
+        if is_first():
+            print(f"model written to {model}")  # noqa: T201
     except Tracer1Error as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error{_process_name()}: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
         print("interrupted; go on with --resume", file=sys.stderr)  # noqa: T201
@@ -265,5 +307,6 @@ def command(
     return 0
 
 
-def _processes() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
+def _process_name() -> str:
+    """Tells messages of several processes apart."""
+    return f" (process {rank()} of {process_count()})" if process_count() > 1 else ""

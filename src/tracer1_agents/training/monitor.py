@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from transformers import TrainerCallback
 
 from tracer1_agents.training.checkpoints import mark_complete
 from tracer1_agents.training.config import reading
+from tracer1_agents.training.processes import from_first, wait_for_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +52,7 @@ class Monitor(TrainerCallback):
         clock: Clock = "wall",
     ) -> None:
         self.folder, self.rollouts = folder, rollouts
-        self.sample_steps, self.max_seconds = sample_steps, (max_minutes or float("inf")) * 60
+        self.sample_steps, self.max_seconds = sample_steps, (max_minutes or math.inf) * 60
         self.seconds = 0.0
         self.clock = clock
         self._since = reading(clock)
@@ -69,11 +71,11 @@ class Monitor(TrainerCallback):
             self._bar = tqdm(total=state.max_steps, initial=state.global_step, unit="update", file=sys.stderr)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Count the time, and end the run when it is used up."""
+        """Count the time, and end the run when it is used up; the first process's clock counts."""
         del args, kwargs
         now = reading(self.clock)
         self.seconds, self._since = self.seconds + now - self._since, now
-        if self.seconds >= self.max_seconds:
+        if self.max_seconds < math.inf and from_first(lambda: self.seconds >= self.max_seconds):
             control.should_training_stop = control.should_save = True
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
@@ -118,8 +120,9 @@ class Monitor(TrainerCallback):
             self._write_samples(state.global_step)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Mark the checkpoint as whole."""
+        """Mark the checkpoint as whole, once every process has written its part."""
         del control, kwargs
+        wait_for_all()
         if state.is_world_process_zero:
             mark_complete(Path(str(args.output_dir), f"checkpoint-{state.global_step}"))
             self.write(event="checkpoint", step=state.global_step, seconds=round(self.seconds, 1))

@@ -27,6 +27,7 @@ from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer, replay_rewards
 from tracer1_agents.training.grpo import Assembly, GrpoRun, command, end_ids, run
 from tracer1_agents.training.online_rollouts import OnlineRollouts
+from tracer1_agents.training.processes import process_count
 from tracer1_agents.training.settings import RolloutConfig
 from tracer1_agents.training.worlds import RecordWorld, SourceWorlds, TaskWorld
 
@@ -74,7 +75,9 @@ class ExecutorConfig(BaseConfig):
     grounding: dict[str, GroundingAgentConfig] = Field(
         default_factory=dict, description="by source: who says where; sources without one replay their records"
     )
-    concurrency: int = Field(16, ge=1, description="actions at one time, over all processes")
+    concurrency: int = Field(
+        16, ge=1, description="actions at one time, over all processes; each has its share, and at least one"
+    )
     timeout: float = Field(30.0, gt=0, description="seconds for one action")
     attempts: int = Field(
         2, ge=1, description="how often a lost executor is asked; a wrong action is never tried again"
@@ -144,14 +147,14 @@ def check_online(config: Stage2Config, mixture: Mixture) -> None:
     if config.rollout.resample_rounds:
         msg = "rollout.resample_rounds replaces groups of single steps; set it to 0 with rollout.max_steps above 1"
         raise ConfigurationError(msg)
-    if config.rollout.prompts_per_update % int(os.environ.get("WORLD_SIZE", "1")):
+    if config.rollout.prompts_per_update % process_count():
         msg = "rollout.max_steps above 1 needs whole groups on each process; make rollout.prompts_per_update a multiple"
         raise ConfigurationError(msg)
 
 
 def build_world(config: Stage2Config, mixture: Mixture) -> World:
     """Where each source's first actions are carried out: generated tasks with real tools, records by replay."""
-    slots = Slots(config.executors.concurrency)
+    slots = Slots(max(1, config.executors.concurrency // process_count()))
     retries = Retries(attempts=config.executors.attempts, timeout=config.executors.timeout)
     sandbox, _ = find_sandbox()
     cache = ExecutionCache(config.trainer.output_dir / "executions.jsonl")

@@ -22,6 +22,7 @@ from trl.models.utils import unwrap_model_for_generation
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.training.processes import largest, total
 from tracer1_agents.training.rollouts import Place
 from tracer1_agents.training.sampler import MixtureSampler
 from tracer1_agents.training.scope import first_pair_tokens
@@ -105,7 +106,7 @@ class ForecastTrainer(GRPOTrainer):
             self._mask_tail(output, inputs)
         if self.collector is not None:
             for name, value in self.collector.metrics().items():
-                self._metrics["train"][name].append(value)
+                self._metrics["train"][name].append(total(value, self.accelerator.device))
         return output
 
     def _mask_tail(self, output: dict[str, Any], inputs: list[dict[str, Any]]) -> None:
@@ -169,9 +170,10 @@ class ForecastTrainer(GRPOTrainer):
                 **pictures,
             )
         gaps = (logps - inputs["sampling_per_token_logps"])[inputs["completion_mask"].bool()].abs()
-        gap = float(gaps.max())
+        tokens = total(gaps.numel(), gaps.device)
+        gap = largest(float(gaps.max()), gaps.device)
         self._metrics["train"]["sampling/first_batch_gap_max"].append(gap)
-        self._metrics["train"]["sampling/first_batch_gap_mean"].append(float(gaps.mean()))
+        self._metrics["train"]["sampling/first_batch_gap_mean"].append(total(float(gaps.sum()), gaps.device) / tokens)
         self._metrics["train"]["sampling/first_batch_gap_p99"].append(float(gaps.float().quantile(0.99)))
         if not gap <= self.max_logprob_gap:
             msg = (
@@ -203,39 +205,46 @@ class ForecastTrainer(GRPOTrainer):
         for part, share in self._parts(inputs):
             loss = loss + share * super().compute_loss(model, part, return_outputs, num_items_in_batch)
             self._check_ratio(part)
-        if not math.isfinite(float(loss.detach())):
-            msg = f"the loss is {float(loss.detach())} at update {self.state.global_step + 1}; {self._kept()}"
+        worst = largest(abs(float(loss.detach())), self.accelerator.device)
+        if not math.isfinite(worst):
+            msg = f"the loss is {worst} at update {self.state.global_step + 1}; {self._kept()}"
             raise TrainingError(msg)
-        total: torch.Tensor = loss
-        return total
+        whole: torch.Tensor = loss
+        return whole
 
     def _parts(self, inputs: dict[str, Any]) -> list[tuple[dict[str, Any], float]]:
         """A micro-batch as parts whose weighted losses sum to its own.
 
         Rows that cannot move the weights (no advantage, and no KL to pay) are left out; the others are sorted by
         length, so that a part has little padding. Images, which are aligned with the rows, and losses that divide by
-        the tokens of the micro-batch stay whole.
+        the tokens of the micro-batch stay whole. All processes have the same number of parts, since they meet in every
+        forward pass; one that has too few rows takes some of those left out, which change nothing.
         """
-        if "pixel_values" in inputs or self.loss_type not in _ROW_MEANS | _TOKEN_SUMS:
-            return [(_trimmed(inputs), 1.0)]
         rows = inputs["advantages"].shape[0]
         lengths = inputs["prompt_mask"].sum(1) + inputs["completion_mask"].sum(1)
-        order = torch.argsort(lengths)
-        if self.beta == 0.0:
-            order = order[inputs["advantages"][order] != 0]
-        if not len(order):
-            order = torch.zeros(1, dtype=torch.long, device=lengths.device)
+        idle = (inputs["advantages"] == 0) & (self.beta == 0.0)
+        taught = rows - int(idle.sum())
+        count = self._part_count(inputs, taught)
+        if not count:
+            return [(_trimmed(inputs), 1.0)]
+        kept = torch.argsort(idle.long(), stable=True)[: max(count, taught)]
         parts = []
-        for chosen in order.split(_ROWS_AT_ONCE):
+        for chosen in kept[torch.argsort(lengths[kept])].tensor_split(count):
             part = {key: value[chosen] if _is_by_row(value, rows) else value for key, value in inputs.items()}
             parts.append((_trimmed(part), len(chosen) / rows if self.loss_type in _ROW_MEANS else 1.0))
         return parts
+
+    def _part_count(self, inputs: dict[str, Any], taught: int) -> int:
+        """Parts that the micro-batch is taken in on every process; 0 where one of them cannot take its own apart."""
+        whole = "pixel_values" in inputs or self.loss_type not in _ROW_MEANS | _TOKEN_SUMS
+        most = largest(math.inf if whole else taught, self.accelerator.device)
+        return 0 if math.isinf(most) else max(1, math.ceil(most / _ROWS_AT_ONCE))
 
     def _check_ratio(self, inputs: dict[str, Any]) -> None:
         if "old_per_token_logps" not in inputs or self._newest_logps is None:
             return
         moved = (self._newest_logps - inputs["old_per_token_logps"])[inputs["completion_mask"].bool()]
-        ratio = float(moved.abs().max().exp()) if moved.numel() else 1.0
+        ratio = largest(float(moved.abs().max().exp()) if moved.numel() else 1.0, moved.device)
         self._metrics["train"]["ratio/max"].append(ratio)
         if ratio > self.max_ratio:
             msg = (

@@ -1,0 +1,107 @@
+"""What the processes of one run settle together (one process, unless torchrun or accelerate started several).
+
+The first process alone claims the run's folder, reads the clock, writes and prints. Whatever the others need to know of
+that they hear from it, so that all processes take the same way: one that stopped or went on alone would leave the rest
+waiting for it. Collective calls: every process must make them, in the same order.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather, gather_object
+
+from tracer1_agents.errors import ConfigurationError, TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+_SPREADING: Final = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+
+
+def process_count() -> int:
+    """How many processes share the run, on all machines."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def rank() -> int:
+    """This process's number, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes and prints."""
+    return rank() == 0
+
+
+def join() -> None:
+    """Meet the other processes; returns at once where there are none, or they have met before."""
+    if process_count() > 1:
+        PartialState(cpu=not torch.cuda.is_available())
+
+
+def wait_for_all() -> None:
+    """Go on when every process has come here."""
+    if process_count() > 1:
+        PartialState().wait_for_everyone()
+
+
+def from_first(decide: Callable[[], T]) -> T:
+    """What the first process decides, in every process.
+
+    Args:
+        decide: Called in the first process alone; what it returns can be pickled.
+
+    Raises:
+        ConfigurationError: `decide` raised it; every process raises it then.
+    """
+    if process_count() == 1:
+        return decide()
+    join()
+    said: list[Any] = [None, None]
+    if is_first():
+        try:
+            said[0] = decide()
+        except ConfigurationError as error:
+            said[1] = str(error)
+    value, problem = broadcast_object_list(said)
+    if problem is not None:
+        raise ConfigurationError(problem)
+    decided: T = value
+    return decided
+
+
+def check_same(what: str, value: str) -> None:
+    """Be sure that all processes have the same of something that each has read for itself.
+
+    Raises:
+        TrainingError: They do not.
+    """
+    values = gather_object([value]) if process_count() > 1 else [value]
+    if len(set(values)) > 1:
+        differing = [number for number, other in enumerate(values) if other != values[0]]
+        msg = f"{what} differ: processes {differing} have others than process 0; same files and code on every machine?"
+        raise TrainingError(msg)
+
+
+def largest(value: float, device: torch.device) -> float:
+    """The largest of the processes' values; not a number where one of them is none."""
+    if process_count() == 1:
+        return value
+    return float(gather(torch.tensor([value], dtype=torch.float32, device=device)).max())
+
+
+def total(value: float, device: torch.device) -> float:
+    """The sum of the processes' values."""
+    if process_count() == 1:
+        return value
+    return float(gather(torch.tensor([value], dtype=torch.float32, device=device)).sum())
+
+
+def weights_are_spread() -> bool:
+    """Whether each process holds a part of the weights only (FSDP or DeepSpeed, as accelerate's launcher says)."""
+    return any(os.environ.get(name, "").lower() == "true" for name in _SPREADING)

@@ -1,0 +1,64 @@
+"""What processes settle together; that several really do is tested in `test_two_processes.py`."""
+
+import math
+
+import pytest
+
+pytest.importorskip("accelerate", reason="accelerate is not installed (extra train)")
+
+import torch
+
+from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.training import processes
+
+pytestmark = pytest.mark.torch
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def second_of_two(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(processes, "join", lambda: None)
+
+
+def test_alone_everything_is_ones_own():
+    assert processes.is_first()
+    assert processes.from_first(lambda: 3) == 3
+    assert processes.largest(-2.0, CPU) == -2.0
+    assert processes.total(2.5, CPU) == 2.5
+    processes.check_same("rows", "a")
+    processes.wait_for_all()
+
+
+def test_others_hear_what_the_first_decides(second_of_two, monkeypatch):
+    monkeypatch.setattr(processes, "broadcast_object_list", lambda said: ["a checkpoint", None])
+    assert processes.from_first(pytest.fail) == "a checkpoint"
+    monkeypatch.setattr(processes, "broadcast_object_list", lambda said: [None, "the folder is taken"])
+    with pytest.raises(ConfigurationError, match="the folder is taken"):
+        processes.from_first(pytest.fail)
+
+
+def test_the_first_tells_the_others_before_it_stops(second_of_two, monkeypatch):
+    monkeypatch.setenv("RANK", "0")
+    told = []
+    monkeypatch.setattr(processes, "broadcast_object_list", lambda said: told.append(said) or said)
+
+    def refuse():
+        message = "the folder is taken"
+        raise ConfigurationError(message)
+
+    with pytest.raises(ConfigurationError, match="the folder is taken"):
+        processes.from_first(refuse)
+    assert told == [[None, "the folder is taken"]]
+
+
+def test_processes_that_read_other_rows_are_named(second_of_two, monkeypatch):
+    monkeypatch.setattr(processes, "gather_object", lambda values: ["a", "b", "a", "c"])
+    with pytest.raises(TrainingError, match=r"the rows differ: processes \[1, 3\] have others than process 0"):
+        processes.check_same("the rows", "a")
+
+
+def test_one_value_that_is_no_number_is_the_largest(second_of_two, monkeypatch):
+    monkeypatch.setattr(processes, "gather", lambda value: torch.cat([value, torch.tensor([math.nan])]))
+    assert math.isnan(processes.largest(1.0, CPU))
