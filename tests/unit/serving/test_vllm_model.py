@@ -201,7 +201,7 @@ class TestBusyServers:
         server.script = [(1.0, completion())]
         began = time.monotonic()
         retries = Retries(attempts=2, first_wait=0.001)
-        with pytest.raises(PlannerError, match="tracer1-test at http.* after 2 attempts: APITimeoutError"):
+        with pytest.raises(PlannerError, match=r"tracer1-test at http.* after 2 attempts: APITimeoutError"):
             ChatModelPolicy(model_of(server, timeout=0.1), retries=retries).sample(HELLO, horizon=1)
         assert time.monotonic() - began < 1.0
 
@@ -241,7 +241,7 @@ class TestCheckServer:
 
     def test_something_else_is_there(self, server):
         server.pages.clear()
-        with pytest.raises(ConfigurationError, match="lists no models; .*ending in /v1"):
+        with pytest.raises(ConfigurationError, match=r"lists no models; .*ending in /v1"):
             model_of(server).check_server()
 
     def test_nothing_is_there(self, server):
