@@ -45,5 +45,5 @@ $(VENV)/.ready: pyproject.toml constraints/cpu.txt
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	$(PIP) install $(TESTED) --editable ".[agents,local,tools,dev]"
+	$(PIP) install $(TESTED) --editable ".[agents,local,tools,train,dev]"
 	@touch $@

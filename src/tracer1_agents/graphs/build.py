@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
-from langgraph.graph import START, StateGraph
+from langgraph.graph import END, START, StateGraph
 
 from tracer1_agents.actions.grammars.generic import GenericReply
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.loop_guard import LoopGuard
-from tracer1_agents.graphs.nodes import ExecutorNode, ObserveNode, after_begin, after_observe, after_plan, begin
+from tracer1_agents.graphs.nodes import AtOnce, ExecutorNode, ObserveNode, after_begin, after_observe, after_plan, begin
 from tracer1_agents.graphs.planner_node import PlannerNode
 from tracer1_agents.graphs.settings import Settings, Tracer1Context
 from tracer1_agents.graphs.state import AgentInput, AgentOutput, AgentState
@@ -134,17 +134,17 @@ def build_graph(
 ) -> CompiledStateGraph[AgentState, Tracer1Context, AgentInput, AgentOutput]:
     """The compiled loop for given settings; `create_tracer1_agent` is the friendly way in."""
     graph = StateGraph(AgentState, context_schema=Tracer1Context, input_schema=AgentInput, output_schema=AgentOutput)
-    graph.add_node("begin", begin, input_schema=AgentState)
+    graph.add_node("begin", AtOnce(begin), input_schema=AgentState)
     graph.add_node("plan", PlannerNode(settings), input_schema=AgentState)
     graph.add_node("toolbox", ExecutorNode(settings, "toolbox"), input_schema=AgentState)
     graph.add_node("ground", ExecutorNode(settings, "grounder"), input_schema=AgentState)
     graph.add_node("observe", ObserveNode(settings), input_schema=AgentState)
     graph.add_edge(START, "begin")
-    graph.add_conditional_edges("begin", after_begin)
-    graph.add_conditional_edges("plan", after_plan)
+    graph.add_conditional_edges("begin", AtOnce(after_begin), ["plan", END])
+    graph.add_conditional_edges("plan", AtOnce(after_plan), ["toolbox", "ground", "observe", END])
     graph.add_edge("toolbox", "observe")
     graph.add_edge("ground", "observe")
-    graph.add_conditional_edges("observe", after_observe)
+    graph.add_conditional_edges("observe", AtOnce(after_observe), ["plan", END])
     compiled = graph.compile(checkpointer=checkpointer, store=store, name=name)
     return compiled.with_config(recursion_limit=_BACKSTOP)
 

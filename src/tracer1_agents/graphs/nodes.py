@@ -14,17 +14,48 @@ from langgraph.runtime import get_runtime
 from tracer1_agents.actions.space import Code, Finish, ToolCall
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, SandboxError
 from tracer1_agents.graphs.loop_guard import mark, remember
-from tracer1_agents.graphs.state import STEPS_PER_TURN, AgentState, fresh_run, no_room, observation_of, task_of
+from tracer1_agents.graphs.state import (
+    STEPS_PER_TURN,
+    AgentState,
+    fresh_run,
+    no_room,
+    observation_of,
+    out_of_steps,
+    task_of,
+)
 from tracer1_agents.planner.history import last_k
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, StepRecord, Usage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracer1_agents.graphs.settings import Settings
     from tracer1_agents.tools.executor import Executor
 
 _LEAST_STEPS: Final = 3  # super-steps from here to the end of a run that plans once
 _NO_TOOLBOX: Final = "error: there are no tools here; answer with finish"
 _NO_SCREEN: Final = "error: there is no screen to act on here; use the tools or finish"
+
+
+class AtOnce(Runnable[AgentState, Any]):
+    """A plain function that takes microseconds, called where it is: LangGraph would send it to a thread in async runs.
+
+    Args:
+        function: State to update, or to the next node's name.
+    """
+
+    def __init__(self, function: Callable[[AgentState], Any]) -> None:
+        self.function = function
+        self.name = function.__name__
+
+    def invoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002  (name set by Runnable)
+        """Call it."""
+        del config, kwargs
+        return self.function(input)
+
+    async def ainvoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> Any:  # noqa: A002  (name set by Runnable)
+        """Call it."""
+        return self.invoke(input, config, **kwargs)
 
 
 def begin(state: AgentState) -> dict[str, Any]:
@@ -141,6 +172,10 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
         self.settings = settings
         self.name = "observe"
 
+    async def ainvoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
+        """Observe; nothing here waits."""
+        return self.invoke(input, config, **kwargs)
+
     def invoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
         """Observe."""
         del config, kwargs
@@ -165,7 +200,7 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
         errors = 0 if execution.ok else input.get("tool_errors", 0) + 1
         return {
             **update,
-            **_stopped(execution, errors, settings),
+            **_stopped(execution, errors, record.step, settings),
             "seen": Observation(text=execution.text, image=execution.image).model_dump(mode="json"),
             "history": [old.model_dump() for old in last_k([*history, entry], max(1, settings.history_window))],
             "trail": [list(step) for step in remember(trail, mark(first.action, first.instruction, before))],
@@ -196,9 +231,9 @@ def _finished(finish: Finish) -> dict[str, Any]:
     return {"status": Status.FINISHED.value, "answer": finish.answer, "detail": detail, "messages": [message]}
 
 
-def _stopped(execution: Execution, errors: int, settings: Settings) -> dict[str, Any]:
-    """Status and detail when a failed execution ends the run."""
+def _stopped(execution: Execution, errors: int, step: int, settings: Settings) -> dict[str, Any]:
+    """Status and detail when a failed execution, or the number of steps, ends the run."""
     if execution.ok or errors < settings.max_tool_errors:
-        return {}
+        return out_of_steps(settings.max_steps) if step >= settings.max_steps else {}
     status = Status.INFRASTRUCTURE_ERROR if execution.infrastructure else Status.TOOL_ERROR
     return {"status": status.value, "detail": f"{errors} executions in a row failed; the last: {execution.text[:300]}"}

@@ -19,7 +19,15 @@ from langgraph.runtime import get_runtime
 from tracer1_agents.actions.match import similarity
 from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.loop_guard import mark
-from tracer1_agents.graphs.state import STEPS_PER_TURN, PlannerState, fresh_run, no_room, observation_of, task_of
+from tracer1_agents.graphs.state import (
+    STEPS_PER_TURN,
+    PlannerState,
+    fresh_run,
+    no_room,
+    observation_of,
+    out_of_steps,
+    task_of,
+)
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.history import cut, last_k
 from tracer1_agents.planner.prompt import build_messages
@@ -229,7 +237,7 @@ def _over_budget(state: PlannerState, settings: Settings, started: float) -> dic
     usage = Usage.model_validate(state.get("usage") or {})
     tokens, seconds = usage.input_tokens + usage.output_tokens, time.time() - started
     if state.get("step", 0) >= settings.max_steps:
-        return {"status": Status.STEP_LIMIT.value, "detail": f"{settings.max_steps} steps were not enough"}
+        return out_of_steps(settings.max_steps)
     if state.get("remaining_steps", STEPS_PER_TURN) < STEPS_PER_TURN:
         return no_room()
     if settings.time_limit is not None and seconds >= settings.time_limit:

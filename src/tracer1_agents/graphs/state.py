@@ -90,6 +90,11 @@ def no_room() -> Json:
     return {"status": Status.STEP_LIMIT.value, "detail": detail}
 
 
+def out_of_steps(max_steps: int) -> Json:
+    """Status and detail when a run has used its steps."""
+    return {"status": Status.STEP_LIMIT.value, "detail": f"{max_steps} steps were not enough"}
+
+
 class AgentState(PlannerState, total=False):
     """State of the whole loop: `forecast_log` (`types.StepRecord`, one a step), `answer`, `tool_errors` in a row."""
 

@@ -22,7 +22,8 @@ MatcherName = Literal["exact", "numeric", "boxes", "token_f1", "state", "judge"]
 MATCHERS: Final[tuple[str, ...]] = get_args(MatcherName)
 
 TOOL_MATCHERS: Final[dict[str, MatcherName]] = {
-    # Our toolbox. What is deterministic must be equal: half of a wrong file's words earn nothing.
+    # Our toolbox. What is deterministic must be equal: half of a wrong file's words earn nothing. Where a model wrote
+    # the recorded results (MM-Traj's search and files), choose token_f1 or a judge instead.
     "inspect_file_as_text": "exact",
     "table_columns": "exact",
     "table_aggregate": "numeric",

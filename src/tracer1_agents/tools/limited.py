@@ -172,6 +172,7 @@ class LimitedExecutor:
             if self.threads
             else asyncio.ensure_future(self.inner.aexecute(action, instruction, observation))
         )
+        call.add_done_callback(_read)
         try:
             # not `timeout`, which waits for the call to obey: one that ignores its cancellation must not hold its place
             await asyncio.wait([call], timeout=self.retries.timeout)
@@ -180,7 +181,6 @@ class LimitedExecutor:
             raise
         if not call.done():
             call.cancel()
-            call.add_done_callback(_read)
             return self._late()
         try:
             return call.result(), False
@@ -223,6 +223,6 @@ def _lost(error: Exception) -> Execution:
 
 
 def _read(call: asyncio.Future[Execution]) -> None:
-    """Look at what an abandoned call ended with, so that asyncio does not complain that nobody did."""
+    """Look at what a call ended with, so that asyncio does not complain when nobody is left to."""
     if not call.cancelled():
         call.exception()

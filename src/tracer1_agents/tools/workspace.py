@@ -6,6 +6,7 @@ are refused before anything is opened. It confines the *tools*; code that a mode
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from tracer1_agents.errors import ConfigurationError, MissingExtraError, ToolErr
 from tracer1_agents.tools.formatting import short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FILE_LIMIT: Final = 50_000_000  # bytes
 _LISTED: Final = 20
@@ -49,6 +50,18 @@ class Workspace:
             if path.is_file() and not path.is_symlink() and not any(part.startswith(".") for part in relative.parts):
                 names.append(relative.as_posix())
         return sorted(names)
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 (hex) of every file that `files` lists, by name."""
+        found = {}
+        for name in self.files():
+            with (self.root / name).open("rb") as stream:
+                found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        return found
+
+    def written_since(self, before: Mapping[str, str]) -> dict[str, str]:
+        """Files that are new or changed since `digests` gave `before`, with the hash of what they hold now."""
+        return {name: digest for name, digest in self.digests().items() if before.get(name) != digest}
 
     def contains(self, name: str) -> bool:
         """Whether `name` is a file of this folder."""

@@ -7,10 +7,11 @@ of packaged configs (`tiny/warmstart`) and paths to files are told apart by whet
 from __future__ import annotations
 
 import argparse
+import time
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -70,6 +71,14 @@ def parse_run(config_type: type[Config], program: str, argv: Sequence[str] | Non
     arguments = parser.parse_args(argv)
     config = load_config(config_type, arguments.config, arguments.set)
     return RunArguments(config, arguments.resume, arguments.dry_run)
+
+
+Clock = Literal["wall", "processor"]
+
+
+def reading(clock: Clock) -> float:
+    """Seconds by a clock; only differences mean something. The processor's is fair to runs that share a machine."""
+    return time.process_time() if clock == "processor" else time.monotonic()
 
 
 def _parser(config_type: type[Config], program: str) -> argparse.ArgumentParser:

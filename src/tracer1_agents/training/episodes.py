@@ -133,6 +133,11 @@ class Episodes:
     def __post_init__(self) -> None:
         self._graphs: dict[Platform, Any] = {}
 
+    def metrics(self) -> dict[str, float]:
+        """Counts since the start of the process, and those of the world."""
+        counts = {f"graph/{name}": float(value) for name, value in vars(self.counts).items()}
+        return {**counts, **self.world.metrics()}
+
     def graph(self, platform: Platform) -> Any:
         """The compiled inference graph for a platform's action list; one for all rollouts."""
         if platform not in self._graphs:

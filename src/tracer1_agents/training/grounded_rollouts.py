@@ -82,6 +82,10 @@ class GraphRollouts(GroupCollector):
         super().__init__(rows, config, seed=seed)
         self.episodes, self.scorer = episodes, scorer
 
+    def metrics(self) -> dict[str, float]:
+        """Counts of the graph and its executors since the start, and how often each matcher gave zero."""
+        return {**super().metrics(), **self.episodes.metrics(), **self.scorer.rates.metrics()}
+
     def _draw(self, engine: SamplingEngine, places: Sequence[Place], update: int) -> list[Rollout]:
         batcher = Batcher(engine, max_batch=_AT_ONCE)
         try:
@@ -134,6 +138,8 @@ def replay_rewards(
         for result in scored:
             for name, value in result.metrics.items():
                 log_metric(name, value)
+        for name, value in {**episodes.metrics(), **scorer.rates.metrics()}.items():
+            log_metric(name, value)
         return [result.total for result in scored]
 
     return grounded

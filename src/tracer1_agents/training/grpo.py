@@ -141,6 +141,7 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
         lambda: trainer.rollouts,
         sample_steps=config.trainer.sample_steps,
         max_minutes=config.trainer.max_minutes,
+        clock=config.trainer.clock,
     )
     trainer = ForecastTrainer(
         mixture=mixture,

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import torch
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
 from tracer1_agents.training.checkpoints import mark_complete
+from tracer1_agents.training.config import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+    from tracer1_agents.training.config import Clock
     from tracer1_agents.training.rollouts import Rollout
 
 _SHOWN: Final = ("reward", "frac_reward_zero_std", "completions/mean_length", "grad_norm", "step_time")
 _SHORT: Final = {"frac_reward_zero_std": "constant", "completions/mean_length": "tokens", "step_time": "s/update"}
 _SAMPLES: Final = 4
+_LOOKED_AT: Final = 4096  # values of a tensor
 
 
 class Monitor(TrainerCallback):
@@ -34,6 +37,7 @@ class Monitor(TrainerCallback):
         rollouts: Gives the newest replies; empty where TRL draws them.
         sample_steps: Updates between samples.
         max_minutes: Training time after which the run ends; None for no such end.
+        clock: What it is counted by.
     """
 
     def __init__(
@@ -43,19 +47,23 @@ class Monitor(TrainerCallback):
         *,
         sample_steps: int,
         max_minutes: float | None,
+        clock: Clock = "wall",
     ) -> None:
         self.folder, self.rollouts = folder, rollouts
         self.sample_steps, self.max_seconds = sample_steps, (max_minutes or float("inf")) * 60
         self.seconds = 0.0
-        self._since = time.monotonic()
+        self.clock = clock
+        self._since = reading(clock)
         self._bar: Any = None
+        self._before: list[torch.Tensor] = []
+        self.change = 0.0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Start the clock and the bar; a resumed run goes on with the time it has used."""
         del args, control, kwargs
-        self.seconds, self._since = self._used_before(state.global_step), time.monotonic()
+        self.seconds, self._since = self._used_before(state.global_step), reading(self.clock)
         if state.is_world_process_zero:
             self.write(event="start", step=state.global_step, seconds=round(self.seconds, 1))
             self._bar = tqdm(total=state.max_steps, initial=state.global_step, unit="update", file=sys.stderr)
@@ -63,12 +71,27 @@ class Monitor(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Count the time, and end the run when it is used up."""
         del args, kwargs
-        now = time.monotonic()
+        now = reading(self.clock)
         self.seconds, self._since = self.seconds + now - self._since, now
         if self.seconds >= self.max_seconds:
             control.should_training_stop = control.should_save = True
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Remember some of the weights."""
+        del args, state, control
+        self._before = [part.clone() for part in _some_weights(kwargs["model"])]
+
+    def on_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """How far they moved (root mean square): 0 means that nothing is learnt."""
+        del args, state, control
+        moves = [(new - old).float() for new, old in zip(_some_weights(kwargs["model"]), self._before, strict=True)]
+        self.change = float(torch.cat(moves).square().mean().sqrt()) if moves else 0.0
 
     def on_log(
         self,
@@ -82,7 +105,12 @@ class Monitor(TrainerCallback):
         del args, control, kwargs
         if not state.is_world_process_zero or not logs or "reward" not in logs:
             return
-        self.write(event="train", step=state.global_step, seconds=round(self.seconds, 1), **_rounded(logs))
+        self.write(
+            event="train",
+            step=state.global_step,
+            seconds=round(self.seconds, 1),
+            **_rounded({**logs, "weights/change": self.change}),
+        )
         if self._bar is not None:
             shown = {_SHORT.get(key, key): f"{logs[key]:.3g}" for key in _SHOWN if logs.get(key) is not None}
             self._bar.set_postfix(shown)
@@ -125,6 +153,11 @@ class Monitor(TrainerCallback):
         return max(
             (line["seconds"] for line in lines if line.get("step", 0) <= step and "seconds" in line), default=0.0
         )
+
+
+def _some_weights(model: torch.nn.Module) -> list[torch.Tensor]:
+    """The first values of every tensor that is trained: enough to see whether and how far they move."""
+    return [weight.detach().flatten()[:_LOOKED_AT] for weight in model.parameters() if weight.requires_grad]
 
 
 def _rounded(logs: dict[str, Any]) -> dict[str, Any]:

@@ -8,17 +8,20 @@ The same multi-step forecasts as in stage 1, from the graph that serves inferenc
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.workbench import find_sandbox
 from tracer1_agents.planner.policy import Retries
 from tracer1_agents.rewards.grounded import GroundedConfig
 from tracer1_agents.rewards.zero_rates import ZeroRates
-from tracer1_agents.tools.limited import Slots
+from tracer1_agents.tools.cached import CachedExecutor, ExecutionCache
+from tracer1_agents.tools.grounding import GroundingModel
+from tracer1_agents.tools.limited import LimitedExecutor, Slots
 from tracer1_agents.training.config import BaseConfig
 from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer, replay_rewards
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
     from tracer1_agents.training.mixture import Mixture
     from tracer1_agents.training.models import Planner
+    from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.training.worlds import World
 
 
@@ -44,9 +48,22 @@ class GraphRolloutConfig(RolloutConfig):
     max_steps: Literal[1] = Field(1, description="steps of an episode; the paper executes the first action only")
 
 
-class ExecutorConfig(BaseConfig):
-    """The frozen agents that carry out first actions."""
+class GroundingAgentConfig(BaseConfig):
+    """A frozen GUI agent behind an OpenAI-compatible endpoint (paper: one for each platform)."""
 
+    base_url: str = Field(description="of the endpoint, such as http://localhost:8000/v1")
+    model: str = Field(description="as the endpoint calls it, such as UI-TARS-1.5-7B")
+    profile: str = Field("", description="prompt and coordinate frame; empty: by the model's name")
+    api_key_env: str = Field("", description="environment variable with the key; empty: none is needed")
+    trust_points: bool = Field(default=False, description="keep points that the planner gave itself")
+
+
+class ExecutorConfig(BaseConfig):
+    """The frozen agents that carry out first actions: real tools for generated tasks, records, grounding agents."""
+
+    grounding: dict[str, GroundingAgentConfig] = Field(
+        default_factory=dict, description="by source: who says where; sources without one replay their records"
+    )
     concurrency: int = Field(16, ge=1, description="actions at one time, over all processes")
     timeout: float = Field(30.0, gt=0, description="seconds for one action")
     attempts: int = Field(
@@ -103,14 +120,47 @@ def build_world(config: Stage2Config, mixture: Mixture) -> World:
     slots = Slots(config.executors.concurrency)
     retries = Retries(attempts=config.executors.attempts, timeout=config.executors.timeout)
     sandbox, _ = find_sandbox()
+    cache = ExecutionCache(config.trainer.output_dir / "executions.jsonl")
     worlds: dict[str, World] = {}
     start = 0
     for name, size in zip(mixture.names, mixture.sizes, strict=True):
         rows = mixture.rows[start : start + size]
         generated = rows[0].generated is not None
-        worlds[name] = TaskWorld(sandbox, slots, retries) if generated else RecordWorld(rows)
+        agent = config.executors.grounding.get(name)
+        grounder = grounding_agent(agent, rows[0], cache, slots, retries) if agent else None
+        worlds[name] = TaskWorld(sandbox, slots, retries) if generated else RecordWorld(rows, grounder)
         start += size
+    if unknown := sorted(set(config.executors.grounding) - set(worlds)):
+        msg = f"executors.grounding names the source {unknown[0]!r}; there are {', '.join(worlds)}"
+        raise ConfigurationError(msg)
     return SourceWorlds(worlds)
+
+
+def grounding_agent(
+    config: GroundingAgentConfig, row: TrainingRow, cache: ExecutionCache, slots: Slots, retries: Retries
+) -> CachedExecutor:
+    """The agent of one source: greedy, limited, its answers kept.
+
+    Raises:
+        MissingExtraError: langchain-openai is not installed.
+        ConfigurationError: The key is not in the environment, or no profile fits the model.
+    """
+    try:
+        from langchain_openai import ChatOpenAI  # noqa: PLC0415  (an extra)
+    except ImportError:
+        feature = "a grounding agent behind an endpoint"
+        raise MissingExtraError(feature, "agents") from None
+    if config.api_key_env and config.api_key_env not in os.environ:
+        msg = f"executors.grounding: the environment variable {config.api_key_env} with the key is not set"
+        raise ConfigurationError(msg)
+    key = os.environ[config.api_key_env] if config.api_key_env else "none"
+    model = ChatOpenAI(
+        model=config.model, base_url=config.base_url, api_key=SecretStr(key), temperature=0.0, max_retries=0
+    )
+    platform = row.recorded.options.platform if row.recorded else "computer"
+    agent = GroundingModel(model, profile=config.profile or None, platform=platform, trust_points=config.trust_points)
+    limited = LimitedExecutor(agent, slots=slots, retries=retries)
+    return CachedExecutor(limited, cache, version=agent.version)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # it warns of `rollout_func` on every start
 
 import torch
+from safetensors import SafetensorError
 from trl.models.utils import unwrap_model_for_generation
 from trl.trainer.grpo_trainer import GRPOTrainer
 
@@ -171,6 +172,7 @@ class ForecastTrainer(GRPOTrainer):
         gap = float(gaps.max())
         self._metrics["train"]["sampling/first_batch_gap_max"].append(gap)
         self._metrics["train"]["sampling/first_batch_gap_mean"].append(float(gaps.mean()))
+        self._metrics["train"]["sampling/first_batch_gap_p99"].append(float(gaps.float().quantile(0.99)))
         if not gap <= self.max_logprob_gap:
             msg = (
                 f"sampler and trainer disagree: log-probabilities of the first batch differ by up to {gap:.2g}, allowed"
@@ -241,6 +243,21 @@ class ForecastTrainer(GRPOTrainer):
                 f"{self.max_ratio:.3g}; lower trainer.learning_rate or trainer.num_iterations. {self._kept()}"
             )
             raise TrainingError(msg)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """TRL's, with a message for a disk that is full.
+
+        Raises:
+            TrainingError: The checkpoint could not be written.
+        """
+        try:
+            super()._save_checkpoint(model, trial)
+        except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
+            msg = (
+                f"the checkpoint at update {self.state.global_step} could not be written: {error}. Make room in "
+                f"{self.args.output_dir} and go on with --resume, from the last one that is whole"
+            )
+            raise TrainingError(msg) from error
 
     def _kept(self) -> str:
         return f"the last checkpoint in {self.args.output_dir} is kept: lower the learning rate and resume from it"

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-import time
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +31,7 @@ from tracer1_agents.data.taskgen.families import TRAINING_MIX
 from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.batches import batches, encode, generated_pools, generated_rows, mixture_pools
-from tracer1_agents.training.config import BaseConfig, parse_arguments
+from tracer1_agents.training.config import BaseConfig, Clock, parse_arguments, reading
 from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, summary
 from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, load_mixture
 from tracer1_agents.training.models import load_planner
@@ -82,6 +81,7 @@ class TrainerConfig(BaseConfig):
         "", description="weights and tokenizer to go on from: a folder, or tracer1-tiny; empty: new"
     )
     seed: int = Field(0, description="of the initial weights")
+    clock: Clock = Field("wall", description="what training time is counted by: wall, or the processor of this process")
     minutes: float = Field(60.0, description="training time; the learning rate falls to a twentieth by then")
     tokens_per_batch: int = Field(3072, description="padded tokens per update and process")
     muon_learning_rate: float = Field(0.01, description="of the matrices (Muon); ours")
@@ -221,10 +221,10 @@ class Run:
     def learn(self, batch: Batch, pool: int) -> None:
         """One update; only updates count as training time."""
         progress, workers = self.progress, self.workers
-        began = time.perf_counter()
+        began = reading(self.config.trainer.clock)
         self.losses.append(update(self.model, batch, self.optimizers, self.config.trainer, progress, workers))
         progress.step, progress.pool = progress.step + 1, pool - workers.rank + workers.count
-        progress.seconds = workers.agree(progress.seconds + time.perf_counter() - began)
+        progress.seconds = workers.agree(progress.seconds + reading(self.config.trainer.clock) - began)
         progress.tokens += batch.ids_BL.numel() * workers.count
         if workers.rank == 0 and progress.step % _SHOWN_UPDATES == 0:
             self.log("train", loss=round(statistics.fmean(self.losses), 4))

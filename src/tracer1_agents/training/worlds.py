@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tracer1_agents.data.taskgen.windows import Window
     from tracer1_agents.planner.policy import Retries
     from tracer1_agents.sandboxes.base import Sandbox
+    from tracer1_agents.tools.cached import CachedExecutor
     from tracer1_agents.tools.executor import Executor
     from tracer1_agents.tools.limited import Slots
     from tracer1_agents.training.rows import TrainingRow
@@ -53,6 +54,10 @@ class Scene:
 
 class World(Protocol):
     """Opens a scene for each rollout."""
+
+    def metrics(self) -> dict[str, float]:
+        """What happened so far, for the log."""
+        ...
 
     def open(self, row: TrainingRow) -> AbstractContextManager[Scene]:
         """The scene of a row; leaving the block ends it.
@@ -77,6 +82,7 @@ class TaskWorld:
 
     def __init__(self, sandbox: Sandbox | None, slots: Slots, retries: Retries) -> None:
         self.sandbox, self.slots, self.retries = sandbox, slots, retries
+        self.lost = self.abandoned = self.retried = 0
         self._prepared = tempfile.TemporaryDirectory(prefix="tracer1-world-", ignore_cleanup_errors=True)
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -96,7 +102,17 @@ class TaskWorld:
                 folder, sandbox=self.sandbox, corpus=_corpus(row.generated), timeout=self.retries.timeout or 60.0
             ) as executor:
                 limited = LimitedExecutor(executor, slots=self.slots, retries=self.retries, threads=True)
-                yield Scene(toolbox=limited, files=lambda: changed(before, hashes(folder)))
+                try:
+                    yield Scene(toolbox=limited, files=lambda: changed(before, hashes(folder)))
+                finally:
+                    self.lost += limited.lost
+                    self.abandoned += limited.abandoned
+                    self.retried += limited.retried
+
+    def metrics(self) -> dict[str, float]:
+        """Actions that were lost, left behind because they were late, or tried again."""
+        counts = {"lost": self.lost, "abandoned": self.abandoned, "retried": self.retried}
+        return {f"executor/{name}": float(count) for name, count in counts.items()}
 
     def _folder(self, key: str, window: Window) -> Path:
         """The files as they stand before the window's step; made once."""
@@ -130,10 +146,10 @@ class RecordWorld:
 
     Args:
         rows: Of the mixture; their trajectories are the records.
-        grounder: A frozen GUI agent that says where; None replays GUI actions too.
+        grounder: A frozen GUI agent that says where, its answers kept; None replays GUI actions too.
     """
 
-    def __init__(self, rows: Sequence[TrainingRow], grounder: Executor | None = None) -> None:
+    def __init__(self, rows: Sequence[TrainingRow], grounder: CachedExecutor | None = None) -> None:
         trajectories = {row.recorded.trajectory.id: row.recorded.trajectory for row in rows if row.recorded is not None}
         self.recordings, self.grounder = Recordings(trajectories.values()), grounder
 
@@ -146,6 +162,11 @@ class RecordWorld:
         replay = self.recordings.executor(row.recorded.trajectory.id, row.recorded.at + 1)
         yield Scene(toolbox=replay, grounder=self.grounder or replay)
 
+    def metrics(self) -> dict[str, float]:
+        """How many of the grounding agent's answers were known already."""
+        rate = self.grounder.cache.hit_rate if self.grounder else None
+        return {} if rate is None else {"executor/cache_hit_rate": rate}
+
 
 class SourceWorlds:
     """A world for each source of a mixture (the paper: a frozen agent for each platform)."""
@@ -156,6 +177,11 @@ class SourceWorlds:
     def open(self, row: TrainingRow) -> AbstractContextManager[Scene]:
         """See `World`."""
         return self.by_source[row.source].open(row)
+
+    def metrics(self) -> dict[str, float]:
+        """Those of each source, by its name."""
+        found = {name: world.metrics() for name, world in self.by_source.items()}
+        return {f"{key}/{name}": value for name, metrics in found.items() for key, value in metrics.items()}
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -3,47 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import json
 import random
 import re
 import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
+from taskgen_helpers import CODE, OCR, PLAIN, place
 
 from tracer1_agents.actions.space import Code, Finish
 from tracer1_agents.data.taskgen.contents import Archive, Table
 from tracer1_agents.data.taskgen.families import FAMILIES, make_task
 from tracer1_agents.data.taskgen.mishaps import mishap
-from tracer1_agents.data.taskgen.write import write_file
 from tracer1_agents.graphs.workbench import open_workbench
 from tracer1_agents.types import Observation
 
-_OCR = {name for name in FAMILIES if any(step.name == "ocr" for step in make_task(name, 0).steps)}
-_CODE = {"code_words"}
-_PLAIN = sorted(set(FAMILIES) - _OCR - _CODE)
 NOTHING = Observation()
-
-
-@pytest.fixture
-def folder():
-    """One that a sandbox's unprivileged user can reach; pytest's own are private."""
-    with tempfile.TemporaryDirectory(prefix="tracer1-test-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-def place(task, folder, corpus_folder):
-    """The task's file in `folder`; its search corpus elsewhere, among entries that do not fit."""
-    if task.attachment:
-        write_file(task.attachment, folder)
-    corpus = corpus_folder / "corpus.jsonl"
-    others = [make_task("search_fact", f"other {number}").passages[0] for number in range(20)]
-    entries = [*others[:10], *task.passages, *others[10:]]
-    rows = [{"title": entry.title, "url": "x", "text": entry.text} for entry in entries]
-    corpus.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return corpus
 
 
 def likeness(one, other):
@@ -65,7 +39,7 @@ def check_steps(task, executor, *, exact=True):
 
 
 @pytest.mark.parametrize("seed", ["one", "two"])
-@pytest.mark.parametrize("family", _PLAIN)
+@pytest.mark.parametrize("family", PLAIN)
 def test_tools(family, seed, folder, tmp_path):
     task = make_task(family, f"parity/{seed}", split="held_out")
     with open_workbench(folder, corpus=place(task, folder, tmp_path)) as executor:
@@ -74,7 +48,7 @@ def test_tools(family, seed, folder, tmp_path):
 
 @pytest.mark.tesseract
 @pytest.mark.parametrize("seed", ["one", "two"])
-@pytest.mark.parametrize("family", sorted(_OCR))
+@pytest.mark.parametrize("family", sorted(OCR))
 def test_reading_pictures(family, seed, folder, tmp_path):
     if shutil.which("tesseract") is None:
         pytest.skip("tesseract is not installed")
@@ -117,7 +91,7 @@ def squashed(name):
     return "".join(re.findall(r"[a-z0-9]+", name.lower()))
 
 
-@pytest.mark.parametrize("family", sorted(set(FAMILIES) - _CODE))
+@pytest.mark.parametrize("family", sorted(set(FAMILIES) - CODE))
 def test_mishaps_are_worded_as_the_tools_word_them(family, folder, tmp_path):
     task = make_task(family, "mishaps")
     rng = random.Random(family)

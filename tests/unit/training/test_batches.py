@@ -81,16 +81,22 @@ def test_pools_of_a_mixture_follow_its_weights_and_start_anywhere():
     assert {row.key for row in first} == {row.key for row in both.rows}
 
 
-def test_processes_take_turns_at_the_pools(tokenizer):
+def test_pools_of_generated_tasks_differ_and_repeat_by_number():
     pools = generated_pools(1, WindowOptions(), ("arithmetic",))
-    assert [row.key for row in pools(0)] != [row.key for row in pools(1)]
+    first, second = ([row.messages for row in pools(number)] for number in (0, 1))
+    assert len(first) == POOL
+    assert first != second
+    assert [row.messages for row in generated_pools(1, WindowOptions(), ("arithmetic",))(1)] == second
+
+
+def test_processes_take_turns_at_the_pools(tokenizer):
     asked = []
 
-    def noted(number):
+    def pools(number):
         asked.append(number)
-        return pools(number)[:4]
+        return rows()
 
-    stream = batches(noted, lambda row: encode(row, tokenizer, 2.0), 10_000, start=1, every=2)
+    stream = batches(pools, lambda row: encode(row, tokenizer, 2.0), 10_000, start=1, every=2)
     assert [number for number, _ in islice(stream, 3)] == asked == [1, 3, 5]
 
 

@@ -9,8 +9,9 @@ from transformers import AutoModelForImageTextToText, Qwen3VLConfig
 
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.training.config import load_config
+from tracer1_agents.training.grpo import check_engine
 from tracer1_agents.training.memory import GIB, Workload, estimate_memory
-from tracer1_agents.training.stage1 import Stage1Config, check_engine
+from tracer1_agents.training.stage1 import Stage1Config
 
 pytestmark = pytest.mark.torch
 

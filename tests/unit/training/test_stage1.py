@@ -128,6 +128,23 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(planner
     assert newest_checkpoint(tmp_path).name == "checkpoint-2"
 
 
+def test_a_full_disk_is_told_and_the_last_checkpoint_stays(planner, tmp_path, monkeypatch):
+    original = torch.save
+
+    def full(value, path, *args, **options):
+        if "checkpoint-4" in str(path):
+            raise OSError(28, "No space left on device")
+        return original(value, path, *args, **options)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match=r"checkpoint at update 4 could not be written.*No space left.*--resume"):
+        stage1.train(config(planner, tmp_path))
+    monkeypatch.undo()
+    assert newest_checkpoint(tmp_path).name == "checkpoint-2"
+    stage1.train(config(planner, tmp_path), resume=True)
+    assert [line["step"] for line in log_of(tmp_path, "start")] == [0, 2]
+
+
 def test_an_exploding_ratio_stops_the_run(planner, tmp_path, monkeypatch):
     rewarded(monkeypatch, lambda place, sample: sum(sample.completion_ids) % 7)
     changes = ("trainer.num_iterations=2", "trainer.learning_rate=10", "trainer.max_ratio=1.5")

@@ -107,6 +107,9 @@ class Anywhere:
     def open(self, row):
         yield Scene(toolbox=self.executor, grounder=self.executor)
 
+    def metrics(self):
+        return {}
+
 
 def test_only_the_first_pair_is_executed_once():
     data, rows = task_rows(10)
@@ -213,7 +216,10 @@ def test_both_ways_give_the_same_text_the_same_reward(planner, tmp_path):
 def test_it_trains(planner, tmp_path, change):
     model = stage2.train(config(planner, tmp_path, *change))
     assert [line["step"] for line in log_of(tmp_path)] == [1, 2]
-    assert log_of(tmp_path)[0]["forecast/unreadable"] > 0  # random weights
+    first, second = log_of(tmp_path)
+    assert first["forecast/unreadable"] > 0  # random weights
+    assert first["weights/change"] >= 0
+    assert (first["graph/planner_calls"], second["graph/planner_calls"]) == (8, 16)
     assert weights(model)
 
 
