@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tracer1_agents.rewards.trajectory import RewardConfig
     from tracer1_agents.rewards.zero_rates import ZeroRates
     from tracer1_agents.serving.engine import SamplingEngine
-    from tracer1_agents.training.episodes import Episodes
+    from tracer1_agents.training.episodes import Episodes, RecordingPolicy
     from tracer1_agents.training.rollouts import Place
     from tracer1_agents.training.rows import ScoredReply, TrainingRow
     from tracer1_agents.training.settings import RolloutConfig
@@ -89,20 +89,23 @@ class GraphRollouts(GroupCollector):
     def _draw(self, engine: SamplingEngine, places: Sequence[Place], update: int) -> list[Rollout]:
         batcher = Batcher(engine, max_batch=_AT_ONCE)
         try:
-            return asyncio.run(_gathered([self._one(batcher, place, update) for place in places]))
+            runs = [self._one(self._policy(batcher, place, update), place) for place in places]
+            return asyncio.run(gathered(runs))
         finally:
             batcher.close()
 
-    async def _one(self, batcher: Batcher, place: Place, update: int) -> Rollout:
-        row = self.rows[place.row]
-        policy = EnginePolicy(
+    def _policy(self, batcher: Batcher, place: Place, update: int) -> EnginePolicy:
+        return EnginePolicy(
             batcher,
             max_new_tokens=self.config.max_new_tokens,
             temperature=self.config.temperature,
             seed=self._seed(place, update),
         )
+
+    async def _one(self, policy: RecordingPolicy, place: Place) -> Rollout:
+        row = self.rows[place.row]
         outcome = await self.episodes.run(row, policy)
-        sent, sample = policy.calls[0]
+        sent, sample = policy.first_call()
         check_prompt(row, sent)
         reply = PolicyReply(sample.text, truncated=sample.finish_reason == "length")
         scored = self.scorer.score(row, reply, outcome)
@@ -134,7 +137,7 @@ def replay_rewards(
             return scorer.score(rows[number], reply, outcome)
 
         texts = [completion[0]["content"] for completion in completions]
-        scored = await _gathered([one(*each) for each in zip(texts, completion_ids, row, strict=True)])
+        scored = await gathered([one(*each) for each in zip(texts, completion_ids, row, strict=True)])
         for result in scored:
             for name, value in result.metrics.items():
                 log_metric(name, value)
@@ -145,5 +148,6 @@ def replay_rewards(
     return grounded
 
 
-async def _gathered(calls: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+async def gathered(calls: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """All results, in order; they are awaited together."""
     return list(await asyncio.gather(*calls))
