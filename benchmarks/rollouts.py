@@ -98,7 +98,7 @@ def against_sampling(data: MixtureConfig, rows: list[TrainingRow]) -> None:
     places = [Place(number, 0) for number in range(len(some))]
 
     def bare() -> None:
-        requests = [SampleRequest(engine.encode_chat(row.chat()), max_new_tokens=NEW_TOKENS) for row in some]
+        requests = [SampleRequest(engine.encode_chat(row.chat()).ids, max_new_tokens=NEW_TOKENS) for row in some]
         engine.sample(requests)
 
     def generate() -> None:

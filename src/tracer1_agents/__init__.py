@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
     from tracer1_agents.graphs.workbench import open_workbench
     from tracer1_agents.serving.local import LocalChatModel
+    from tracer1_agents.serving.vllm import VllmChatModel
     from tracer1_agents.tools.toolbox import default_toolbox
     from tracer1_agents.types import Forecast, Status, StepRecord, Trace
 
@@ -40,6 +41,7 @@ _HOMES: Final[dict[str, str]] = {
     "ToolboxExecutor": "graphs.toolbox_executor",
     "open_workbench": "graphs.workbench",
     "LocalChatModel": "serving.local",
+    "VllmChatModel": "serving.vllm",
     "default_toolbox": "tools.toolbox",
     "Forecast": "types",
     "Status": "types",
@@ -59,6 +61,7 @@ __all__ = [  # noqa: RUF022  (grouped by room)
     "ToolboxExecutor",
     "open_workbench",
     "LocalChatModel",
+    "VllmChatModel",
     "default_toolbox",
     "Forecast",
     "Status",

@@ -199,6 +199,8 @@ class ChatModelPolicy:
 
     def _refusal(self, error: Exception, attempt: int) -> None:
         """Return when asking again may help; otherwise say what happened."""
+        if isinstance(error, PlannerError):  # the model's own words name the endpoint and what it did
+            raise error
         busy = _is_busy(error)
         if busy and attempt < self.retries.attempts:
             return
@@ -212,7 +214,7 @@ class ChatModelPolicy:
         """The model as a person knows it, with its endpoint where it has one."""
         named = (getattr(self.model, attribute, None) for attribute in ("model_name", "model"))
         name = next((str(value) for value in named if value), type(self.model).__name__)
-        place = getattr(self.model, "openai_api_base", None)
+        place = getattr(self.model, "openai_api_base", None) or getattr(self.model, "base_url", None)
         return f"{name} at {place}" if place else name
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tracer1_agents.errors import PlannerError, TrainingError
 from tracer1_agents.graphs.build import create_tracer1_agent, trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
-from tracer1_agents.planner.policy import PolicyReply
+from tracer1_agents.planner.policy import Policy, PolicyReply
 from tracer1_agents.rewards.grounded import GroundedOutcome
 from tracer1_agents.serving.sampling import SampleRequest
 from tracer1_agents.tools.toolbox import default_toolbox
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
     from tracer1_agents.actions.space import Platform
-    from tracer1_agents.planner.policy import Policy
     from tracer1_agents.planner.prompt import Message
     from tracer1_agents.serving.batcher import Batcher
     from tracer1_agents.serving.sampling import Sample
@@ -53,6 +52,20 @@ class UnsetPolicy:
     async def asample(self, messages: Sequence[Message], **options: Any) -> PolicyReply:
         """Refuse."""
         return self.sample(messages, **options)
+
+
+class RecordingPolicy(Policy, Protocol):
+    """A policy that keeps what was sent and drawn.
+
+    Attributes:
+        calls: Messages and sample of each call, in order.
+    """
+
+    calls: list[tuple[tuple[Message, ...], Sample]]
+
+    def first_call(self) -> tuple[tuple[Message, ...], Sample]:
+        """Messages and sample of the first call."""
+        ...
 
 
 class EnginePolicy:
@@ -89,6 +102,10 @@ class EnginePolicy:
         """See `Policy`."""
         del horizon, again, config
         return self._kept(messages, await asyncio.wrap_future(self.batcher.submit(self._request(messages))))
+
+    def first_call(self) -> tuple[tuple[Message, ...], Sample]:
+        """See `RecordingPolicy`."""
+        return self.calls[0]
 
     def _request(self, messages: Sequence[Message]) -> SampleRequest:
         prompt = self.encoder.encode(messages)

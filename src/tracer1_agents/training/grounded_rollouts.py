@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tracer1_agents.rewards.trajectory import RewardConfig
     from tracer1_agents.rewards.zero_rates import ZeroRates
     from tracer1_agents.serving.engine import SamplingEngine
-    from tracer1_agents.training.episodes import Episodes
+    from tracer1_agents.training.episodes import Episodes, RecordingPolicy
     from tracer1_agents.training.rollouts import Place
     from tracer1_agents.training.rows import ScoredReply, TrainingRow
     from tracer1_agents.training.settings import RolloutConfig
@@ -92,7 +92,8 @@ class GraphRollouts(GroupCollector):
         for number in {place.row for place in places}:  # beforehand: the replies of a group are then asked for at once
             encoder.encode(self.rows[number].messages)
         try:
-            episodes = asyncio.run(_gathered([self._episode(batcher, encoder, place, update) for place in places]))
+            runs = [self._episode(self._policy(batcher, encoder, place, update), place) for place in places]
+            episodes = asyncio.run(gathered(runs))
         finally:
             batcher.close()
         return self._in_order(episodes)
@@ -111,11 +112,11 @@ class GraphRollouts(GroupCollector):
             seed=self._seed(place, update),
         )
 
-    async def _episode(self, batcher: Batcher, encoder: PromptEncoder, place: Place, update: int) -> list[Rollout]:
+    async def _episode(self, policy: RecordingPolicy, place: Place) -> list[Rollout]:
         """The rollouts of one episode: here one planner call."""
-        row, policy = self.rows[place.row], self._policy(batcher, encoder, place, update)
+        row = self.rows[place.row]
         outcome = await self.episodes.run(row, policy)
-        sent, sample = policy.calls[0]
+        sent, sample = policy.first_call()
         check_prompt(row, sent)
         reply = PolicyReply(sample.text, truncated=sample.finish_reason == "length")
         scored = self.scorer.score(row, reply, outcome)
@@ -147,7 +148,7 @@ def replay_rewards(
             return scorer.score(rows[number], reply, outcome)
 
         texts = [completion[0]["content"] for completion in completions]
-        scored = await _gathered([one(*each) for each in zip(texts, completion_ids, row, strict=True)])
+        scored = await gathered([one(*each) for each in zip(texts, completion_ids, row, strict=True)])
         for result in scored:
             for name, value in result.metrics.items():
                 log_metric(name, value)
@@ -158,5 +159,6 @@ def replay_rewards(
     return grounded
 
 
-async def _gathered(calls: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+async def gathered(calls: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """All results, in order; they are awaited together."""
     return list(await asyncio.gather(*calls))

@@ -23,9 +23,8 @@ from tracer1_agents.types import ReferenceStep, Status
 if TYPE_CHECKING:
     from tracer1_agents.data.taskgen.windows import Window
     from tracer1_agents.planner.prompt import Message
-    from tracer1_agents.serving.batcher import Batcher
     from tracer1_agents.serving.sampling import Sample
-    from tracer1_agents.training.encoding import PromptEncoder
+    from tracer1_agents.training.episodes import RecordingPolicy
     from tracer1_agents.training.rollouts import Place
     from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.training.stage2 import GraphRolloutConfig
@@ -44,11 +43,10 @@ class OnlineRollouts(GraphRollouts):
         groups = [episodes[start : start + size] for start in range(0, len(episodes), size)]
         return [episode[turn] for group in groups for turn in range(turns) for episode in group]
 
-    async def _episode(self, batcher: Batcher, encoder: PromptEncoder, place: Place, update: int) -> list[Rollout]:
+    async def _episode(self, policy: RecordingPolicy, place: Place) -> list[Rollout]:
         row = self.rows[place.row]
-        policy = self._policy(batcher, encoder, place, update)
         trace, _ = await self.episodes.play(row, policy, self.config.max_steps)
-        check_prompt(row, policy.calls[0][0])
+        check_prompt(row, policy.first_call()[0])
         totals = self._totals(row, trace, len(policy.calls))
         rollouts = [
             self._rollout(place, turn, sent, sample, total)

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tracer1_agents.serving.engine import SamplingEngine
 from tracer1_agents.serving.sampling import SampleRequest
@@ -69,7 +69,10 @@ class GroupCollector(ABC):
 
     Attributes:
         replaced: Groups of the newest batch that became groups of other rows.
+        asks_server: Whether replies come from a server, to which the trainer sends the weights before it collects.
     """
+
+    asks_server: ClassVar[bool] = False
 
     def __init__(self, rows: Sequence[TrainingRow], config: RolloutConfig, *, seed: int) -> None:
         self.rows, self.config, self.seed = rows, config, seed

@@ -36,7 +36,8 @@ class RolloutConfig(BaseConfig):
 
     engine: Literal["local", "transformers", "vllm"] = Field(
         "local",
-        description="local: this package's continuous batching; transformers: `generate`; vllm: TRL's vLLM modes",
+        description="local: this package's continuous batching; transformers: `generate`; vllm: TRL's vLLM modes "
+        "(docs/serving.md)",
     )
     group_size: int = Field(8, ge=2, description="completions of one prompt (G); ours, as common practice")
     prompts_per_update: int = Field(16, ge=1, description="prompts of one generation batch, over all processes")
@@ -46,7 +47,7 @@ class RolloutConfig(BaseConfig):
         0, ge=0, description="how often prompts whose completions all earn the same are replaced by others (local only)"
     )
     vllm_mode: Literal["colocate", "server"] = Field("colocate", description="vLLM in the trainer, or a server beside")
-    vllm_server_url: str = Field("", description="of the server")
+    vllm_server_url: str = Field("", description="of the server, such as http://localhost:8000")
     vllm_memory: float = Field(0.3, gt=0, lt=1, description="share of the card that a colocated vLLM takes")
 
 

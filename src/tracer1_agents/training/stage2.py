@@ -124,15 +124,33 @@ def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assemb
             msg = "rollout.resample_rounds works with rollout.way: graph; TRL has drawn the replies that are replayed"
             raise ConfigurationError(msg)
         return Assembly(None, reward, first_pair_only=first_pair_only)
-    if config.rollout.engine != "local":
-        msg = f"rollout.way: graph samples with rollout.engine: local, got {config.rollout.engine}; or use way: replay"
-        raise ConfigurationError(msg)
-    if config.rollout.max_steps > 1:
-        check_online(config, mixture)
-        online = OnlineRollouts(mixture.rows, config.rollout, episodes, scorer, seed=config.trainer.seed)
-        return Assembly(online, reward, first_pair_only=first_pair_only)
-    collector = GraphRollouts(mixture.rows, config.rollout, episodes, scorer, seed=config.trainer.seed)
+    collector = graph_rollouts(config, mixture, episodes, scorer)
     return Assembly(collector, reward, first_pair_only=first_pair_only)
+
+
+def graph_rollouts(config: Stage2Config, mixture: Mixture, episodes: Episodes, scorer: Scorer) -> GraphRollouts:
+    """Who samples for the planner node: this process, or a vLLM server.
+
+    Raises:
+        ConfigurationError: The engine cannot be asked by the graph, or the server is not fit for training.
+    """
+    rollout = config.rollout
+    if rollout.max_steps > 1:
+        check_online(config, mixture)
+        return OnlineRollouts(mixture.rows, rollout, episodes, scorer, seed=config.trainer.seed)
+    if rollout.engine == "local":
+        return GraphRollouts(mixture.rows, rollout, episodes, scorer, seed=config.trainer.seed)
+    if rollout.engine != "vllm" or rollout.vllm_mode != "server":
+        got = f"{rollout.engine} ({rollout.vllm_mode})" if rollout.engine == "vllm" else rollout.engine
+        msg = (
+            "rollout.way: graph samples with rollout.engine: local, or with engine: vllm and vllm_mode: server, got "
+            f"{got}; or use way: replay"
+        )
+        raise ConfigurationError(msg)
+    from tracer1_agents.training.server_rollouts import ServerRollouts, connect  # noqa: PLC0415  (seldom needed)
+
+    model = connect(rollout)
+    return ServerRollouts(mixture.rows, rollout, episodes, scorer, seed=config.trainer.seed, model=model)
 
 
 def check_online(config: Stage2Config, mixture: Mixture) -> None:
@@ -141,6 +159,9 @@ def check_online(config: Stage2Config, mixture: Mixture) -> None:
     Raises:
         ConfigurationError: Records cannot go on after a miss; groups of several turns are not replaced.
     """
+    if config.rollout.engine != "local":
+        msg = f"rollout.max_steps above 1 works with rollout.engine: local, got {config.rollout.engine}"
+        raise ConfigurationError(msg)
     if any(row.generated is None for row in mixture.rows):
         msg = "rollout.max_steps above 1 needs sources that can be acted in (taskgen); records know one way only"
         raise ConfigurationError(msg)

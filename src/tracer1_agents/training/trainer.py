@@ -124,6 +124,10 @@ class ForecastTrainer(GRPOTrainer):
         assert self.collector is not None  # noqa: S101  (callers asked)
         first = self.accelerator.process_index * len(rows)  # a group may begin on another process
         places = [Place(row, (first + at) % self._group_size) for at, row in enumerate(rows)]
+        if self.collector.asks_server:
+            self._renew_server()
+            here: Any = self.model
+            return self.collector.collect(here, self.processing_class, places, self.state.global_step)
         with unwrap_model_for_generation(self.model_wrapped, self.accelerator) as model:
             was_training = model.training
             model.eval()
@@ -131,6 +135,18 @@ class ForecastTrainer(GRPOTrainer):
                 return self.collector.collect(model, self.processing_class, places, self.state.global_step)
             finally:
                 model.train(was_training)
+
+    def _renew_server(self) -> None:
+        """Send the newest weights to the vLLM server, once an update, and wait until it has them.
+
+        TRL does so in `_generate`, after a collector has drawn; and its own requests go through the main process, so
+        that there the others need not wait.
+        """
+        if self.state.global_step == self._last_loaded_step:
+            return
+        self.vllm_generation.sync_weights()  # type: ignore[no-untyped-call]
+        self._last_loaded_step = self.state.global_step
+        self.accelerator.wait_for_everyone()
 
     def _hand_over(self, prompts: list[Any], trainer: GRPOTrainer) -> dict[str, Any]:
         """What TRL asks its `rollout_func` for: the replies that were drawn before."""
