@@ -233,28 +233,27 @@ class ForecastTrainer(GRPOTrainer):
 
         Rows that cannot move the weights (no advantage, and no KL to pay) are left out; the others are sorted by
         length, so that a part has little padding. Images, which are aligned with the rows, and losses that divide by
-        the tokens of the micro-batch stay whole. All processes have the same number of parts, since they meet in every
-        forward pass; one that has too few rows takes some of those left out, which change nothing.
+        the tokens of the micro-batch stay whole. Processes meet in every forward pass and compare their rows there: all
+        have parts of the same sizes, filled up with rows that would have been left out and change nothing.
         """
         rows = inputs["advantages"].shape[0]
         lengths = inputs["prompt_mask"].sum(1) + inputs["completion_mask"].sum(1)
         idle = (inputs["advantages"] == 0) & (self.beta == 0.0)
-        taught = rows - int(idle.sum())
-        count = self._part_count(inputs, taught)
+        count = self._rows_taken(inputs, rows - int(idle.sum()))
         if not count:
             return [(_trimmed(inputs), 1.0)]
-        kept = torch.argsort(idle.long(), stable=True)[: max(count, taught)]
+        kept = torch.argsort(idle.long(), stable=True)[:count]
         parts = []
-        for chosen in kept[torch.argsort(lengths[kept])].tensor_split(count):
+        for chosen in kept[torch.argsort(lengths[kept])].split(_ROWS_AT_ONCE):
             part = {key: value[chosen] if _is_by_row(value, rows) else value for key, value in inputs.items()}
             parts.append((_trimmed(part), len(chosen) / rows if self.loss_type in _ROW_MEANS else 1.0))
         return parts
 
-    def _part_count(self, inputs: dict[str, Any], taught: int) -> int:
-        """Parts that the micro-batch is taken in on every process; 0 where one of them cannot take its own apart."""
+    def _rows_taken(self, inputs: dict[str, Any], taught: int) -> int:
+        """Rows of the micro-batch that every process takes; 0 where one of them cannot take its own apart."""
         whole = "pixel_values" in inputs or self.loss_type not in _ROW_MEANS | _TOKEN_SUMS
         most = largest(math.inf if whole else taught, self.accelerator.device)
-        return 0 if math.isinf(most) else max(1, math.ceil(most / _ROWS_AT_ONCE))
+        return 0 if math.isinf(most) else max(1, int(most))
 
     def _check_ratio(self, inputs: dict[str, Any]) -> None:
         if "old_per_token_logps" not in inputs or self._newest_logps is None:

@@ -10,6 +10,7 @@ import torch
 
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training import processes
+from tracer1_agents.training.mixture import load_mixture
 
 pytestmark = pytest.mark.torch
 CPU = torch.device("cpu")
@@ -62,3 +63,15 @@ def test_processes_that_read_other_rows_are_named(second_of_two, monkeypatch):
 def test_one_value_that_is_no_number_is_the_largest(second_of_two, monkeypatch):
     monkeypatch.setattr(processes, "gather", lambda value: torch.cat([value, torch.tensor([math.nan])]))
     assert math.isnan(processes.largest(1.0, CPU))
+
+
+@pytest.mark.parametrize(("count", "share"), [(1, 8), (3, 2), (16, 1)])
+def test_executors_are_shared_out(monkeypatch, count, share):
+    pytest.importorskip("trl", reason="trl is not installed (extra train)")
+    from tracer1_agents.training import stage2  # noqa: PLC0415
+
+    monkeypatch.setenv("WORLD_SIZE", str(count))
+    source = {"reader": "taskgen", "count": 1, "families": ["arithmetic"]}
+    config = stage2.Stage2Config.model_validate({"data": {"sources": [source]}, "executors": {"concurrency": 8}})
+    world = stage2.build_world(config, load_mixture(config.data))
+    assert world.by_source["taskgen"].slots._free == share
