@@ -87,15 +87,18 @@ class SamplingEngine:
         """Refuse what the model cannot do.
 
         Raises:
-            ValueError: The prompt is empty or too long, its image tokens are not those of its pictures, or no token is
-                asked for.
+            ValueError: The prompt is empty or too long, its image tokens are not those of its pictures or not known
+                here, or no token is asked for.
         """
         length = len(request.prompt_ids)
         if not 0 < length <= self.max_prompt_tokens:
             msg = f"a prompt needs 1 to {self.max_prompt_tokens} tokens, got {length}; shorten history or observation"
             raise ValueError(msg)
         shown, stands_for = self._image_tokens(request.prompt_ids), self._positions.tokens(request.pictures)
-        if shown != stands_for or (shown and not self._positions.takes_pictures):
+        if request.pictures is not None and not self._positions.takes_pictures:
+            msg = f"how a {self.model.config.model_type} places picture tokens is not known here; sample with generate"
+            raise ValueError(msg)
+        if shown != stands_for:
             msg = (
                 f"a prompt has {shown} image tokens for pictures of {stands_for}; encode it with the model's own "
                 "processor, and keep marks such as <|image_pad|> out of its text"

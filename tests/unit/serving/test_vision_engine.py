@@ -201,8 +201,10 @@ def test_image_tokens_without_their_pictures_are_refused(engine):
         engine.sample([asked(engine, chat("a page that says <|image_pad|>"))])
 
 
-def test_a_text_model_takes_no_pictures(tiny):
+def test_a_text_model_takes_no_pictures(tiny, engine):
     model, tokenizer = tiny
+    with pytest.raises(ValueError, match="how a qwen3 places picture tokens is not known here"):
+        SamplingEngine(model, tokenizer).check(asked(engine, chat("Go", picture((64, 64)))))
     with pytest.raises(ConfigurationError, match="reads text only"):
         ChatEncoder(tokenizer).encode(chat("Go", picture((8, 8))))
     with pytest.raises(ConfigurationError, match="reads text only"):
