@@ -6,6 +6,7 @@ What is not seen here: vLLM's kernels, and the broadcast of weights between GPUs
 
 import asyncio
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -24,6 +25,7 @@ from tracer1_agents.serving.sampling import SampleRequest
 from tracer1_agents.serving.vllm import VllmChatModel
 from tracer1_agents.training import stage2
 from tracer1_agents.training.config import load_config
+from tracer1_agents.training.grounded_rollouts import Scorer
 from tracer1_agents.training.mixture import load_mixture
 from tracer1_agents.training.models import load_planner
 from tracer1_agents.training.server_rollouts import RowPictures, ServerPolicy, connect
@@ -104,7 +106,14 @@ def served(stand_in, *changes):
     return ["rollout.engine=vllm", "rollout.vllm_mode=server", f"rollout.vllm_server_url={url}", *changes]
 
 
-def test_the_server_has_the_newest_weights_before_it_is_asked(planner, tmp_path, stand_in):
+def by_length(self, row, reply, outcome, original=Scorer.score):
+    """Rewards that differ within a group, which random weights would not earn."""
+    scored = original(self, row, reply, outcome)
+    return replace(scored, total=float(len(reply.text) % 5))
+
+
+def test_the_server_has_the_newest_weights_before_it_is_asked(planner, tmp_path, stand_in, monkeypatch):
+    monkeypatch.setattr(Scorer, "score", by_length)
     start = weights(planner)
     model = weights(stage2.train(config(planner, tmp_path / "served", *served(stand_in))))
     asked = ["asked"] * 8  # 2 prompts x 4 replies
