@@ -106,14 +106,14 @@ def served(stand_in, *changes):
     return ["rollout.engine=vllm", "rollout.vllm_mode=server", f"rollout.vllm_server_url={url}", *changes]
 
 
+def by_length(self, row, reply, outcome, original=Scorer.score):
+    """Rewards that differ within a group, which random weights would not earn."""
+    scored = original(self, row, reply, outcome)
+    return replace(scored, total=float(len(reply.text) % 5))
+
+
 def test_the_server_has_the_newest_weights_before_it_is_asked(planner, tmp_path, stand_in, monkeypatch):
-    """Replies of random weights all earn the same; rewards by their length make the weights move."""
-    original = Scorer.score
-
-    def score(self, row, reply, outcome):
-        return replace(original(self, row, reply, outcome), total=float(len(reply.text) % 5))
-
-    monkeypatch.setattr(Scorer, "score", score)
+    monkeypatch.setattr(Scorer, "score", by_length)
     start = weights(planner)
     model = weights(stage2.train(config(planner, tmp_path / "served", *served(stand_in))))
     asked = ["asked"] * 8  # 2 prompts x 4 replies
@@ -124,7 +124,8 @@ def test_the_server_has_the_newest_weights_before_it_is_asked(planner, tmp_path,
     for name, values in model.items():  # the same replies, and importance ratios of 1
         torch.testing.assert_close(values, local[name], atol=1e-5, rtol=1e-4)
     assert any(not torch.equal(model[name], start[name]) for name in start)
-    assert log_of(tmp_path / "served")[0]["sampling/first_batch_gap_max"] < 1e-4
+    gap = log_of(tmp_path / "served")[0]["sampling/first_batch_gap_max"]
+    assert gap < 1e-4
 
 
 def test_weights_are_sent_once_an_update_and_everyone_waits():
