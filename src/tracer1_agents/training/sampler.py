@@ -1,8 +1,8 @@
 """Which rows an update learns from: groups of G equal rows, drawn by the mixture's weights, exact after a resume.
 
 The order is a function of (seed, epoch) alone. TRL's own sampler keeps a generator that starts over when a run is
-resumed, so that a later epoch silently repeats the order of the first; here `set_epoch` decides, which `TellEpoch` calls
-before every epoch.
+resumed, so that a later epoch silently repeats the order of the first; here `set_epoch` decides, which `TellEpoch`
+calls before every epoch.
 """
 
 from __future__ import annotations
