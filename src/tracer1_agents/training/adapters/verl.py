@@ -147,7 +147,7 @@ class ServerPolicy:
         return reply
 
 
-class Tracer1AgentLoop(_verl.AgentLoopBase):  # type: ignore[misc, name-defined]  (verl is no dependency)
+class Tracer1AgentLoop(_verl.AgentLoopBase):  # type: ignore[misc, name-defined]  # verl is no dependency
     """One rollout: the row's state, one planner call, one execution, a grounded reward.
 
     Args:
