@@ -1,21 +1,24 @@
 """Which rows an update learns from: groups of G equal rows, drawn by the mixture's weights, exact after a resume.
 
 The order is a function of (seed, epoch) alone. TRL's own sampler keeps a generator that starts over when a run is
-resumed, so that a later epoch silently repeats the order of the first; here `set_epoch`, which the trainer calls before
-every epoch, decides.
+resumed, so that a later epoch silently repeats the order of the first; here `set_epoch` decides, which `TellEpoch`
+calls before every epoch.
 """
 
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import Sampler
+from transformers import TrainerCallback
 
 from tracer1_agents.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from transformers import TrainerControl, TrainerState, TrainingArguments
 
 
 class MixtureSampler(Sampler[int]):
@@ -102,3 +105,21 @@ class MixtureSampler(Sampler[int]):
             Random(f"lap/{self.seed}/{source}/{lap}").shuffle(order)  # noqa: S311  (reproducible, not secret)
             found += order[at : at + count - len(found)]
         return found
+
+
+class TellEpoch(TrainerCallback):
+    """Tells a sampler which epoch begins.
+
+    accelerate should, and does on one process. On several it loses the sampler in the epoch that a resumed run goes on
+    with, under what skips the batches already seen.
+    """
+
+    def __init__(self, sampler: MixtureSampler) -> None:
+        self.sampler = sampler
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Hand on the number; within an epoch `state.epoch` is a fraction further."""
+        del args, control, kwargs
+        self.sampler.set_epoch(int(state.epoch or 0))

@@ -24,7 +24,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training.processes import largest, total
 from tracer1_agents.training.rollouts import Place
-from tracer1_agents.training.sampler import MixtureSampler
+from tracer1_agents.training.sampler import MixtureSampler, TellEpoch
 from tracer1_agents.training.scope import first_pair_tokens
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ForecastTrainer(GRPOTrainer):
     def _get_train_sampler(self, dataset: Any = None) -> MixtureSampler:
         del dataset  # rows are numbered, whatever wraps them
         options: Any = self.args
-        return MixtureSampler(
+        sampler = MixtureSampler(
             self.mixture.sizes,
             self.mixture.weights,
             group_size=self._group_size,
@@ -93,6 +93,8 @@ class ForecastTrainer(GRPOTrainer):
             repeats=self.num_iterations * options.steps_per_generation,
             seed=options.seed,
         )
+        self.add_callback(TellEpoch(sampler))
+        return sampler
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         if self.collector is not None:

@@ -93,7 +93,7 @@ def test_two_processes_write_the_weights_that_one_does(runs, planner, tmp_path, 
     assert STAGES["stage1"].main(arguments(planner, tmp_path, SAME_ON_ONE[name])) == 0
     one, two, start = weights(tmp_path / "model"), weights(runs[0] / name / "model"), weights(planner)
     assert max(float((one[key] - start[key]).abs().max()) for key in one) > 1e-4
-    tolerance = 1e-7 if "sgd" in SAME_ON_ONE[name].values() else 1e-5  # AdamW's first steps turn on signs
+    tolerance = 1e-7 if "sgd" in SAME_ON_ONE[name].values() else 1e-4  # AdamW's first steps turn on signs
     assert max(float((one[key] - two[key]).abs().max()) for key in one) < tolerance
     ours, theirs = log_of(tmp_path), log_of(runs[0] / name)
     told = ("reward", "parts/align", "forecast/unreadable", "frac_reward_zero_std", "groups/replaced", "num_tokens")
