@@ -67,7 +67,7 @@ class ChatEncoder:
     def __init__(self, processor: PreTrainedTokenizerBase | ProcessorMixin) -> None:
         self._processor: Any = processor
         self.reads_images = isinstance(processor, ProcessorMixin)
-        self.tokenizer: PreTrainedTokenizerBase = self._processor.tokenizer if self.reads_images else processor
+        self.tokenizer: PreTrainedTokenizerBase = self._processor.tokenizer if self.reads_images else self._processor
         self._lock = threading.Lock()  # an image processor's memory takes one caller at a time
         self._in_use: WeakValueDictionary[bytes, Pictures] = WeakValueDictionary()
 
@@ -78,7 +78,7 @@ class ChatEncoder:
             ConfigurationError: There are pictures and the model reads text only, or takes them in another way than is
                 known here.
         """
-        options = {"add_generation_prompt": True, "return_dict": True}
+        options: dict[str, Any] = {"add_generation_prompt": True, "return_dict": True}
         if not self.reads_images:
             if any(part["type"] == "image" for message in messages for part in _parts(message)):
                 msg = "the model reads text only and a message holds a picture; use a prompt profile without images"
