@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakValueDictionary
 
 from transformers import ProcessorMixin
@@ -67,8 +67,8 @@ class ChatEncoder:
     def __init__(self, processor: PreTrainedTokenizerBase | ProcessorMixin) -> None:
         self._processor: Any = processor
         self.reads_images = isinstance(processor, ProcessorMixin)
-        tokenizer: Any = self._processor.tokenizer if self.reads_images else processor
-        self.tokenizer: PreTrainedTokenizerBase = tokenizer
+        tokenizer = self._processor.tokenizer if self.reads_images else processor
+        self.tokenizer = cast("PreTrainedTokenizerBase", tokenizer)
         self._lock = threading.Lock()  # an image processor's memory takes one caller at a time
         self._in_use: WeakValueDictionary[bytes, Pictures] = WeakValueDictionary()
 

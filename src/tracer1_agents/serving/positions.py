@@ -55,7 +55,7 @@ class Positions:
         plain = (mask.cumsum(1) - 1).clamp_min(0)
         if self._numbering is None:
             return plain, torch.zeros(len(ids), 1, dtype=torch.long)
-        kinds = ids.eq(-1 if self.image_token is None else self.image_token).int()
+        kinds = torch.eq(ids, -1 if self.image_token is None else self.image_token).int()
         across, shifts = self._numbering.get_rope_index(
             input_ids=ids, mm_token_type_ids=kinds, image_grid_thw=grid, attention_mask=mask
         )
