@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import os
 import platform
+import signal
 import socket
 import subprocess
 import sys
@@ -195,6 +196,7 @@ def test(url: str, limit: int) -> bool:
 def main(argv: list[str] | None = None) -> int:
     """Run, and say how it went."""
     arguments = parse_arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that the server ends as well
     try:
         if arguments.url:
             well = test(arguments.url, arguments.limit)

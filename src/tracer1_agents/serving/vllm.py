@@ -164,7 +164,7 @@ class VllmChatModel(BaseChatModel):
         return self._result(await self._async_client().post("/chat/completions", body=body, cast_to=object), body)
 
     def _body(self, messages: list[BaseMessage], stop: list[str] | None, options: dict[str, Any]) -> dict[str, Any]:
-        body = {
+        body: dict[str, Any] = {
             "model": self.model,
             "messages": convert_to_openai_messages(messages),
             "temperature": self.temperature,
