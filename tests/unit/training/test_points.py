@@ -38,11 +38,11 @@ def test_prompts_and_replies_show_points_only_where_asked(points):
     assert ("0.25" in rows[0].reply) is points
     assert ("point" in rows[-1].messages[-1].text) is points
     assert ("point" in rows[-1].window.known_text) is points
-    assert rows[0].score(rows[0].reply)[1].total == 1.0
+    assert rows[0].score(rows[0].reply).total == 1.0
 
 
 def test_without_points_the_target_text_decides():
     row = next(rows_of(TRAJECTORY, PromptOptions(horizon=1, platform="mobile", points=False)))
     assert row.reply == 'click() # "tap send"'
     # same kind 0.5, plus 0.5 * F1 of {tap, it} and {tap, send} = 0.5
-    assert row.score('click() # "tap it"')[1].total == pytest.approx(0.75)
+    assert row.score('click() # "tap it"').total == pytest.approx(0.75)

@@ -126,7 +126,7 @@ def test_only_the_first_process_prints(runs):
 
 
 def test_adapters_are_written(runs):
-    assert (runs[0] / "adapters" / "model" / "adapter_model.safetensors").stat().st_size > 0
+    assert (runs[0] / "adapters" / "adapter" / "adapter_model.safetensors").stat().st_size > 0
 
 
 def test_the_first_process_says_when_time_is_up(runs):
