@@ -125,7 +125,8 @@ class ForecastTrainer(GRPOTrainer):
         places = [Place(row, (first + at) % self._group_size) for at, row in enumerate(rows)]
         if self.collector.asks_server:
             self._renew_server()
-            return self.collector.collect(self.model, self._tokenizer, places, self.state.global_step)
+            here: Any = self.model
+            return self.collector.collect(here, self._tokenizer, places, self.state.global_step)
         with unwrap_model_for_generation(self.model_wrapped, self.accelerator) as model:
             was_training = model.training
             model.eval()
@@ -142,7 +143,8 @@ class ForecastTrainer(GRPOTrainer):
         """
         if self.state.global_step == self._last_loaded_step:
             return
-        self.vllm_generation.sync_weights()
+        server: Any = self.vllm_generation
+        server.sync_weights()
         self._last_loaded_step = self.state.global_step
         self.accelerator.wait_for_everyone()
 
