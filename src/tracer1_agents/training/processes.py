@@ -11,8 +11,8 @@ import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch
-from accelerate import PartialState  # type: ignore[import-untyped]  # no types
-from accelerate.utils import broadcast_object_list, gather, gather_object  # type: ignore[import-untyped]
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list, gather, gather_object
 
 from tracer1_agents.errors import ConfigurationError, TrainingError
 
