@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tracer1_agents.serving.chat import Pictures
 
 _GREEDY: Final = 1e-6
+_OPENING: Final = 4  # tokens at the end of a prompt in which a chat template may open a thought
 _SEEDS: Final = 2**63  # torch takes no larger ones
 
 
@@ -33,6 +34,7 @@ class SampleRequest:
         temperature: 0 is greedy.
         seed: Decides the draws of this row; ignored when greedy.
         stop_lines: End after this many non-empty lines, None for no such limit.
+        max_thought_tokens: A thought that is still open after so many tokens ends the row; None for no such limit.
         pictures: What the prompt's image tokens stand for; None where there are none.
         cancelled: Set it to give the row up while others go on.
     """
@@ -42,6 +44,7 @@ class SampleRequest:
     temperature: float = 0.0
     seed: int = 0
     stop_lines: int | None = None
+    max_thought_tokens: int | None = None
     pictures: Pictures | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
 
@@ -55,7 +58,8 @@ class Sample:
         completion_ids: Sampled ids, the end-of-turn token included where it was reached.
         logprobs: Natural log-probability of each completion id.
         text: Decoded view of the completion; never encoded again.
-        finish_reason: "stop", "length", or "cancelled" for a row that was given up.
+        finish_reason: "stop", "length", "thought" for a thought beyond its budget, or "cancelled" for a row that was
+            given up.
     """
 
     prompt_ids: tuple[int, ...]
@@ -67,7 +71,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Ids that end something: a turn, a line; those that are nothing but line breaks and blanks; those never drawn.
+    """Ids that end something: a turn, a line, a thought; nothing but line breaks and blanks; those never drawn.
 
     An image or video token in a reply would stand for a picture that is not there, which no later forward pass takes.
     """
@@ -76,6 +80,8 @@ class Vocabulary:
     newline: frozenset[int]
     blank: frozenset[int]
     never: frozenset[int] = frozenset()
+    thought_opens: frozenset[int] = frozenset()
+    thought_closes: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
@@ -90,6 +96,8 @@ class Vocabulary:
             newline=frozenset(at for at, piece in enumerate(pieces) if "\n" in piece),
             blank=frozenset(at for at, piece in enumerate(pieces) if piece.isspace()),
             never=frozenset(pad for pad in pads if pad is not None),
+            thought_opens=frozenset(at for at, piece in enumerate(pieces) if piece in {"<think>", "<thinking>"}),
+            thought_closes=frozenset(at for at, piece in enumerate(pieces) if piece in {"</think>", "</thinking>"}),
         )
 
 
@@ -119,7 +127,11 @@ class Row:
         return -torch.log(-torch.log(uniform.clamp_min(1e-300)))
 
     def take(self, token: int, logprob: float) -> None:
-        """Add a drawn token, and note when the row ends with it."""
+        """Add a drawn token, and note when the row ends with it.
+
+        Thoughts are told by the vocabulary's marks: a model whose chat template opens the thought, or that writes the
+        opening mark itself, thinks until the closing one.
+        """
         self.ids.append(token)
         self.logprobs.append(logprob)
         if token not in self.vocabulary.blank:
@@ -133,6 +145,15 @@ class Row:
             self.finish_reason = "cancelled"
         elif len(self.ids) >= self._bound:
             self.finish_reason = "length"
+        elif len(self.ids) == self.request.max_thought_tokens and self._is_thinking():
+            self.finish_reason = "thought"
+
+    def _is_thinking(self) -> bool:
+        """Whether a thought was opened, by the reply or by the end of the prompt, and not closed."""
+        opened = [at for at, token in enumerate(self.ids) if token in self.vocabulary.thought_opens]
+        closed = [at for at, token in enumerate(self.ids) if token in self.vocabulary.thought_closes]
+        by_prompt = any(token in self.vocabulary.thought_opens for token in self.request.prompt_ids[-_OPENING:])
+        return (by_prompt or bool(opened)) and not closed
 
     def sample(self, tokenizer: PreTrainedTokenizerBase) -> Sample:
         """What the row got."""

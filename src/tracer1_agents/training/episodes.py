@@ -75,6 +75,7 @@ class EnginePolicy:
         batcher: The engine with its queue.
         encoder: Encodes prompts for that engine.
         max_new_tokens: Longest reply.
+        max_thought_tokens: Longest thought; None for no such limit.
         temperature: Of sampling.
         seed: Decides the replies of this episode.
 
@@ -83,10 +84,18 @@ class EnginePolicy:
     """
 
     def __init__(
-        self, batcher: Batcher, encoder: PromptEncoder, *, max_new_tokens: int, temperature: float, seed: int
+        self,
+        batcher: Batcher,
+        encoder: PromptEncoder,
+        *,
+        max_new_tokens: int,
+        max_thought_tokens: int | None = None,
+        temperature: float,
+        seed: int,
     ) -> None:
         self.batcher, self.encoder = batcher, encoder
-        self.max_new_tokens, self.temperature, self.seed = max_new_tokens, temperature, seed
+        self.max_new_tokens, self.max_thought_tokens = max_new_tokens, max_thought_tokens
+        self.temperature, self.seed = temperature, seed
         self.calls: list[tuple[tuple[Message, ...], Sample]] = []
 
     def sample(
@@ -113,16 +122,19 @@ class EnginePolicy:
             prompt_ids=prompt.ids,
             pictures=prompt.pictures,
             max_new_tokens=self.max_new_tokens,
+            max_thought_tokens=self.max_thought_tokens,
             temperature=self.temperature,
             seed=seed_of(self.seed, len(self.calls)) if self.calls else self.seed,
         )
 
     def _kept(self, messages: Sequence[Message], sample: Sample) -> PolicyReply:
         self.calls.append((tuple(messages), sample))
+        unfinished = sample.finish_reason == "thought"  # a thought may quote actions, so it is never read as a reply
         return PolicyReply(
-            text=sample.text,
+            text="" if unfinished else sample.text,
+            reasoning=sample.text if unfinished else "",
             usage=Usage(input_tokens=len(sample.prompt_ids), output_tokens=len(sample.completion_ids)),
-            truncated=sample.finish_reason == "length",
+            truncated=unfinished or sample.finish_reason == "length",
             prompt_ids=sample.prompt_ids,
             completion_ids=sample.completion_ids,
             logprobs=sample.logprobs,

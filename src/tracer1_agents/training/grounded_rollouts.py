@@ -16,7 +16,7 @@ from tracer1_agents.rewards.grounded import grounded_reward
 from tracer1_agents.serving.batcher import Batcher
 from tracer1_agents.training.encoding import PromptEncoder
 from tracer1_agents.training.episodes import EnginePolicy, check_prompt
-from tracer1_agents.training.rollouts import GroupCollector, Rollout
+from tracer1_agents.training.rollouts import GroupCollector, Rollout, without_cut_thoughts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -108,6 +108,7 @@ class GraphRollouts(GroupCollector):
             batcher,
             encoder,
             max_new_tokens=self.config.max_new_tokens,
+            max_thought_tokens=self.config.max_thought_tokens,
             temperature=self.config.temperature,
             seed=self._seed(place, update),
         )
@@ -119,7 +120,7 @@ class GraphRollouts(GroupCollector):
         sent, sample = policy.first_call()
         check_prompt(row, sent)
         reply = PolicyReply(sample.text, truncated=sample.finish_reason == "length")
-        scored = self.scorer.score(row, reply, outcome)
+        scored = without_cut_thoughts(self.scorer.score(row, reply, outcome), sample)
         return [Rollout(place.row, row, sample, scored)]
 
 

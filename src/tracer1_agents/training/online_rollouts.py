@@ -49,7 +49,7 @@ class OnlineRollouts(GraphRollouts):
         check_prompt(row, policy.first_call()[0])
         totals = self._totals(row, trace, len(policy.calls))
         rollouts = [
-            self._rollout(place, turn, sent, sample, total)
+            self._rollout(place, turn, sent, sample, None if sample.finish_reason == "thought" else total)
             for turn, ((sent, sample), total) in enumerate(zip(policy.calls, totals, strict=True))
         ][: self.config.max_steps]
         idle = replace(rollouts[-1], scored=replace(rollouts[-1].scored, total=None, metrics={}))

@@ -159,6 +159,7 @@ class LocalRollouts(GroupCollector):
                 prompt_ids=prompts[place.row].ids,
                 pictures=prompts[place.row].pictures,
                 max_new_tokens=self.config.max_new_tokens,
+                max_thought_tokens=self.config.max_thought_tokens,
                 temperature=self.config.temperature,
                 seed=self._seed(place, update),
             )
@@ -171,7 +172,7 @@ class LocalRollouts(GroupCollector):
 
     def _scored(self, place: Place, example: TrainingRow, sample: Sample) -> Rollout:
         scored = example.score(sample.text, self.reward, truncated=sample.finish_reason == "length")
-        return Rollout(place.row, example, sample, scored)
+        return Rollout(place.row, example, sample, without_cut_thoughts(scored, sample))
 
     def _examples(
         self, engine: SamplingEngine, encoder: PromptEncoder, numbers: Sequence[int]
@@ -204,6 +205,13 @@ def earlier(row: TrainingRow, back: int) -> TrainingRow | None:
         return None
     recorded = replace(row.recorded, at=row.recorded.at - back)
     return replace(row, number=row.number - back, recorded=recorded)
+
+
+def without_cut_thoughts(scored: ScoredReply, sample: Sample) -> ScoredReply:
+    """The score, or none for a reply whose thought went beyond its budget: it says nothing of the plan."""
+    cut = sample.finish_reason == "thought"
+    metrics = {**scored.metrics, "forecast/thought_cut": float(cut)}
+    return replace(scored, total=None if cut else scored.total, metrics=metrics)
 
 
 def _groups(rollouts: Sequence[Rollout], size: int) -> list[list[Rollout]]:

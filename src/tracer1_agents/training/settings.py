@@ -42,6 +42,9 @@ class RolloutConfig(BaseConfig):
     group_size: int = Field(8, ge=2, description="completions of one prompt (G); ours, as common practice")
     prompts_per_update: int = Field(16, ge=1, description="prompts of one generation batch, over all processes")
     max_new_tokens: int = Field(512, ge=1, description="longest reply")
+    max_thought_tokens: int | None = Field(
+        None, ge=1, description="a thought still open after so many tokens ends the reply, which then teaches nothing"
+    )
     temperature: float = Field(1.0, gt=0, description="of sampling; top_p is 1: what is drawn is what is scored")
     resample_rounds: int = Field(
         0, ge=0, description="how often prompts whose completions all earn the same are replaced by others (local only)"

@@ -104,19 +104,22 @@ class ForecastTrainer(GRPOTrainer):
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         if self.logprob_gap is None:
             self.logprob_gap = self._compare_with_sampler(output)
-        if self.first_pair_only:
-            self._mask_tail(output, inputs)
+        cut = [one.sample.finish_reason == "thought" for one in self.rollouts]
+        if self.first_pair_only or any(cut):
+            self._mask(output, inputs, cut or [False] * len(inputs))
         if self.collector is not None:
             for name, value in self.collector.metrics().items():
                 self._metrics["train"][name].append(total(value, self.accelerator.device))
         return output
 
-    def _mask_tail(self, output: dict[str, Any], inputs: list[dict[str, Any]]) -> None:
-        """Leave what follows the first pair out of the loss."""
+    def _mask(self, output: dict[str, Any], inputs: list[dict[str, Any]], cut: list[bool]) -> None:
+        """Leave thoughts beyond their budget out of the loss, and what follows the first pair where that is wanted."""
         mask = torch.zeros_like(output["completion_mask"])
         for at, (example, kept) in enumerate(zip(inputs, output["completion_mask"], strict=True)):
             ids = output["completion_ids"][at][kept.bool()].tolist()
-            mask[at, : first_pair_tokens(ids, self._tokenizer, self.mixture.rows[example["row"]].grammar)] = 1
+            grammar = self.mixture.rows[example["row"]].grammar
+            trained = first_pair_tokens(ids, self._tokenizer, grammar) if self.first_pair_only else len(ids)
+            mask[at, : 0 if cut[at] else trained] = 1
         output["tool_mask"] = mask * output.get("tool_mask", 1)
         trained = (output["completion_mask"] * output["tool_mask"]).sum()
         output["num_items_in_batch"] = self.accelerator.gather(trained).sum()

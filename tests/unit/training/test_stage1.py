@@ -16,9 +16,11 @@ from training_cases import log_of, trajectory, weights
 
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import ConfigurationError, TrainingError
-from tracer1_agents.training import stage1
+from tracer1_agents.training import stage1, stage2
 from tracer1_agents.training.checkpoints import claimed, mark_complete, newest_checkpoint
 from tracer1_agents.training.config import load_config
+from tracer1_agents.training.models import load_planner
+from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.trainer import ForecastTrainer
 
 pytestmark = pytest.mark.torch
@@ -212,6 +214,39 @@ def test_what_cannot_work_is_refused_with_what_to_change(planner, tmp_path, chan
 def test_options_that_another_engine_would_ignore_are_refused(planner, tmp_path):
     with pytest.raises(ConfigurationError, match=r"resample_rounds works with rollout.engine: local only"):
         stage1.train(config(planner, tmp_path, "rollout.engine=transformers", "rollout.resample_rounds=1"))
+
+
+@pytest.fixture
+def thinker(planner, tmp_path):
+    """The tiny planner with marks for thoughts, one of which its template opens."""
+    loaded = load_planner(ModelConfig(path=str(planner)))
+    loaded.processor.add_tokens(["<think>", "</think>"], special_tokens=False)
+    loaded.processor.chat_template = loaded.processor.chat_template.replace(
+        "<|im_start|>assistant\n' }}{%- endif", "<|im_start|>assistant\n<think>' }}{%- endif"
+    )
+    torch.manual_seed(1)
+    loaded.model.resize_token_embeddings(len(loaded.processor))
+    folder = tmp_path / "thinker"
+    loaded.save(folder)
+    return folder
+
+
+@pytest.mark.parametrize("stage", [stage1, stage2])
+def test_a_thought_beyond_its_budget_teaches_nothing(thinker, tmp_path, stage):
+    """Random weights all but never close a thought: nothing may move."""
+    kind = stage1.Stage1Config if stage is stage1 else stage2.Stage2Config
+    options = [
+        f"model.path={thinker}",
+        *SMALL,
+        f"trainer.output_dir={tmp_path / 'run'}",
+        "rollout.max_thought_tokens=6",
+    ]
+    model = stage.train(load_config(kind, f"tiny/{stage.__name__.rpartition('.')[2]}", options))
+    lines = log_of(tmp_path / "run")
+    assert lines[0]["forecast/thought_cut"] == 1.0
+    assert lines[0]["completions/max_length"] == 6
+    before, after = weights(thinker), weights(model)
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_adapters_train_alone_and_end_in_a_whole_model(planner, tmp_path, monkeypatch):
