@@ -27,6 +27,7 @@ from tracer1_agents.rewards.zero_rates import ZeroRates
 from tracer1_agents.serving.batcher import Batcher
 from tracer1_agents.serving.engine import SampleRequest, SamplingEngine
 from tracer1_agents.testing import RecordingExecutor
+from tracer1_agents.training.encoding import PromptEncoder
 from tracer1_agents.training.episodes import EnginePolicy, Episodes
 from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer
 from tracer1_agents.training.mixture import MixtureConfig, load_mixture
@@ -154,10 +155,11 @@ def with_a_tool(data: MixtureConfig, rows: list[TrainingRow]) -> None:
     planner = load_planner(ModelConfig())
     planner.model.eval()
     engine = SamplingEngine(planner.model, planner.tokenizer)
+    encoder = PromptEncoder(engine)
 
     async def all_of_them(batcher: Batcher, *, execute: bool) -> None:
         async def one(row: TrainingRow) -> None:
-            policy = EnginePolicy(batcher, max_new_tokens=NEW_TOKENS, temperature=GREEDY, seed=0)
+            policy = EnginePolicy(batcher, encoder, max_new_tokens=NEW_TOKENS, temperature=GREEDY, seed=0)
             if execute:
                 await episodes.run(row, policy)
             else:
