@@ -104,7 +104,9 @@ def load_config(config_type: type[Config], name: str, overrides: Sequence[str] =
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        msg = f"config {name}: {key}: {first['msg']}, got {first.get('input')!r}; --help lists the keys"
+        what = first["msg"].removeprefix("Value error, ")
+        said = f"{key}: {what}, got {first.get('input')!r}" if key else what
+        msg = f"config {name}: {said}; --help lists the keys"
         raise ConfigurationError(msg) from None
 
 
