@@ -20,6 +20,7 @@ import torch
 
 from tracer1_agents.data.taskgen.bundle import BundlePlan, write_bundle
 from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
+from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.gaia import read_tasks
 from tracer1_agents.evals.results import ResultsFile
 from tracer1_agents.evals.run import Runner
@@ -79,7 +80,10 @@ def measure_tasks(model: str, measurement: Measurement, tasks: Path, out: Path, 
     left = tuple(task for task in found.tasks if task.task_id not in done)
     if not left:
         return
-    sandbox, _ = find_sandbox()
+    sandbox, reason = find_sandbox()
+    if sandbox is None:
+        msg = f"tasks with code cannot be measured without a sandbox: {reason}"
+        raise ConfigurationError(msg)
     with tempfile.TemporaryDirectory() as nowhere:  # only names and schemas are wanted, for the prompt
         tools = default_toolbox(nowhere, corpus=found.corpus)
     agent = create_tracer1_agent(model, tools, horizon=measurement.horizon, max_steps=_MAX_STEPS, profile="compact")

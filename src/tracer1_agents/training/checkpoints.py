@@ -66,6 +66,6 @@ def check_fresh(folder: Path) -> None:
     Raises:
         ConfigurationError: It has checkpoints.
     """
-    if any(_NAME.fullmatch(path.name) for path in folder.iterdir()) if folder.is_dir() else False:
+    if folder.is_dir() and any(_NAME.fullmatch(path.name) for path in folder.iterdir()):
         msg = f"{folder} has checkpoints of an earlier run; go on with --resume, or choose another trainer.output_dir"
         raise ConfigurationError(msg)

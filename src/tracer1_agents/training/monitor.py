@@ -152,10 +152,17 @@ class Monitor(TrainerCallback):
         path = self.folder / "log.jsonl"
         if not step or not path.exists():
             return 0.0
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        return max(
-            (line["seconds"] for line in lines if line.get("step", 0) <= step and "seconds" in line), default=0.0
-        )
+        lines = [_read(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return max((line["seconds"] for line in lines if "seconds" in line and line["step"] <= step), default=0.0)
+
+
+def _read(line: str) -> dict[str, Any]:
+    """A line of the log; nothing of one that a kill cut off."""
+    try:
+        fields: dict[str, Any] = json.loads(line)
+    except json.JSONDecodeError:
+        return {}
+    return fields
 
 
 def _some_weights(model: torch.nn.Module) -> list[torch.Tensor]:

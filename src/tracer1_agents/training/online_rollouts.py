@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tracer1_agents.training.rollouts import Place
     from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.training.stage2 import GraphRolloutConfig
-    from tracer1_agents.types import Trace
+    from tracer1_agents.types import StepRecord, Trace
 
 _LOST = frozenset({Status.MODEL_ERROR, Status.INFRASTRUCTURE_ERROR, Status.CANCELLED})
 
@@ -80,14 +80,15 @@ class OnlineRollouts(GraphRollouts):
     def _step_totals(self, window: Window, trace: Trace, calls: int) -> list[float | None]:
         """Each step against the reference's, up to and with the first that differs."""
         totals: list[float | None] = []
-        ahead = window.task.steps[window.step - 1 :]
+        ahead, led_to = window.task.steps[window.step - 1 :], steps_by_call(trace, calls)
         for turn in range(calls):
+            done = led_to[turn]
             if turn >= len(ahead) or (totals and totals[-1] != 1.0):
                 totals.append(None)
-            elif turn >= len(trace.steps):
-                totals.append(0.0)  # a reply that could not be read
+            elif done is None:
+                totals.append(0.0)  # a reply that could not be used
             else:
-                planned, done = ahead[turn], trace.steps[turn]
+                planned = ahead[turn]
                 reference = ReferenceStep(
                     action=planned.action(window.step - 1 + turn),
                     instruction=planned.instruction,
@@ -96,3 +97,11 @@ class OnlineRollouts(GraphRollouts):
                 outcome = GroundedOutcome(done.executed, done.execution)
                 totals.append(grounded_reward(outcome, reference, self.scorer.grounded).total)
         return totals
+
+
+def steps_by_call(trace: Trace, calls: int) -> list[StepRecord | None]:
+    """The step that each planner call led to; None where its reply was not used (unreadable, or a loop)."""
+    found: list[StepRecord | None] = []
+    for step in trace.steps:
+        found += [None] * (step.planner_calls - 1) + [step]
+    return found + [None] * (calls - len(found))

@@ -8,6 +8,7 @@ waiting for it. Collective calls: every process must make them, in the same orde
 from __future__ import annotations
 
 import os
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import torch
@@ -17,7 +18,7 @@ from accelerate.utils import broadcast_object_list, gather, gather_object
 from tracer1_agents.errors import ConfigurationError, TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 _SPREADING: Final = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
@@ -100,6 +101,14 @@ def total(value: float, device: torch.device) -> float:
     if process_count() == 1:
         return value
     return float(gather(torch.tensor([value], dtype=torch.float32, device=device)).sum())
+
+
+def combined(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Counts of all processes summed, rates (their names say so) averaged over those that have one."""
+    found = gather_object([dict(metrics)]) if process_count() > 1 else [dict(metrics)]
+    names = sorted({name for one in found for name in one})
+    values = {name: [one[name] for one in found if name in one] for name in names}
+    return {name: fmean(each) if "rate" in name else sum(each) for name, each in values.items()}
 
 
 def weights_are_spread() -> bool:

@@ -8,22 +8,24 @@ The same multi-step forecasts as in stage 1, from the graph that serves inferenc
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr
 
+from tracer1_agents.actions.match import kind_of
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.workbench import find_sandbox
-from tracer1_agents.planner.policy import Retries
-from tracer1_agents.rewards.grounded import GroundedConfig
+from tracer1_agents.planner.policy import ReplayPolicy, Retries
+from tracer1_agents.rewards.grounded import GroundedConfig, grounded_reward
 from tracer1_agents.rewards.zero_rates import ZeroRates
 from tracer1_agents.tools.cached import CachedExecutor, ExecutionCache
 from tracer1_agents.tools.grounding import GroundingModel
 from tracer1_agents.tools.limited import LimitedExecutor, Slots
 from tracer1_agents.training.config import BaseConfig
-from tracer1_agents.training.episodes import Episodes
+from tracer1_agents.training.episodes import Counts, Episodes
 from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer, replay_rewards
 from tracer1_agents.training.grpo import Assembly, GrpoRun, command, end_ids, run
 from tracer1_agents.training.online_rollouts import OnlineRollouts
@@ -123,9 +125,39 @@ def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assemb
         if config.rollout.resample_rounds:
             msg = "rollout.resample_rounds works with rollout.way: graph; TRL has drawn the replies that are replayed"
             raise ConfigurationError(msg)
+        check_gold(config, mixture, episodes)
         return Assembly(None, reward, first_pair_only=first_pair_only)
     collector = graph_rollouts(config, mixture, episodes, scorer)
+    check_gold(config, mixture, episodes)
     return Assembly(collector, reward, first_pair_only=first_pair_only)
+
+
+def check_gold(config: Stage2Config, mixture: Mixture, episodes: Episodes) -> None:
+    """Execute the reference once for every tool and kind of action: what is right has to be worth 1 here.
+
+    A missing sandbox or program would otherwise teach, without a word, that right actions are wrong. Sources with a
+    grounding agent are left out: an agent may miss.
+
+    Raises:
+        ConfigurationError: A reference earns less, and what its executor said.
+    """
+    chosen = {
+        (row.source, kind_of(row.window.steps[0].action)): row
+        for row in reversed(mixture.rows)
+        if row.source not in config.executors.grounding
+    }
+    for (source, name), row in chosen.items():
+        outcome = asyncio.run(episodes.run(row, ReplayPolicy([row.reply])))
+        earned = grounded_reward(outcome, row.window.steps[0], config.grounded).total if outcome else None
+        execution = outcome.execution if outcome else None
+        if earned not in {1.0, None} or outcome is None:
+            said = execution.text[:300] if execution else "nothing was executed"
+            msg = (
+                f"the reference's own {name} earns {earned} in source {source!r} (row {row.key}): {said}. Install what "
+                "is missing, or leave those tasks out (families, filter.kinds)"
+            )
+            raise ConfigurationError(msg)
+    episodes.counts = Counts()
 
 
 def graph_rollouts(config: Stage2Config, mixture: Mixture, episodes: Episodes, scorer: Scorer) -> GraphRollouts:

@@ -22,7 +22,7 @@ from trl.models.utils import unwrap_model_for_generation
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from tracer1_agents.errors import ConfigurationError, TrainingError
-from tracer1_agents.training.processes import largest, total
+from tracer1_agents.training.processes import combined, largest, total
 from tracer1_agents.training.rollouts import Place
 from tracer1_agents.training.sampler import MixtureSampler, TellEpoch
 from tracer1_agents.training.scope import first_pair_tokens
@@ -105,11 +105,11 @@ class ForecastTrainer(GRPOTrainer):
         if self.logprob_gap is None:
             self.logprob_gap = self._compare_with_sampler(output)
         cut = [one.sample.finish_reason == "thought" for one in self.rollouts]
-        if self.first_pair_only or any(cut):
+        if self.first_pair_only or total(sum(cut), self.accelerator.device):  # all processes or none: it gathers
             self._mask(output, inputs, cut or [False] * len(inputs))
         if self.collector is not None:
-            for name, value in self.collector.metrics().items():
-                self._metrics["train"][name].append(total(value, self.accelerator.device))
+            for name, value in combined(self.collector.metrics()).items():
+                self._metrics["train"][name].append(value)
         return output
 
     def _mask(self, output: dict[str, Any], inputs: list[dict[str, Any]], cut: list[bool]) -> None:

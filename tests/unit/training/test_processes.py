@@ -75,3 +75,14 @@ def test_executors_are_shared_out(monkeypatch, count, share):
     config = stage2.Stage2Config.model_validate({"data": {"sources": [source]}, "executors": {"concurrency": 8}})
     world = stage2.build_world(config, load_mixture(config.data))
     assert world.by_source["taskgen"].slots._free == share
+
+
+def test_counts_are_summed_and_rates_averaged_whichever_process_has_them(monkeypatch):
+    found = [
+        {"graph/calls": 3.0, "zero_rate/exact": 0.5},
+        {"graph/calls": 4.0, "zero_rate/boxes": 1.0, "zero_rate/exact": 0.1},
+    ]
+    monkeypatch.setattr(processes, "process_count", lambda: 2)
+    monkeypatch.setattr(processes, "gather_object", lambda _: found)
+    expected = {"graph/calls": 7.0, "zero_rate/boxes": 1.0, "zero_rate/exact": pytest.approx(0.3)}
+    assert processes.combined(found[0]) == expected

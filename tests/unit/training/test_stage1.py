@@ -16,11 +16,16 @@ from training_cases import log_of, trajectory, weights
 
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.rewards.trajectory import RewardConfig
+from tracer1_agents.serving.engine import SamplingEngine
+from tracer1_agents.serving.sampling import Sample
 from tracer1_agents.training import stage1, stage2
 from tracer1_agents.training.checkpoints import claimed, mark_complete, newest_checkpoint
 from tracer1_agents.training.config import load_config
 from tracer1_agents.training.models import load_planner
-from tracer1_agents.training.settings import ModelConfig
+from tracer1_agents.training.rollouts import Place
+from tracer1_agents.training.rows import PromptOptions, TrainingRow, rows_of
+from tracer1_agents.training.settings import ModelConfig, RolloutConfig
 from tracer1_agents.training.trainer import ForecastTrainer
 
 pytestmark = pytest.mark.torch
@@ -172,11 +177,43 @@ def test_groups_that_teach_nothing_are_replaced(planner, tmp_path, monkeypatch):
     assert sum(line["groups/replaced"] for line in log_of(tmp_path)) > 0
 
 
-def test_own_history_asks_the_policy_for_earlier_steps(planner, tmp_path):
+def test_own_history_is_what_the_policy_would_have_done(planner, monkeypatch):
+    """The second step's prompt shows the action that the policy gave for the first, not the reference's."""
+    rows = list(rows_of(trajectory(), PromptOptions(horizon=2, platform="mobile")))
+    reply = 'open_app(app_name="Calendar") # "wrong"\nwait() # "so be it"'
+    asked = []
+
+    def sample(self, requests):
+        asked.append(len(requests))
+        return [Sample(one.prompt_ids, (1,), (0.0,), reply, "stop") for one in requests]
+
+    monkeypatch.setattr(SamplingEngine, "sample", sample)
+    loaded = load_planner(ModelConfig(path=str(planner)))
+    options = RolloutConfig(group_size=2)
+    collector = stage1.LocalRollouts(rows, options, RewardConfig(), seed=0, own_history=True)
+    places = [Place(2, 0), Place(2, 1)]
+    (one, _) = collector.collect(loaded.model, loaded.processor, places, 0)
+    prompt = one.example.messages[-1].text
+    assert 'open_app(app_name="Calendar")' in prompt
+    assert "Clock" not in prompt.partition("\n")[2]
+    assert one.example.window == rows[2].window
+    assert list(filter(None, asked)) == [1, 1, 2]  # the step two before, the step before, then the group itself
+
+
+def test_own_history_trains(planner, tmp_path):
     write_trajectories(tmp_path / "t.jsonl", [trajectory(number) for number in range(3)])
     source = f"data.sources=[{{reader: store, path: {tmp_path / 't.jsonl'}, platform: mobile}}]"
     stage1.train(config(planner, tmp_path / "run", source, "data.history=own", "trainer.max_steps=1"))
     assert log_of(tmp_path / "run")[0]["reward/store"] <= 0  # random weights write nothing readable
+
+
+def test_a_log_line_that_a_kill_cut_off_does_not_stop_a_resume(planner, tmp_path):
+    stage1.train(config(planner, tmp_path, "trainer.max_steps=2"))
+    with (tmp_path / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write('{"event": "train", "st')
+    stage1.train(config(planner, tmp_path, "trainer.max_steps=3"), resume=True)
+    end = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    assert json.loads(end)["step"] == 3
 
 
 def test_two_runs_never_share_a_folder(planner, tmp_path):
@@ -232,14 +269,30 @@ def thinker(planner, tmp_path):
 
 
 @pytest.mark.parametrize("stage", [stage1, stage2])
-def test_a_thought_beyond_its_budget_teaches_nothing(thinker, tmp_path, stage):
-    """Random weights all but never close a thought: nothing may move."""
+def test_a_thought_beyond_its_budget_teaches_nothing(thinker, tmp_path, stage, monkeypatch):
+    """Random weights all but never close a thought: nothing may move, although the replies would earn differently."""
+    score = stage2.Scorer.score if stage is stage2 else TrainingRow.score
+    masks, drawn, compute = [], [], ForecastTrainer._generate_and_score_completions
+
+    def by_length(self, *args, **options):
+        scored = score(self, *args, **options)
+        return replace(scored, total=float(len(scored.forecast.text) % 5))
+
+    def kept(self, inputs):
+        output = compute(self, inputs)
+        masks.append(output["tool_mask"])
+        drawn.extend(self.rollouts)
+        return output
+
+    monkeypatch.setattr(stage2.Scorer if stage is stage2 else TrainingRow, "score", by_length)
+    monkeypatch.setattr(ForecastTrainer, "_generate_and_score_completions", kept)
     kind = stage1.Stage1Config if stage is stage1 else stage2.Stage2Config
     options = [
         f"model.path={thinker}",
         *SMALL,
         f"trainer.output_dir={tmp_path / 'run'}",
         "rollout.max_thought_tokens=6",
+        "trainer.max_steps=1",
     ]
     model = stage.train(load_config(kind, f"tiny/{stage.__name__.rpartition('.')[2]}", options))
     lines = log_of(tmp_path / "run")
@@ -247,6 +300,8 @@ def test_a_thought_beyond_its_budget_teaches_nothing(thinker, tmp_path, stage):
     assert lines[0]["completions/max_length"] == 6
     before, after = weights(thinker), weights(model)
     assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not any(mask.any() for mask in masks)
+    assert {one.scored.total for one in drawn} == {None}
 
 
 def test_adapters_train_alone_and_end_in_a_whole_model(planner, tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +33,7 @@ from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.grounded_rollouts import Scorer, replay_rewards
 from tracer1_agents.training.mixture import MixtureConfig, load_mixture
 from tracer1_agents.training.models import load_planner
+from tracer1_agents.training.online_rollouts import steps_by_call
 from tracer1_agents.training.scope import first_pair_tokens
 from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.trainer import ForecastTrainer
@@ -359,3 +361,21 @@ def test_step_credit_ends_where_the_episode_leaves_the_reference(planner, tmp_pa
 def test_what_online_episodes_cannot_do_is_refused(planner, tmp_path, change, message):
     with pytest.raises(ConfigurationError, match=message):
         stage2.train(config(planner, tmp_path, "rollout.max_steps=3", *change))
+
+
+def test_a_world_in_which_the_reference_earns_nothing_is_refused(planner, tmp_path, monkeypatch):
+    """As where there is no sandbox: right actions would be taught to be wrong."""
+    monkeypatch.setattr(
+        stage2, "build_world", lambda *_: Anywhere(RecordingExecutor([Execution(ok=False, text="off")]))
+    )
+    with pytest.raises(
+        ConfigurationError, match=r"the reference's own .* earns 0.0 in source 'taskgen'.*: off\. Install"
+    ):
+        stage2.train(config(planner, tmp_path))
+
+
+def test_each_planner_call_is_credited_with_the_step_it_led_to():
+    """The second step took two calls: its first reply was not used."""
+    steps = [SimpleNamespace(planner_calls=1), SimpleNamespace(planner_calls=2)]
+    trace = SimpleNamespace(steps=steps)
+    assert steps_by_call(trace, 4) == [steps[0], None, steps[1], None]
