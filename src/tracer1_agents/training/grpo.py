@@ -6,6 +6,7 @@ A stage brings an `Assembly`: who draws the replies, or how replies that TRL dra
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -166,6 +167,10 @@ def check_engine(config: GrpoRun) -> None:
     Raises:
         ConfigurationError: Which, and what to change.
     """
+    for name in config.trainer.report_to:
+        if importlib.util.find_spec(name) is None:
+            msg = f"trainer.report_to names {name}, which is not installed: pip install {name}, or leave it out"
+            raise ConfigurationError(msg)
     needs_local = {
         "rollout.resample_rounds": config.rollout.resample_rounds > 0,
         "data.history: own": config.data.history == "own",

@@ -237,6 +237,7 @@ def test_a_half_written_checkpoint_is_put_aside(tmp_path):
     ("change", "message"),
     [
         ("max_steps=3", "trainer.max_steps counts optimiser updates, rollout.max_steps"),
+        ("trainer.report_to=[no_such_tracker]", "names no_such_tracker, which is not installed"),
         ("trainer.micro_batch=3", "cannot take in micro-batches of 3"),
         ("trainer.max_step=3", r"trainer\.max_step"),
         ("rollout.prompts_per_update=40", "an update draws 40 prompts and there are 12 rows"),
