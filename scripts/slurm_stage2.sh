@@ -44,6 +44,6 @@ srun --nodes="$machines" --ntasks="$machines" --nodelist="$(IFS=,; echo "${train
         --num_machines "$machines" --num_processes "$((machines * gpus))" --machine_rank "$SLURM_PROCID" \
         --main_process_ip "$first" --main_process_port "$TRAINER_PORT" \
         -m tracer1_agents.training.stage2 --config "$CONFIG" --resume \
-        --set rollout.way=replay --set rollout.engine=vllm --set rollout.vllm_mode=server \
+        --set rollout.way=replay --set rollout.engine=vllm --set rollout.vllm_mode=server --set rollout.resample_rounds=0 \
         --set "rollout.vllm_server_url=http://$server:$SERVER_PORT"
 '
