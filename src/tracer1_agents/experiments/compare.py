@@ -10,6 +10,8 @@ import json
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
+from tracer1_agents.evals.results import TaskResult
+from tracer1_agents.metrics.forecasts import hit_rates
 from tracer1_agents.metrics.intervals import paired_difference
 
 if TYPE_CHECKING:
@@ -18,11 +20,16 @@ if TYPE_CHECKING:
     from tracer1_agents.experiments.runner import Runner
     from tracer1_agents.metrics.intervals import Difference
 
+_DISTANCES: Final = (1, 3)
 MEASURES: Final = {
     "reward": ("windows", "trajectory reward"),
-    "first_exact": ("windows", "executed action exact"),
+    "grounded": ("windows", "first action right when carried out"),
+    "first_exact": ("windows", "first action exact"),
+    "pairs_exact": ("windows", "pairs exact"),
     "plan_exact": ("windows", "every pair exact"),
     "kinds_right": ("windows", "right kinds"),
+    "hit_1": ("tasks", "forecast came true, 1 step ahead"),
+    "hit_3": ("tasks", "forecast came true, 3 steps ahead"),
     "correct": ("tasks", "tasks answered"),
     "loop": ("tasks", "ended in a loop"),
     "planner_calls": ("tasks", "planner calls"),
@@ -36,15 +43,29 @@ def read_records(folder: Path, kind: str) -> dict[str, dict[str, Any]]:
         return {}
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     if kind == "windows":
-        return {record["key"]: record for record in records}
-    return {record["task_id"]: {**record, "loop": record["status"] == "loop"} for record in records}
+        return {record["key"]: {**record, "pairs_exact": _share(record.get("exact"))} for record in records}
+    return {record["task_id"]: {**record, "loop": record["status"] == "loop", **_hits(record)} for record in records}
+
+
+def _share(flags: list[bool] | None) -> float | None:
+    return fmean(flags) if flags else None
+
+
+def _hits(record: dict[str, Any]) -> dict[str, float | None]:
+    """Of one episode, the share of forecasts that came true at each distance; None where there was no chance."""
+    steps = TaskResult.model_validate(record).trace
+    rates = hit_rates([steps.steps if steps else ()], _DISTANCES)
+    return {f"hit_{distance}": hits / chances if chances else None for distance, (hits, chances) in rates.items()}
 
 
 def values(runner: Runner, arm: str, split: str, measure: str) -> list[dict[str, float]]:
     """One measure of an arm: for each seed, item -> value."""
     kind, _ = MEASURES[measure]
     found = [read_records(runner.results(cell, split), kind) for cell in runner.cells(arm)]
-    return [{key: float(record[measure]) for key, record in records.items()} for records in found]
+    return [
+        {key: float(record[measure]) for key, record in records.items() if record[measure] is not None}
+        for records in found
+    ]
 
 
 def difference(runner: Runner, first: str, second: str, split: str, measure: str) -> Difference | None:

@@ -2,7 +2,8 @@
 
     python -m tracer1_agents.experiments.measure MODEL --plan stage1 --split test --out FOLDER
 
-Writes `windows.jsonl` and `tasks.jsonl`, a record an item, and nothing that is there already is done again.
+Writes `windows.jsonl` and `tasks.jsonl`, a record an item, and nothing that is there already is done again. Of each
+window's reply the first action is carried out by the real tools and compared as stage 2 compares it (`grounded`).
 """
 
 from __future__ import annotations
@@ -27,18 +28,26 @@ from tracer1_agents.evals.run import Runner
 from tracer1_agents.experiments.plan import load_plan
 from tracer1_agents.graphs.build import create_tracer1_agent
 from tracer1_agents.graphs.workbench import find_sandbox
+from tracer1_agents.planner.policy import ReplayPolicy, Retries
+from tracer1_agents.rewards.grounded import grounded_reward
 from tracer1_agents.serving.local import load_batcher
+from tracer1_agents.tools.limited import Slots
 from tracer1_agents.tools.toolbox import default_toolbox
-from tracer1_agents.training.evaluate import evaluate_rows
+from tracer1_agents.training.episodes import Episodes
+from tracer1_agents.training.evaluate import greedy_samples, score_reply
+from tracer1_agents.training.mixture import GeneratedSource, MixtureConfig
 from tracer1_agents.training.rows import PromptOptions, generated_row
+from tracer1_agents.training.worlds import TaskWorld
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer1_agents.experiments.plan import Measurement
+    from tracer1_agents.sandboxes.base import Sandbox
     from tracer1_agents.training.rows import TrainingRow
 
 _MAX_STEPS = 25
+_ACTIONS_AT_ONCE, _SCENES_AT_ONCE = 8, 32
 
 
 def held_out_rows(measurement: Measurement) -> list[TrainingRow]:
@@ -55,11 +64,50 @@ def measure_windows(model: str, measurement: Measurement, out: Path) -> None:
     """Write a record for each window, unless they stand already."""
     if out.exists() or not measurement.windows:
         return
-    engine = load_batcher(model).engine
-    scores = evaluate_rows(engine.model, engine.tokenizer, held_out_rows(measurement))
+    engine, rows = load_batcher(model).engine, held_out_rows(measurement)
+    samples = greedy_samples(engine.model, engine.tokenizer, rows)
+    earned = asyncio.run(first_action_rewards(rows, [sample.text for sample in samples], measurement.horizon))
+    records = [
+        {**asdict(score_reply(row, sample)), "grounded": reward}
+        for row, sample, reward in zip(rows, samples, earned, strict=True)
+    ]
     fresh = out.with_suffix(".tmp")
-    fresh.write_text("".join(json.dumps(asdict(score)) + "\n" for score in scores), encoding="utf-8")
+    fresh.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     fresh.replace(out)
+
+
+async def first_action_rewards(rows: Sequence[TrainingRow], replies: Sequence[str], horizon: int) -> list[float | None]:
+    """Each reply's first action, carried out from the row's state by the real tools, and what stage 2 gives for it.
+
+    Returns:
+        In [0, 1]; None where the tools were lost or the reference does not say enough.
+
+    Raises:
+        ConfigurationError: There is no sandbox for code here.
+    """
+    world = TaskWorld(working_sandbox(), Slots(_ACTIONS_AT_ONCE), Retries(attempts=2, timeout=30.0))
+    data = MixtureConfig(profile="compact", horizon=horizon, sources=(GeneratedSource(),))
+    episodes, gate = Episodes(data, world), asyncio.Semaphore(_SCENES_AT_ONCE)
+
+    async def one(row: TrainingRow, reply: str) -> float | None:
+        async with gate:
+            outcome = await episodes.run(row, ReplayPolicy([reply]))
+        return grounded_reward(outcome, row.window.steps[0]).total if outcome else None
+
+    return list(await asyncio.gather(*map(one, rows, replies)))
+
+
+def working_sandbox() -> Sandbox:
+    """Where code runs.
+
+    Raises:
+        ConfigurationError: Nowhere on this machine.
+    """
+    sandbox, reason = find_sandbox()
+    if sandbox is None:
+        msg = f"tasks with code cannot be measured without a sandbox: {reason}"
+        raise ConfigurationError(msg)
+    return sandbox
 
 
 def write_tasks(measurement: Measurement, folder: Path) -> None:
@@ -80,14 +128,10 @@ def measure_tasks(model: str, measurement: Measurement, tasks: Path, out: Path, 
     left = tuple(task for task in found.tasks if task.task_id not in done)
     if not left:
         return
-    sandbox, reason = find_sandbox()
-    if sandbox is None:
-        msg = f"tasks with code cannot be measured without a sandbox: {reason}"
-        raise ConfigurationError(msg)
     with tempfile.TemporaryDirectory() as nowhere:  # only names and schemas are wanted, for the prompt
         tools = default_toolbox(nowhere, corpus=found.corpus)
     agent = create_tracer1_agent(model, tools, horizon=measurement.horizon, max_steps=_MAX_STEPS, profile="compact")
-    runner = Runner(agent, sandbox=sandbox, corpus=found.corpus, concurrency=concurrency)
+    runner = Runner(agent, sandbox=working_sandbox(), corpus=found.corpus, concurrency=concurrency)
     asyncio.run(runner.run(left, output))
 
 

@@ -9,7 +9,7 @@ from tracer1_agents.experiments.compare import MEASURES, difference, mean_of, va
 if TYPE_CHECKING:
     from tracer1_agents.experiments.runner import Runner
 
-_RATES = frozenset({"reward", "first_exact", "plan_exact", "kinds_right", "correct", "loop"})
+_COUNTS = frozenset({"planner_calls"})
 
 
 def as_json(runner: Runner, split: str) -> dict[str, Any]:
@@ -63,4 +63,4 @@ def _counts(runner: Runner, split: str) -> str:
 
 def _shown(name: str, value: float, *, signed: bool = False) -> str:
     sign = "+" if signed else ""
-    return f"{100 * value:{sign}.1f}%" if name in _RATES else f"{value:{sign}.2f}"
+    return f"{100 * value:{sign}.1f}%" if name not in _COUNTS else f"{value:{sign}.2f}"

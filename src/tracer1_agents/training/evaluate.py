@@ -77,16 +77,22 @@ def evaluate_rows(
 
     A reply may be a little longer than its reference; a wrong one is not read to its end.
     """
+    samples = greedy_samples(model, processor, rows)
+    return [score_reply(row, sample, reward) for row, sample in zip(rows, samples, strict=True)]
+
+
+def greedy_samples(
+    model: PreTrainedModel, processor: PreTrainedTokenizerBase | ProcessorMixin, rows: Sequence[TrainingRow]
+) -> list[Sample]:
+    """Greedy replies to the rows' prompts, in order; each a little longer than its reference at most."""
     engine = SamplingEngine(model, processor)
     was_training = model.training
     model.train(mode=False)
-    scores: list[WindowScore] = []
+    samples: list[Sample] = []
     for at in range(0, len(rows), _BATCH):
-        some = rows[at : at + _BATCH]
-        requests = [_request(engine, row) for row in some]
-        scores += [score_reply(row, one, reward) for row, one in zip(some, engine.sample(requests), strict=True)]
+        samples += engine.sample([_request(engine, row) for row in rows[at : at + _BATCH]])
     model.train(was_training)
-    return scores
+    return samples
 
 
 def _request(engine: SamplingEngine, row: TrainingRow) -> SampleRequest:
