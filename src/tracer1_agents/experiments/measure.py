@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -35,9 +35,9 @@ from tracer1_agents.tools.limited import Slots
 from tracer1_agents.tools.toolbox import default_toolbox
 from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.evaluate import greedy_samples, score_reply
-from tracer1_agents.training.mixture import GeneratedSource, MixtureConfig
+from tracer1_agents.training.mixture import GeneratedSource, MixtureConfig, evenly_spread, load_mixture
 from tracer1_agents.training.rows import PromptOptions, generated_row
-from tracer1_agents.training.worlds import TaskWorld
+from tracer1_agents.training.worlds import RecordWorld, TaskWorld
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,13 +45,23 @@ if TYPE_CHECKING:
     from tracer1_agents.experiments.plan import Measurement
     from tracer1_agents.sandboxes.base import Sandbox
     from tracer1_agents.training.rows import TrainingRow
+    from tracer1_agents.training.worlds import World
 
 _MAX_STEPS = 25
 _ACTIONS_AT_ONCE, _SCENES_AT_ONCE = 8, 32
 
 
 def held_out_rows(measurement: Measurement) -> list[TrainingRow]:
-    """The windows of a split: names and wordings that training never shows."""
+    """The windows of a split: names and wordings that training never shows, or parts of recorded data.
+
+    Raises:
+        ConfigurationError: A source gives no rows.
+        DataError: There is nothing at a source's path.
+    """
+    if measurement.data is not None:
+        config = MixtureConfig.model_validate({"horizon": measurement.horizon, **measurement.data})
+        rows = load_mixture(config).rows
+        return evenly_spread(rows, measurement.windows)
     stream = stream_windows(measurement.window_seed, WindowOptions(measurement.horizon), split="held_out")
     options = PromptOptions(horizon=measurement.horizon)
     return [
@@ -85,8 +95,10 @@ async def first_action_rewards(rows: Sequence[TrainingRow], replies: Sequence[st
     Raises:
         ConfigurationError: There is no sandbox for code here.
     """
-    world = TaskWorld(working_sandbox(), Slots(_ACTIONS_AT_ONCE), Retries(attempts=2, timeout=30.0))
-    data = MixtureConfig(profile="compact", horizon=horizon, sources=(GeneratedSource(),))
+    world: World = RecordWorld(rows)
+    if any(row.generated for row in rows):
+        world = TaskWorld(working_sandbox(), Slots(_ACTIONS_AT_ONCE), Retries(attempts=2, timeout=30.0))
+    data = MixtureConfig(profile="compact", horizon=horizon, sources=(GeneratedSource(),))  # for its prompts
     episodes, gate = Episodes(data, world), asyncio.Semaphore(_SCENES_AT_ONCE)
 
     async def one(row: TrainingRow, reply: str) -> float | None:
@@ -116,7 +128,11 @@ def write_tasks(measurement: Measurement, folder: Path) -> None:
         plan = BundlePlan(measurement.task_set, measurement.tasks, 0, rotating=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             write_bundle(plan, Path(scratch, "tasks"))
-            Path(scratch, "tasks").replace(folder)
+            try:
+                Path(scratch, "tasks").replace(folder)
+            except OSError:  # another process was first; what it wrote is the same
+                if not (folder / "metadata.jsonl").exists():
+                    raise
 
 
 def measure_tasks(model: str, measurement: Measurement, tasks: Path, out: Path, concurrency: int = 40) -> None:
@@ -143,10 +159,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--split", choices=("development", "test"), required=True)
     parser.add_argument("--tasks", type=Path, required=True, help="folder of the split's tasks; written when missing")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--horizon", type=int, help="pairs asked for, where that is not the split's")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
-    measurement: Any = getattr(load_plan(arguments.plan), arguments.split)
+    measurement: Measurement = getattr(load_plan(arguments.plan), arguments.split)
+    if arguments.horizon:
+        measurement = measurement.model_copy(update={"horizon": arguments.horizon})
     arguments.out.mkdir(parents=True, exist_ok=True)
     measure_windows(arguments.model, measurement, arguments.out / "windows.jsonl")
     if measurement.tasks:

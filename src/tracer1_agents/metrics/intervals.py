@@ -33,40 +33,6 @@ def wilson_interval(hits: int, total: int) -> tuple[float, float]:
     return max(0.0, centre - half) if hits else 0.0, min(1.0, centre + half) if hits < total else 1.0
 
 
-def bootstrap_interval(
-    values: Sequence[float], groups: Sequence[str] | None = None, *, resamples: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """95% interval of a mean (percentile bootstrap), for paired differences among others.
-
-    Args:
-        values: One an observation.
-        groups: What each belongs to; whole groups are drawn, as observations of one group are not independent. None:
-            each stands for itself.
-        resamples: How many means are drawn.
-        seed: Of the draws.
-
-    Returns:
-        Lower and upper bound.
-
-    Raises:
-        ValueError: There are no values, or not one group for each.
-    """
-    if not values:
-        msg = "a mean of no values has no interval"
-        raise ValueError(msg)
-    sums: dict[object, tuple[float, int]] = {}
-    for group, value in zip(range(len(values)) if groups is None else groups, values, strict=True):
-        total, size = sums.get(group, (0.0, 0))
-        sums[group] = (total + value, size + 1)
-    parts, rng = list(sums.values()), Random(seed)  # noqa: S311  (reproducible, not secret)
-    means = sorted(_mean_of(rng.choices(parts, k=len(parts))) for _ in range(resamples))
-    return means[int(0.025 * (resamples - 1))], means[math.ceil(0.975 * (resamples - 1))]
-
-
-def _mean_of(parts: Sequence[tuple[float, int]]) -> float:
-    return sum(total for total, _ in parts) / sum(size for _, size in parts)
-
-
 @dataclass(frozen=True)
 class Difference:
     """A paired difference.
@@ -86,24 +52,31 @@ class Difference:
     items: int
 
 
-def paired_difference(by_seed: Sequence[Sequence[float]], *, resamples: int = 2000) -> Difference:
+def paired_difference(
+    by_seed: Sequence[Sequence[float]], groups: Sequence[str] | None = None, *, resamples: int = 2000
+) -> Difference:
     """Mean of paired differences with a two-level bootstrap interval (percentiles; seeds and items drawn anew).
 
     Args:
         by_seed: For each seed, the difference on every item; items stand in the same order.
+        groups: What each item belongs to; whole groups are drawn, as items of one group are not independent. None: each
+            stands for itself.
         resamples: Draws; the same draws for the same input.
 
     Raises:
-        ValueError: There are no seeds or no items, or seeds have different items.
+        ValueError: There are no seeds or no items, seeds have different items, or items and groups differ in number.
     """
     counts = {len(items) for items in by_seed}
     if len(counts) != 1 or 0 in counts:
         msg = f"every seed needs the same items, at least one; got {sorted(counts)} of {len(by_seed)} seeds"
         raise ValueError(msg)
     rng, items = Random(0), counts.pop()  # noqa: S311  (reproducible, not secret)
-    means = []
+    members: dict[object, list[int]] = {}
+    for at, group in zip(range(items), range(items) if groups is None else groups, strict=True):
+        members.setdefault(group, []).append(at)
+    parts, means = list(members.values()), []
     for _ in range(resamples):
-        drawn = rng.choices(range(items), k=items)
+        drawn = [at for part in rng.choices(parts, k=len(parts)) for at in part]
         seeds = rng.choices(by_seed, k=len(by_seed))
         means.append(fmean(fmean(map(seed.__getitem__, drawn)) for seed in seeds))
     means.sort()

@@ -259,3 +259,8 @@ def announce(mixture: Mixture) -> None:
         print(f"not read: {problem}")  # noqa: T201
     if len(mixture.problems) > 10:  # noqa: PLR2004
         print(f"and {len(mixture.problems) - 10} more problems; `tracer1 data validate` lists them")  # noqa: T201
+
+
+def evenly_spread(rows: list[TrainingRow], wanted: int) -> list[TrainingRow]:
+    """At most so many rows, from all over the list."""
+    return [rows[at * len(rows) // wanted] for at in range(wanted)] if wanted < len(rows) else rows

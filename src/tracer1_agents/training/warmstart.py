@@ -33,7 +33,7 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.batches import batches, encode, generated_pools, generated_rows, mixture_pools
 from tracer1_agents.training.config import BaseConfig, Clock, parse_arguments, reading
 from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, summary
-from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, load_mixture
+from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, evenly_spread, load_mixture
 from tracer1_agents.training.models import load_planner
 from tracer1_agents.training.progress import Checkpoints, Progress
 from tracer1_agents.training.settings import ModelConfig
@@ -186,8 +186,7 @@ def evaluation_rows(config: WarmstartConfig) -> list[TrainingRow]:
     wanted = config.trainer.evaluation_windows
     if not config.data.evaluation:
         return held_out_rows(config.data.horizon, wanted)
-    rows = load_mixture(config.data.model_copy(update={"sources": config.data.evaluation})).rows
-    return [rows[at * len(rows) // wanted] for at in range(wanted)] if wanted < len(rows) else rows
+    return evenly_spread(load_mixture(config.data.model_copy(update={"sources": config.data.evaluation})).rows, wanted)
 
 
 @dataclass
