@@ -30,7 +30,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tracer1_agents.data.taskgen.families import TRAINING_MIX
 from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.training.batches import batches, encode, generated_pools, generated_rows, mixture_pools
+from tracer1_agents.training.batches import BatchSize, batches, encode, generated_pools, generated_rows, mixture_pools
 from tracer1_agents.training.config import BaseConfig, Clock, parse_arguments, reading
 from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, summary
 from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, evenly_spread, load_mixture
@@ -83,7 +83,13 @@ class TrainerConfig(BaseConfig):
     seed: int = Field(0, description="of the initial weights")
     clock: Clock = Field("wall", description="what training time is counted by: wall, or the processor of this process")
     minutes: float = Field(60.0, description="training time; the learning rate falls to a twentieth by then")
+    updates: int | None = Field(None, ge=1, description="the run ends after so many updates, however long they take")
     tokens_per_batch: int = Field(3072, description="padded tokens per update and process")
+    reply_tokens_per_batch: int | None = Field(
+        None,
+        ge=1,
+        description="reply tokens per update and process, whatever the prompts take; wins over padded tokens",
+    )
     muon_learning_rate: float = Field(0.01, description="of the matrices (Muon); ours")
     adam_learning_rate: float = Field(0.002, description="of embeddings and norms (AdamW); ours")
     warmup_steps: int = Field(60, description="updates until the full learning rate")
@@ -122,11 +128,16 @@ def make_optimizers(model: Qwen3ForCausalLM, config: TrainerConfig) -> list[torc
     ]
 
 
-def learning_rate_scale(config: TrainerConfig, step: int, seconds: float) -> float:
-    """Warm-up by updates, then constant, then linear in time down to a twentieth."""
-    done = min(1.0, seconds / (config.minutes * 60))
+def share_done(config: TrainerConfig, progress: Progress) -> float:
+    """How much of the run is over: of its updates where they are set, else of its time."""
+    return progress.step / config.updates if config.updates else progress.seconds / (config.minutes * 60)
+
+
+def learning_rate_scale(config: TrainerConfig, progress: Progress) -> float:
+    """Warm-up by updates, then constant, then linear down to a twentieth."""
+    done = min(1.0, share_done(config, progress))
     cooled = 1.0 if done < config.decay_from else max(0.05, (1 - done) / (1 - config.decay_from))
-    return min(1.0, (step + 1) / config.warmup_steps) * cooled
+    return min(1.0, (progress.step + 1) / config.warmup_steps) * cooled
 
 
 def loss_of(model: Qwen3ForCausalLM, batch: Batch) -> tuple[torch.Tensor, float]:
@@ -208,8 +219,8 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether the training time is used up."""
-        return self.progress.seconds >= self.config.trainer.minutes * 60
+        """Whether the updates or the training time are used up."""
+        return share_done(self.config.trainer, self.progress) >= 1.0
 
     def announce(self, mixture: Mixture) -> None:
         """Say what is trained on what."""
@@ -225,6 +236,8 @@ class Run:
         progress.step, progress.pool = progress.step + 1, pool - workers.rank + workers.count
         progress.seconds = workers.agree(progress.seconds + reading(self.config.trainer.clock) - began)
         progress.tokens += batch.ids_BL.numel() * workers.count
+        progress.rows += len(batch.ids_BL) * workers.count
+        progress.reply_tokens += int((batch.weights_BL > 0).sum()) * workers.count
         if workers.rank == 0 and progress.step % _SHOWN_UPDATES == 0:
             self.log("train", loss=round(statistics.fmean(self.losses), 4))
 
@@ -267,7 +280,8 @@ def train(config: WarmstartConfig) -> None:
         run.announce(mixture)
     encoder = partial(encode, tokenizer=tokenizer, first_pair_weight=config.data.first_pair_weight)
     start, pools = run.progress.pool + workers.rank, _pools(config, mixture)
-    for pool, batch in batches(pools, encoder, config.trainer.tokens_per_batch, start=start, every=workers.count):
+    size = BatchSize(config.trainer.tokens_per_batch, config.trainer.reply_tokens_per_batch)
+    for pool, batch in batches(pools, encoder, size, start=start, every=workers.count):
         run.learn(batch, pool)
         run.keep()
         if run.done:
@@ -287,7 +301,7 @@ def update(  # noqa: PLR0917  (what an update is made of)
     Raises:
         FloatingPointError: The loss is not a number; the last checkpoint stays.
     """
-    scale = learning_rate_scale(config, progress.step, progress.seconds)
+    scale = learning_rate_scale(config, progress)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * scale
