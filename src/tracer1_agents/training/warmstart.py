@@ -88,7 +88,7 @@ class TrainerConfig(BaseConfig):
     reply_tokens_per_batch: int | None = Field(
         None,
         ge=1,
-        description="reply tokens per update and process, whatever the prompts take; wins over padded tokens",
+        description="reply tokens per update and process; wins over padded tokens",
     )
     muon_learning_rate: float = Field(0.01, description="of the matrices (Muon); ours")
     adam_learning_rate: float = Field(0.002, description="of embeddings and norms (AdamW); ours")

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="torch is not installed")
 from tracer1_agents.actions.coordinates import THOUSAND, Screen
 from tracer1_agents.actions.grammars.ui_tars import UiTarsGrammar
 from tracer1_agents.data.taskgen.windows import WindowOptions
-from tracer1_agents.training.batches import BatchSize, POOL, batches, encode, generated_pools, mixture_pools, pad
+from tracer1_agents.training.batches import POOL, BatchSize, batches, encode, generated_pools, mixture_pools, pad
 from tracer1_agents.training.mixture import Mixture
 from tracer1_agents.training.rows import PromptOptions, rows_of
 from tracer1_agents.training.tiny_model import train_tokenizer
