@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tracer1_agents.errors import Tracer1Error
 from tracer1_agents.experiments.compare import Table
+from tracer1_agents.experiments.page import write_page
 from tracer1_agents.experiments.plan import load_plan
 from tracer1_agents.experiments.report import as_markdown
 from tracer1_agents.experiments.results import Results
@@ -31,6 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, help="default results/NAME")
     parser.add_argument("--minutes", type=float, help="begin nothing new after so many; the same command goes on")
     parser.add_argument("--workers", type=int, default=2, help="processes at one time (default 2)")
+    parser.add_argument("--group", help="only the arms of this group of the plan, with what they start from")
+    parser.add_argument("--page", type=Path, help="write the test split as a page too, figures beside it")
     parser.add_argument("--split", choices=("development", "test"), action="append", help="default: both")
     parser.add_argument("--only-report", action="store_true", help="train and measure nothing")
     arguments = parser.parse_args(argv)
@@ -40,10 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         out = arguments.out or Path("runs/experiments") / plan.name
         results = Results(arguments.results or Path("results") / plan.name)
         runner = Runner(plan, arguments.plan, out, results, workers=arguments.workers, say=_say)
-        if not arguments.only_report and not runner.run(splits, minutes=arguments.minutes):
-            _say(f"time is up with {len(runner.jobs(splits))} jobs left: run the same command again to go on")
+        if not arguments.only_report and not runner.run(splits, minutes=arguments.minutes, group=arguments.group):
+            left = len(runner.jobs(splits, arguments.group))
+            _say(f"time is up; {left} trainings and measurements are left for the same command")
         for split in splits:
             print(as_markdown(Table(plan, results, split)), end="\n\n")  # noqa: T201  (the command's answer)
+        if arguments.page:
+            write_page(Table(plan, results, "test"), arguments.page, arguments.page.with_suffix(""))
     except Tracer1Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1

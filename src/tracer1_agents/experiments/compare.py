@@ -12,7 +12,7 @@ from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
-from tracer1_agents.experiments.measures import MEASURES, is_long
+from tracer1_agents.experiments.measures import MEASURES, is_among
 from tracer1_agents.metrics.intervals import paired_difference
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ class Table:
         Args:
             arm: Of the plan.
             measure: Name of a measure.
-            items: All, or the long tasks.
+            items: All, the long tasks, or those of new families.
         """
         read = MEASURES[measure].of
         found = {}
         for result in self.cells[arm]:
             some = result.items(MEASURES[measure].kind)
-            read_off = {key: read(item) for key, item in some.items() if items == "all" or is_long(item)}
+            read_off = {key: read(item) for key, item in some.items() if is_among(item, items)}
             found[result.seed] = {key: value for key, value in read_off.items() if value is not None}
         return {seed: values for seed, values in found.items() if values}
 

@@ -119,9 +119,11 @@ def task_item(record: Mapping[str, Any], steps: int) -> Item:
     return {name: _plain(value) for name, value in item.items()}
 
 
-def is_long(item: Item) -> bool:
-    """Whether an item is a long task."""
-    return bool(item.get("steps", 0) >= LONG_STEPS)
+def is_among(item: Item, items: str) -> bool:
+    """Whether an item counts as one of `all`, of the `long` tasks, or of those of `new` families."""
+    if items == "long":
+        return bool(item.get("steps", 0) >= LONG_STEPS)
+    return items == "all" or not item.get("trained", True)
 
 
 def _plain(value: Any) -> Any:

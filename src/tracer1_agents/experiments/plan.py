@@ -41,6 +41,7 @@ class Arm(_Plain):
         seeds: How many of the plan's seeds; None for all. An arm without training has one. What starts from an arm with
             fewer seeds starts from its first.
         horizon: Pairs it is trained to forecast and asked for (T), where that differs from the split's.
+        group: Arms that are run together; a run may be told to do one group only.
     """
 
     start: str
@@ -49,6 +50,7 @@ class Arm(_Plain):
     set: tuple[str, ...] = ()
     seeds: int | None = Field(None, ge=1)
     horizon: int | None = Field(None, ge=1)
+    group: str = "core"
 
 
 class Claim(_Plain):
@@ -59,7 +61,7 @@ class Claim(_Plain):
         better: The arm that should be ahead.
         than: The other arm.
         measure: A name of `measures.MEASURES`.
-        items: Which tasks count: all, or the long ones (see `measures.LONG_STEPS`).
+        items: Which tasks count: all, the long ones (see `measures.LONG_STEPS`), or those of new families.
         lower: Whether less of the measure is better.
     """
 
@@ -67,7 +69,7 @@ class Claim(_Plain):
     better: str
     than: str
     measure: str
-    items: Literal["all", "long"] = "all"
+    items: Literal["all", "long", "new"] = "all"
     lower: bool = False
 
 
@@ -114,28 +116,35 @@ class Plan(_Plain):
 
     Attributes:
         name: Of its results.
+        title: Of its page.
+        about: What it is, for the page.
         seeds: Of training.
         arms: By name.
         pairs: Which differences are reported: first minus second.
-        claims: Said before, judged by the test split.
+        claims: Said before, judged by the test split; the first one is the page's answer.
+        horizon_curve: Arms that differ only in the horizon they were trained at, by it.
         development: What choices are made on.
         test: What is reported, looked at once.
     """
 
     name: str
+    title: str = ""
+    about: str = ""
     seeds: tuple[int, ...] = (0, 1, 2)
     arms: dict[str, Arm]
     pairs: tuple[tuple[str, str], ...]
     claims: tuple[Claim, ...] = ()
+    horizon_curve: dict[int, str] = {}
     development: Measurement
     test: Measurement
 
     @model_validator(mode="after")
     def _names_exist(self) -> Plan:
-        for pair in (*self.pairs, *((claim.better, claim.than) for claim in self.claims)):
+        named = [*self.pairs, *((claim.better, claim.than) for claim in self.claims), self.horizon_curve.values()]
+        for pair in named:
             for name in pair:
                 if name not in self.arms:
-                    msg = f"pair {list(pair)} names the arm {name!r}; there are {', '.join(self.arms)}"
+                    msg = f"{list(pair)} names the arm {name!r}; there are {', '.join(self.arms)}"
                     raise ValueError(msg)
         self.order()
         return self

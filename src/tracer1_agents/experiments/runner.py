@@ -69,12 +69,13 @@ class Runner:
     workers: int
     say: Callable[[str], None]
 
-    def run(self, splits: Iterable[str], *, minutes: float | None = None) -> bool:
+    def run(self, splits: Iterable[str], *, minutes: float | None = None, group: str | None = None) -> bool:
         """Do what is not done.
 
         Args:
             splits: To measure.
             minutes: After so many nothing new is begun; what is under way comes to its end.
+            group: Of the arms that are measured; None for all.
 
         Returns:
             Whether all is done.
@@ -84,7 +85,7 @@ class Runner:
             ConfigurationError: A result was made by another recipe.
         """
         end = time.monotonic() + minutes * 60 if minutes is not None else None
-        left = self.jobs(splits)
+        left = self.jobs(splits, group)
         with ThreadPoolExecutor(self.workers) as pool:
             running: dict[Future[None], Job] = {}
             while left or running:
@@ -101,14 +102,19 @@ class Runner:
                     future.result()
         return True
 
-    def jobs(self, splits: Iterable[str]) -> list[Job]:
+    def jobs(self, splits: Iterable[str], group: str | None = None) -> list[Job]:
         """What is to be done, in order: measurements without a result, and the trainings that they need.
+
+        Args:
+            splits: To measure.
+            group: Of the arms that are measured; None for all.
 
         Raises:
             ConfigurationError: A result was made by another recipe.
         """
         splits, cells = list(splits), self.plan.cells()
-        missing = [Job(cell, split) for cell in cells for split in splits if not self._has_result(cell, split)]
+        measured = [cell for cell in cells if group in {None, self.plan.arms[cell.arm].group}]
+        missing = [Job(cell, split) for cell in measured for split in splits if not self._has_result(cell, split)]
         needed: set[Cell] = set()
         for job in missing:
             at: Cell | None = job.cell
