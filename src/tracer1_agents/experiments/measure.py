@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tracer1_agents.data.taskgen.bundle import BundlePlan, write_bundle
-from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
+from tracer1_agents.data.taskgen.bundle import write_bundle
+from tracer1_agents.data.taskgen.windows import stream_windows
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.gaia import read_tasks
 from tracer1_agents.evals.results import ResultsFile
@@ -28,7 +28,9 @@ from tracer1_agents.experiments.plan import load_plan
 from tracer1_agents.graphs.build import create_tracer1_agent
 from tracer1_agents.graphs.workbench import find_sandbox
 from tracer1_agents.serving.local import load_batcher
+from tracer1_agents.tools.desk import desk_tools
 from tracer1_agents.tools.toolbox import default_toolbox
+from tracer1_agents.tools.workspace import Workspace
 from tracer1_agents.training.evaluate import evaluate_rows
 from tracer1_agents.training.rows import PromptOptions, generated_row
 
@@ -42,8 +44,8 @@ _MAX_STEPS = 25
 
 
 def held_out_rows(measurement: Measurement) -> list[TrainingRow]:
-    """The windows of a split: names and wordings that training never shows."""
-    stream = stream_windows(measurement.window_seed, WindowOptions(measurement.horizon), split="held_out")
+    """The windows of a split; by default with names that training never shows."""
+    stream = stream_windows(measurement.window_seed, measurement.window_options, split=measurement.names)
     options = PromptOptions(horizon=measurement.horizon)
     return [
         generated_row(window, options, source=window.family, key=f"{measurement.window_seed}-{number}")
@@ -65,15 +67,14 @@ def measure_windows(model: str, measurement: Measurement, out: Path) -> None:
 def write_tasks(measurement: Measurement, folder: Path) -> None:
     """The tasks of a split, with their files, unless they stand already."""
     if not (folder / "metadata.jsonl").exists():
-        plan = BundlePlan(measurement.task_set, measurement.tasks, 0, rotating=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            write_bundle(plan, Path(scratch, "tasks"))
+            write_bundle(measurement.bundle, Path(scratch, "tasks"))
             Path(scratch, "tasks").replace(folder)
 
 
 def measure_tasks(model: str, measurement: Measurement, tasks: Path, out: Path, concurrency: int = 40) -> None:
     """Run the tasks that have no result yet."""
-    if not measurement.tasks:
+    if not measurement.bundle.families():
         return
     found, output = read_tasks(tasks), ResultsFile(out)
     done = output.resume({"model": model, "tasks": str(tasks), "horizon": measurement.horizon})
@@ -86,6 +87,7 @@ def measure_tasks(model: str, measurement: Measurement, tasks: Path, out: Path, 
         raise ConfigurationError(msg)
     with tempfile.TemporaryDirectory() as nowhere:  # only names and schemas are wanted, for the prompt
         tools = default_toolbox(nowhere, corpus=found.corpus)
+        tools += desk_tools(Workspace(nowhere)) if measurement.world else []
     agent = create_tracer1_agent(model, tools, horizon=measurement.horizon, max_steps=_MAX_STEPS, profile="compact")
     runner = Runner(agent, sandbox=sandbox, corpus=found.corpus, concurrency=concurrency)
     asyncio.run(runner.run(left, output))
@@ -105,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     measurement: Any = getattr(load_plan(arguments.plan), arguments.split)
     arguments.out.mkdir(parents=True, exist_ok=True)
     measure_windows(arguments.model, measurement, arguments.out / "windows.jsonl")
-    if measurement.tasks:
+    if measurement.bundle.families():
         arguments.tasks.parent.mkdir(parents=True, exist_ok=True)
         write_tasks(measurement, arguments.tasks)
         measure_tasks(arguments.model, measurement, arguments.tasks, arguments.out / "tasks.jsonl")

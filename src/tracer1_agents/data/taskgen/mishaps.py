@@ -49,12 +49,12 @@ def mishap(task: Task, action: Action, step: int, rng: Random) -> tuple[Action, 
         wrong = mistype(action.arguments["column"], rng)
         if columns and wrong.lower() not in {name.lower() for name in columns}:
             return _with(action, "column", wrong), f'error: no column "{wrong}"; columns: {", ".join(columns)}'
-    return action, timeout_text(action)
+    return action, timeout_text(action.name)
 
 
-def timeout_text(action: ToolCall) -> str:
+def timeout_text(tool: str) -> str:
     """What comes back when a call times out."""
-    return f"error: {action.name} failed: TimeoutError: no answer within 30 seconds"
+    return f"error: {tool} failed: TimeoutError: no answer within 30 seconds"
 
 
 def mistype(name: str, rng: Random) -> str:
@@ -72,4 +72,3 @@ def mistype(name: str, rng: Random) -> str:
 
 def _with(action: ToolCall, key: str, value: str) -> ToolCall:
     return ToolCall(name=action.name, arguments={**action.arguments, key: value})
-

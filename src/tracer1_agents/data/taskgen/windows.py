@@ -126,9 +126,9 @@ def _play(task: Task, step: int, rng: Random, options: WindowOptions) -> tuple[l
     made, slips_left = 0, _slips_allowed(task)
     for number, planned in enumerate(task.steps[:step], 1):
         action = planned.action(number - 1)
-        if isinstance(action, ToolCall) and task.desk and task.desk.fault == made + 1:
-            if number < step or rng.random() < _FAULT_SEEN:
-                record(action, planned.instruction, timeout_text(action))
+        late = isinstance(action, ToolCall) and task.desk is not None and task.desk.fault == made + 1
+        if late and (number < step or rng.random() < _FAULT_SEEN):
+            record(action, planned.instruction, timeout_text(planned.name))
         if rng.random() < options.mishap_rate and slips_left and (failed := mishap(task, action, number, rng)):
             record(failed[0], planned.instruction, failed[1])
             made, slips_left = made + (failed[0] != action), slips_left - 1

@@ -80,14 +80,16 @@ def room_choice(draft: DeskDraft) -> Task:
     for room in rooms:
         if room != chosen:
             draft.offers[room] = (tuple(sorted({hour, *rng.sample(jobs.HOURS, 2)})), ())
-    question = f"Reserve one of {', '.join(rooms[:-1])} or {rooms[-1]} and {thing} in it for the same hour. Which room is it?"
+    question = (
+        f"Reserve one of {', '.join(rooms[:-1])} or {rooms[-1]} and {thing} in it for the same hour. Which room is it?"
+    )
     hours = ", ".join(map(str, draft.offers[thing][0]))
     found = draft.call("list_offers", "List the hours", f"{thing} {hours} in {chosen}", item=thing)
-    room = Later(found, chosen)
-    seen = jobs.ask_offers(draft, chosen, room)
-    jobs.book(draft, chosen, hour, seen, room)
+    name = Later(found, chosen)
+    seen = jobs.ask_offers(draft, chosen, name)
+    jobs.book(draft, chosen, hour, seen, name)
     jobs.book(draft, thing, hour, seen)
-    draft.finish(room, "Report the room")
+    draft.finish(name, "Report the room")
     return draft.done("room_choice", question, chosen)
 
 

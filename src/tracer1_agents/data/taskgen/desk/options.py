@@ -11,7 +11,10 @@ class WorldOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     predictable: float = Field(
-        0.8, ge=0, le=1, description="chance that a name or path stands in the question; else a note tells it on the way"
+        0.8,
+        ge=0,
+        le=1,
+        description="chance that a name or path stands in the question; else a note tells it on the way",
     )
     disturbed: float = Field(
         0.2,

@@ -168,7 +168,10 @@ def pack_chain(draft: DeskDraft) -> Task:
     secret = draft.word()
     lines = [*(f"next {name}" for name in names[1:]), f"word {secret}"]
     draft.files += [Document(name, (line,)) for name, line in zip(names, lines, strict=True)]
-    question = f"Start with {names[0]}; each file names the next. Pack each into an archive of its name once you have read it. Which word does the last one hold?"
+    question = (
+        f"Start with {names[0]}; each file names the next. Pack each into an archive of its name once it is read. "
+        "Which word does the last one hold?"
+    )
     path: Argument = names[0]
     for name, line in zip(names, lines, strict=True):
         step = draft.call("inspect_file_as_text", "Read the file", line, file_path=path)

@@ -7,8 +7,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.data.taskgen.contents import Document, Json, Table
-from tracer1_agents.data.taskgen.draft import Draft, Later, Task
 from tracer1_agents.data.taskgen.desk.names import SYNONYMS
+from tracer1_agents.data.taskgen.draft import Draft, Later, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
