@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tracer1_agents.data.taskgen.bundle import BundlePlan, write_bundle
-from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
+from tracer1_agents.data.taskgen.bundle import write_bundle
+from tracer1_agents.data.taskgen.windows import stream_windows
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.gaia import read_tasks
 from tracer1_agents.evals.results import ResultsFile
@@ -31,8 +31,10 @@ from tracer1_agents.graphs.workbench import find_sandbox
 from tracer1_agents.planner.policy import ReplayPolicy, Retries
 from tracer1_agents.rewards.grounded import grounded_reward
 from tracer1_agents.serving.local import load_batcher
+from tracer1_agents.tools.desk import desk_tools
 from tracer1_agents.tools.limited import Slots
 from tracer1_agents.tools.toolbox import default_toolbox
+from tracer1_agents.tools.workspace import Workspace
 from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.evaluate import greedy_samples, score_reply
 from tracer1_agents.training.mixture import GeneratedSource, MixtureConfig, evenly_spread, load_mixture
@@ -52,7 +54,7 @@ _ACTIONS_AT_ONCE, _SCENES_AT_ONCE = 8, 32
 
 
 def held_out_rows(measurement: Measurement) -> list[TrainingRow]:
-    """The windows of a split: names and wordings that training never shows, or parts of recorded data.
+    """The windows of a split, by default with names that training never shows, or parts of recorded data.
 
     Raises:
         ConfigurationError: A source gives no rows.
@@ -62,7 +64,7 @@ def held_out_rows(measurement: Measurement) -> list[TrainingRow]:
         config = MixtureConfig.model_validate({"horizon": measurement.horizon, **measurement.data})
         rows = load_mixture(config).rows
         return evenly_spread(rows, measurement.windows)
-    stream = stream_windows(measurement.window_seed, WindowOptions(measurement.horizon), split="held_out")
+    stream = stream_windows(measurement.window_seed, measurement.window_options, split=measurement.names)
     options = PromptOptions(horizon=measurement.horizon)
     return [
         generated_row(window, options, source=window.family, key=f"{measurement.window_seed}-{number}")
@@ -125,9 +127,8 @@ def working_sandbox() -> Sandbox:
 def write_tasks(measurement: Measurement, folder: Path) -> None:
     """The tasks of a split, with their files, unless they stand already."""
     if not (folder / "metadata.jsonl").exists():
-        plan = BundlePlan(measurement.task_set, measurement.tasks, 0, rotating=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            write_bundle(plan, Path(scratch, "tasks"))
+            write_bundle(measurement.bundle, Path(scratch, "tasks"))
             try:
                 Path(scratch, "tasks").replace(folder)
             except OSError:  # another process was first; what it wrote is the same
@@ -137,7 +138,7 @@ def write_tasks(measurement: Measurement, folder: Path) -> None:
 
 def measure_tasks(model: str, measurement: Measurement, tasks: Path, out: Path, concurrency: int = 40) -> None:
     """Run the tasks that have no result yet."""
-    if not measurement.tasks:
+    if not measurement.bundle.families():
         return
     found, output = read_tasks(tasks), ResultsFile(out)
     done = output.resume({"model": model, "tasks": str(tasks), "horizon": measurement.horizon})
@@ -146,6 +147,7 @@ def measure_tasks(model: str, measurement: Measurement, tasks: Path, out: Path, 
         return
     with tempfile.TemporaryDirectory() as nowhere:  # only names and schemas are wanted, for the prompt
         tools = default_toolbox(nowhere, corpus=found.corpus)
+        tools += desk_tools(Workspace(nowhere)) if measurement.world else []
     agent = create_tracer1_agent(model, tools, horizon=measurement.horizon, max_steps=_MAX_STEPS, profile="compact")
     runner = Runner(agent, sandbox=working_sandbox(), corpus=found.corpus, concurrency=concurrency)
     asyncio.run(runner.run(left, output))
@@ -168,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         measurement = measurement.model_copy(update={"horizon": arguments.horizon})
     arguments.out.mkdir(parents=True, exist_ok=True)
     measure_windows(arguments.model, measurement, arguments.out / "windows.jsonl")
-    if measurement.tasks:
+    if measurement.bundle.families():
         arguments.tasks.parent.mkdir(parents=True, exist_ok=True)
         write_tasks(measurement, arguments.tasks)
         measure_tasks(arguments.model, measurement, arguments.tasks, arguments.out / "tasks.jsonl")

@@ -23,6 +23,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tracer1_agents.data.taskgen.bundle import BundlePlan
+from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001  (pydantic reads it)
+from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.errors import ConfigurationError
 
 
@@ -98,17 +101,33 @@ class Measurement(_Plain):
         windows: Held-out windows: of the task generator, or of `data`, evenly spread.
         window_seed: Of the generator's stream.
         data: A mixture as training configs have it, for windows of recorded trajectories; None for generated ones.
-        tasks: Whole tasks, run in the closed loop with real tools; 0 for none.
+        tasks: Whole tasks of trained families, run in the closed loop with real tools; 0 for none.
+        unseen: Whole tasks of families that are never trained on.
         task_set: Name of the set; part of every task's seed.
         horizon: Pairs asked for (T).
+        world: The desk's world and its dials; None for the plain families.
+        names: Whose words are used.
     """
 
     windows: int = Field(1000, ge=0)
     window_seed: int = 0
     data: dict[str, Any] | None = None
     tasks: int = Field(500, ge=0)
+    unseen: int = Field(0, ge=0)
     task_set: str = ""
     horizon: int = Field(8, ge=1)
+    world: WorldOptions | None = None
+    names: Literal["train", "held_out"] = "held_out"
+
+    @property
+    def bundle(self) -> BundlePlan:
+        """The tasks as a set."""
+        return BundlePlan(self.task_set, self.tasks, self.unseen, rotating=True, world=self.world, names=self.names)
+
+    @property
+    def window_options(self) -> WindowOptions:
+        """How the windows are cut."""
+        return WindowOptions(self.horizon, world=self.world)
 
 
 class Plan(_Plain):

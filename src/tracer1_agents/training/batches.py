@@ -40,7 +40,7 @@ class Batch:
 
 
 def generated_rows(
-    seed: int, options: WindowOptions, families: tuple[str, ...], *, split: Split = "train"
+    seed: int, options: WindowOptions, families: tuple[str, ...] = (), *, split: Split = "train"
 ) -> Iterator[TrainingRow]:
     """Rows of generated tasks without end, the same for the same arguments."""
     prompt = PromptOptions(horizon=options.horizon, history_window=options.history_window)

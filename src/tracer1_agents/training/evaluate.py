@@ -13,7 +13,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.match import kind_of, operation
-from tracer1_agents.data.taskgen.families import TRAINING_MIX
 from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD
 from tracer1_agents.serving.engine import SampleRequest, SamplingEngine
@@ -154,13 +153,13 @@ def summary(scores: Sequence[WindowScore]) -> dict[str, float]:
     }
 
 
-def held_out_rows(horizon: int, count: int) -> list[TrainingRow]:
-    """Rows of generated tasks with names and wordings that no training row has."""
-    return list(islice(generated_rows(_EVALUATION_SEED, WindowOptions(horizon), TRAINING_MIX, split="held_out"), count))
+def held_out_rows(options: WindowOptions, count: int) -> list[TrainingRow]:
+    """Rows of generated tasks with names that no training row has."""
+    return list(islice(generated_rows(_EVALUATION_SEED, options, split="held_out"), count))
 
 
 def evaluate_windows(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, horizon: int, count: int
 ) -> dict[str, float]:
     """Rates on generated tasks with held-out names (see `summary`)."""
-    return summary(evaluate_rows(model, tokenizer, held_out_rows(horizon, count)))
+    return summary(evaluate_rows(model, tokenizer, held_out_rows(WindowOptions(horizon), count)))

@@ -27,7 +27,7 @@ from pydantic import Field
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tracer1_agents.data.taskgen.families import TRAINING_MIX
+from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001  (pydantic reads it)
 from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.batches import BatchSize, batches, encode, generated_pools, generated_rows, mixture_pools
@@ -64,7 +64,11 @@ class DataConfig(MixtureConfig):
     history: Literal["reference"] = Field("reference", description="past actions are the reference's")
     images: Literal[False] = Field(default=False, description="text only")
     families: tuple[str, ...] = Field(
-        TRAINING_MIX, description="without sources: task families; one named twice is drawn twice as often"
+        (),
+        description="without sources: task families, one named twice drawn twice; none: the training mix of the world",
+    )
+    world: WorldOptions | None = Field(
+        None, description="without sources: the desk's world and its dials; none: the plain families"
     )
     mishap_rate: float = Field(
         0.1, description="without sources: chance of a failed call before each step of the history"
@@ -173,9 +177,7 @@ def prepare(config: WarmstartConfig, rows: Sequence[TrainingRow]) -> tuple[PreTr
         return planner.tokenizer, cast("Qwen3ForCausalLM", planner.model)
     texts = (
         "".join(message.text for message in row.messages) + row.reply
-        for row in islice(
-            rows or generated_rows(config.data.seed, _options(config), TRAINING_MIX), config.data.tokenizer_windows
-        )
+        for row in islice(rows or generated_rows(config.data.seed, _options(config)), config.data.tokenizer_windows)
     )
     tokenizer = train_tokenizer(texts, config.model.vocab_size)
     torch.manual_seed(config.trainer.seed)
@@ -183,7 +185,8 @@ def prepare(config: WarmstartConfig, rows: Sequence[TrainingRow]) -> tuple[PreTr
 
 
 def _options(config: WarmstartConfig) -> WindowOptions:
-    return WindowOptions(config.data.horizon, config.data.history_window, config.data.mishap_rate)
+    data = config.data
+    return WindowOptions(data.horizon, data.history_window, data.mishap_rate, data.world)
 
 
 def _pools(config: WarmstartConfig, mixture: Mixture) -> Pools:
@@ -196,7 +199,7 @@ def evaluation_rows(config: WarmstartConfig) -> list[TrainingRow]:
     """At most `trainer.evaluation_windows` rows of `data.evaluation`, evenly spread, or of held-out generated tasks."""
     wanted = config.trainer.evaluation_windows
     if not config.data.evaluation:
-        return held_out_rows(config.data.horizon, wanted)
+        return held_out_rows(WindowOptions(config.data.horizon, world=config.data.world), wanted)
     return evenly_spread(load_mixture(config.data.model_copy(update={"sources": config.data.evaluation})).rows, wanted)
 
 
