@@ -37,7 +37,7 @@ _JOBS: Final[dict[str, Callable[[DeskDraft], Job]]] = {  # in the order in which
 TRAINED_PAIRS: Final = (("pack", "convert"), ("book", "register"))
 NEW_PAIRS: Final = (("register", "convert"), ("book", "pack"), ("book", "convert"), ("pack", "register"))
 _ASKING: Final = ("What is {a}?", "Find {a}.", "Give {a}.")
-_ASKING_NEW: Final = ("Tell me {a}.",)
+_ASKING_NEW: Final = ("I want to know {a}.",)
 
 
 def pack_one(draft: DeskDraft) -> Task:

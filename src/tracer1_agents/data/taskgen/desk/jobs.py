@@ -185,7 +185,7 @@ def consult(draft: DeskDraft, keys: Sequence[str], so_far: Sum | None) -> Sum:
     """Page or entry -> sum, for the keys of one page."""
     values = [draft.register[key] for key in keys]
     if len(keys) == 1:
-        step = draft.call("register_lookup", "Look up the entry", f"{keys[0]} {values[0]}", key=keys[0])
+        step = draft.call("register_lookup", "Look it up", f"{keys[0]} {values[0]}", key=keys[0])
         return add(draft, so_far, (step, Fraction(values[0])))
     page = sorted(key for key in draft.register if key[0] == keys[0][0])
     text = ", ".join(f"{key} {draft.register[key]}" for key in page)

@@ -107,10 +107,12 @@ def register_rounds(draft: DeskDraft) -> Task:
     sizes = [3] * rng.randint(2, 3)
     sizes += [1] * (rng.randint(6, 8) - len(sizes))
     groups = register_groups(draft, sizes)
-    told, *open_groups = groups
-    note = draft.note(", ".join(told), "those that {n} lists")
-    keys = [key for group in (open_groups if note else groups) for key in group]
+    keys = [key for group in groups for key in group]
     rng.shuffle(keys)
+    told = groups[0]
+    note = draft.note(", ".join(told), "those that {n} lists")
+    if note:
+        groups, keys = groups[1:], [key for key in keys if key not in told]
     question = draft.say(
         (
             "What is the sum of {k} in the register?",
@@ -123,7 +125,7 @@ def register_rounds(draft: DeskDraft) -> Task:
     total: Sum | None = None
     if note:
         total = _consult_note(draft, note, told)
-    for group in in_order(open_groups if note else groups, keys):
+    for group in in_order(groups, keys):
         total = consult(draft, group, total)
     return _report(draft, "register_rounds", f"{question} {units_sentence(draft)}", total)
 
