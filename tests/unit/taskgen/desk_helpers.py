@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 from tracer1_agents.actions.space import Finish, ToolCall
 from tracer1_agents.data.taskgen.desk.families import FAMILIES, make_world_task
@@ -59,7 +60,7 @@ def tempting(task):
 
 def _seal_before_reading(actions):
     archives = [action for action in actions if action.name == "archive_files"]
-    packed = {name for action in archives for name in action.arguments["files"].split(", ")}
+    packed = {name for action in archives for name in action.arguments["files"].split(",")}
     read = [action for action in actions if action.arguments.get("file_path") in packed]
     notes = [action for action in actions if action.name == "inspect_file_as_text" and action not in read]
     rest = [action for action in actions if action not in [*archives, *read, *notes]]
@@ -93,8 +94,8 @@ def _consult_badly(task, actions):
 
 def _take_the_first_hour(task, actions):
     slots = {name: free for name, free, _ in task.desk.offers}
-    choices = task.question.split(" or ")[0].removeprefix("Reserve one of ").split(", ")
+    choices = re.findall(r'"(.+?)"', task.question)
     first = next(action for action in actions if action.name == "list_offers").arguments["item"]
-    item = choices[0] if choices[0] in slots else first
+    item = choices[0] if task.family == "room_choice" else first
     grab = ToolCall(name="reserve", arguments={"item": item, "slot": slots[item][0]})
     return [grab, *actions]

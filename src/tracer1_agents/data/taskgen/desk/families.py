@@ -15,7 +15,7 @@ from tracer1_agents.data.taskgen.contents import number
 from tracer1_agents.data.taskgen.desk import jobs, rounds
 from tracer1_agents.data.taskgen.desk.names import DeskNames
 from tracer1_agents.data.taskgen.desk.options import WorldOptions
-from tracer1_agents.data.taskgen.desk.setting import DeskDraft
+from tracer1_agents.data.taskgen.desk.setting import DeskDraft, quoted
 from tracer1_agents.data.taskgen.draft import Later
 
 if TYPE_CHECKING:
@@ -80,9 +80,8 @@ def room_choice(draft: DeskDraft) -> Task:
     for room in rooms:
         if room != chosen:
             draft.offers[room] = (tuple(sorted({hour, *rng.sample(jobs.HOURS, 2)})), ())
-    question = (
-        f"Reserve one of {', '.join(rooms[:-1])} or {rooms[-1]} and {thing} in it for the same hour. Which room is it?"
-    )
+    choice = f"{', '.join(map(quoted, rooms[:-1]))} or {quoted(rooms[-1])}"
+    question = f"Reserve one of {choice} and {quoted(thing)} in it for the same hour. Which room is it?"
     hours = ", ".join(map(str, draft.offers[thing][0]))
     found = draft.call("list_offers", "List the hours", f"{thing} {hours} in {chosen}", item=thing)
     name = Later(found, chosen)
