@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
+from tracer1_agents.data.taskgen.desk import families as desk
 from tracer1_agents.errors import ConfigurationError, DataError, TrainingError
 from tracer1_agents.experiments.__main__ import main
 from tracer1_agents.experiments.compare import Table
@@ -226,6 +227,13 @@ def test_a_broken_result_file_is_named(tmp_path):
     path.write_text(path.read_text(encoding="utf-8")[:-20], encoding="utf-8")
     with pytest.raises(DataError, match=r"(?s)base-0\.json.*delete it"):
         one.results.read(Cell("base", 0), "test")
+
+
+def test_a_measurement_may_be_of_the_desks_world():
+    measurement = Measurement(windows=40, window_seed=9, world={"predictable": 0.5}, tasks=3, unseen=2, task_set="x")
+    families = {row.source for row in held_out_rows(measurement)}
+    assert {"pack_rounds", "book_day"} <= families <= set(desk.TRAINED)
+    assert measurement.bundle.families()[-2:] == list(desk.UNSEEN)[:2]
 
 
 def test_held_out_rows_are_those_of_the_seed():
