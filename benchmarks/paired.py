@@ -1,10 +1,12 @@
-"""What the benchmarks share: every way once a round, in a turning order, and ratios within a round."""
-# ruff: noqa: INP001, T201  (a part of programs; what it prints is their result)
+"""What the benchmarks share: every way once a round, in a turning order, and ratios within a round; peak memory."""
+# ruff: noqa: INP001  (a part of programs, not a package)
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,3 +57,20 @@ def ratios(values: Sequence[float], baseline: Sequence[float]) -> list[float]:
 def spread(values: Sequence[float], digits: int = 2) -> str:
     """The median with the smallest and largest value, which are its 98% interval at 7 rounds."""
     return f"{median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def peak_memory(work: Callable[[], Any]) -> float:
+    """The most memory that a process of its own held while it did the work, in MB (its modules included).
+
+    Args:
+        work: A function at the top of a module, or a `functools.partial` of one.
+    """
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_peak, (work,))
+
+
+def _peak(work: Callable[[], Any]) -> float:
+    """`getrusage` would count what the parent held before the process was its own; the kernel's status does not."""
+    work()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024

@@ -7,7 +7,8 @@ ways ask it for the same forecasts, paired, 7 rounds in a turning order:
 - `chat model`: `VllmChatModel` around it
 - `graph`: stage 2's rollouts, as training against a vLLM server runs them; the first action is carried out by a fake
 
-``OMP_NUM_THREADS=1 python benchmarks/server.py``. Ratios are wall seconds of a way / wall seconds of `openai`.
+``OMP_NUM_THREADS=1 python benchmarks/server.py``. Ratios are wall seconds of a way / wall seconds of `openai`. Last,
+what the graph costs by itself, without a client.
 """
 # ruff: noqa: INP001, T201  (a program; what it prints is its result)
 
@@ -27,7 +28,7 @@ from paired import ROUNDS, measured, ratios, spread
 from rollouts import Anywhere
 from transformers import AutoTokenizer
 
-from tracer1_agents.planner.policy import to_langchain
+from tracer1_agents.planner.policy import ReplayPolicy, to_langchain
 from tracer1_agents.serving.tiny import tiny_folder
 from tracer1_agents.serving.vllm import VllmChatModel
 from tracer1_agents.training.episodes import Episodes
@@ -50,20 +51,39 @@ LATENCIES: Final = {  # seconds to the first token, seconds for each token
 
 def main() -> None:
     """Print wall ratios and processor time a call for each latency."""
-    data = MixtureConfig.model_validate({"horizon": 8, "sources": [{"reader": "taskgen", "count": EPISODES, "seed": 7}]})
+    data = MixtureConfig.model_validate(
+        {"horizon": 8, "sources": [{"reader": "taskgen", "count": EPISODES, "seed": 7}]}
+    )
     rows = load_mixture(data).rows
     tokenizer: Any = AutoTokenizer.from_pretrained(tiny_folder())
     replies = {row.messages[-1].text: (row.reply, tokenizer(row.reply)["input_ids"]) for row in rows}
     lengths = [len(ids) for _, ids in replies.values()]
-    print(f"{len(rows)} episodes at once, replies of {min(lengths)} to {max(lengths)} tokens, mean {fmean(lengths):.0f}")
+    print(
+        f"{len(rows)} episodes at once, replies of {min(lengths)} to {max(lengths)} tokens, mean {fmean(lengths):.0f}"
+    )
     for name, (first, token) in LATENCIES.items():
         print(name)
         told = {"first": first, "token": token, "replies": replies}
         with slow_server(told) as url, frozen_heap():
             compare(ways(url, data, rows), len(rows))
-    with slow_server({**told, "first": 0.5, "token": 0.0}) as url:
-        print("the same as the first, while the garbage collector searches what was loaded (not so in training)")
-        compare(ways(url, data, rows), len(rows))
+    alone(data, rows)
+
+
+def alone(data: MixtureConfig, rows: list[TrainingRow]) -> None:
+    """What the graph itself costs: replies at hand, with the garbage collector as training has it and as it was."""
+    episodes = Episodes(data, Anywhere())
+
+    async def run() -> None:
+        await asyncio.gather(*(episodes.run(row, ReplayPolicy([row.reply])) for row in rows))
+
+    def frozen() -> None:
+        with frozen_heap():
+            asyncio.run(run())
+
+    timings = measured({"heap frozen, as in training": frozen, "heap searched": lambda: asyncio.run(run())})
+    print("graph with replies at hand, processor time a planner call")
+    for name, timing in timings.items():
+        print(f"  {name:28} {spread([1000 * seconds / len(rows) for seconds in timing.processor])} ms")
 
 
 def compare(by_name: dict[str, Callable[[], Any]], calls: int) -> None:
@@ -73,8 +93,9 @@ def compare(by_name: dict[str, Callable[[], Any]], calls: int) -> None:
     for name, timing in timings.items():
         work = [1000 * seconds / calls for seconds in timing.processor]
         more = [1000 * (own - other) / calls for own, other in zip(timing.processor, base.processor, strict=True)]
+        longer = spread(ratios(timing.wall, base.wall))
         print(
-            f"  {name:11} {median(timing.wall):6.2f} s   wall / openai's wall {spread(ratios(timing.wall, base.wall))}   "
+            f"  {name:11} {median(timing.wall):6.2f} s   wall / openai's wall {longer}   "
             f"processor {median(work):.2f} ms a call, {spread(more)} more than openai"
         )
 
@@ -102,7 +123,10 @@ def ways(url: str, data: MixtureConfig, rows: list[TrainingRow]) -> dict[str, Ca
         done = await asyncio.gather(*(episodes.run(row, ServerPolicy(model, row, seed=0)) for row in rows))
         assert all(outcome and outcome.action is not None for outcome in done)  # noqa: S101  (work that was not done is no speed)
 
-    return {name: lambda way=way: asyncio.run(way()) for name, way in [("openai", openai), ("chat model", chat), ("graph", graph)]}
+    return {
+        name: lambda way=way: asyncio.run(way())
+        for name, way in [("openai", openai), ("chat model", chat), ("graph", graph)]
+    }
 
 
 @contextmanager
