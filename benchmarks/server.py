@@ -111,7 +111,7 @@ def ways(url: str, data: MixtureConfig, rows: list[TrainingRow]) -> dict[str, Ca
     bodies = [chat_model()._body(prompt, None, {}) for prompt in prompts]  # noqa: SLF001  (the same requests)
 
     async def openai() -> None:
-        async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0) as client:
+        async with AsyncOpenAI(base_url=url, api_key="none", timeout=300.0, max_retries=0) as client:
             await asyncio.gather(*(client.post("/chat/completions", body=body, cast_to=object) for body in bodies))
 
     async def chat() -> None:

@@ -46,10 +46,7 @@ async def serve(answers: dict[str, Answer]) -> None:
     """Answer until standard input ends."""
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await read_head(reader):
-            lines = head.decode("latin-1").lower().split("\r\n")
-            length = next(int(line.partition(":")[2]) for line in lines if line.startswith("content-length:"))
-            request: dict[str, Any] = json.loads(await reader.readexactly(length))
+        while request := await read_request(reader):
             seconds, response = answers[request["messages"][-1]["content"]]
             await asyncio.sleep(seconds)
             writer.write(response)
@@ -62,12 +59,15 @@ async def serve(answers: dict[str, Answer]) -> None:
     os._exit(0)  # with connections that are still open
 
 
-async def read_head(reader: asyncio.StreamReader) -> bytes:
-    """The head of the next request; nothing where the client has gone."""
+async def read_request(reader: asyncio.StreamReader) -> dict[str, Any]:
+    """The body of the next request; nothing where the client has gone."""
     try:
-        return await reader.readuntil(b"\r\n\r\n")
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
+        length = next(int(line.partition(":")[2]) for line in lines if line.startswith("content-length:"))
+        request: dict[str, Any] = json.loads(await reader.readexactly(length))
     except (asyncio.IncompleteReadError, ConnectionResetError):
-        return b""
+        return {}
+    return request
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ PHASES: Final = {  # a method of the trainer, and what is done in it
     "train": "all",
     "_collect": "draw and execute (graph)",
     "_generate_single_turn": "draw (replay)",
-    "_calculate_rewards": "execute and score (replay)",
+    "_calculate_rewards": "reward, and execute (replay)",
     "_compare_with_sampler": "gate",
     "compute_loss": "loss",
 }
