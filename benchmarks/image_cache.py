@@ -1,28 +1,25 @@
 """What remembering screenshots saves: TRL's way through the processor, G copies of each prompt twice a step.
 
 Paired: each round processes the same batch with the stock image processor and with ours, freshly emptied, in turns of
-which goes first. Processor time, one core, random pixels at a screenshot's size:
-``OMP_NUM_THREADS=1 python benchmarks/image_cache.py``.
+which goes first. Processor time, one core, random pixels at a screenshot's size; peak memory of a process of its own
+for each: ``OMP_NUM_THREADS=1 python benchmarks/image_cache.py``.
 """
 # ruff: noqa: INP001, T201  (a program; what it prints is its result)
 
 from __future__ import annotations
 
 import random
-import time
+from functools import partial
 from statistics import median
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import torch
+from paired import ROUNDS, measured, peak_memory, ratios, spread
 from PIL import Image
 from transformers import Qwen2VLImageProcessorPil
 
 from tracer1_agents.serving.screenshots import with_memory
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-ROUNDS: Final = 7
 SIZE: Final = (1495, 841)  # 16:9 at 1.26 Mpx, the cap of the configs
 PROMPTS, COPIES, PASSES = 1, 8, 2
 
@@ -33,21 +30,22 @@ def main() -> None:
     batch = screenshots()
     equal = torch.equal(step(stock(), batch), step(with_memory(stock()), batch))
     print(f"{PROMPTS} screenshot of {SIZE[0]} x {SIZE[1]}, {COPIES} copies, {PASSES} passes; equal tensors: {equal}")
-    ratios, plain, cached = [], [], []
-    for number in range(ROUNDS):
-        makers: list[Callable[[], Any]] = [stock, lambda: with_memory(stock())]
-        seconds = [0.0, 0.0]
-        for which in (0, 1) if number % 2 else (1, 0):
-            processor = makers[which]()
-            start = time.process_time()
-            step(processor, batch)
-            seconds[which] = time.process_time() - start
-        ratios.append(seconds[0] / seconds[1])
-        plain.append(seconds[0])
-        cached.append(seconds[1])
-    # Of 7 ordered values, the outermost two bracket the median with probability 1 - 2/128.
+    timings = measured(
+        {"stock": lambda: step(stock(), batch), "remembering": lambda: step(with_memory(stock()), batch)}
+    )
+    plain, cached = timings["stock"].processor, timings["remembering"].processor
     print(f"processor time of a step: stock {median(plain):.2f} s, remembering {median(cached):.2f} s")
-    print(f"ratio {median(ratios):.2f}, 98% interval {min(ratios):.2f} to {max(ratios):.2f}")
+    print(f"stock / remembering {spread(ratios(plain, cached))}, {ROUNDS} rounds")
+    loaded = peak_memory(screenshots)
+    print(f"peak memory: {loaded:.0f} MB with the batch loaded; beyond that")
+    for name in timings:
+        print(f"  {name:12} {peak_memory(partial(process, name)) - loaded:4.0f} MB")
+
+
+def process(name: str) -> None:
+    """A step with a fresh processor."""
+    torch.set_num_threads(1)
+    step(with_memory(stock()) if name == "remembering" else stock(), screenshots())
 
 
 def screenshots() -> list[Image.Image]:

@@ -85,8 +85,8 @@ class ScriptedServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, script=()):
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, script=(), port=0):
+        super().__init__(("127.0.0.1", port), _Handler)
         self.script, self.asked = list(script), []
         self.pages = {"/v1/models": {"data": [{"id": "tracer1-test"}]}, "/version": {"version": "0.22.1"}}
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
@@ -101,3 +101,9 @@ class ScriptedServer(ThreadingHTTPServer):
     def close(self):
         self.shutdown()
         self.server_close()
+
+    def back(self):
+        """The same server on the same port, after it was closed."""
+        again = ScriptedServer(self.script, self.server_port)
+        again.asked, again.pages = self.asked, self.pages
+        return again

@@ -116,9 +116,8 @@ class Settings:
         overrides = _find(context)
         if overrides is None:
             return self
-        given = {item.name: getattr(overrides, item.name) for item in fields(overrides)}
-        mine = {item.name: getattr(self, item.name) for item in fields(self)}
-        return Settings(**{**mine, **{name: value for name, value in given.items() if value is not None}})
+        given = {name: value for name, value in vars(overrides).items() if value is not None}
+        return Settings(**{**vars(self), **given})
 
 
 def _find(context: Any) -> Tracer1Context | None:

@@ -132,7 +132,7 @@ class BubblewrapSandbox:
             pipes.close_child_ends()
             init = handed.read_init()
         channel = pipes.channel(output_limit=limits.output_bytes, message_limit=limits.message_bytes + _REPLY_ROOM)
-        return WorkerProcess(process, channel, init)
+        return WorkerProcess(process, channel, init, apart=True)
 
     def _options(self, limits: Limits) -> list[str]:
         """What bwrap is to build, in order: later mounts cover earlier ones, and the root becomes read-only last."""

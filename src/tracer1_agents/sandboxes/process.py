@@ -41,10 +41,13 @@ class WorkerProcess:
         process: The started program.
         channel: Its pipes, host's end.
         init: pidfd of the first process of its pid namespace: when that one ends, the kernel has ended all others.
+        apart: Whether the started program stands outside what the code can reach, so that only the host can kill it.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], channel: Channel, init: int | None = None) -> None:
-        self.channel = channel
+    def __init__(
+        self, process: subprocess.Popen[bytes], channel: Channel, init: int | None = None, *, apart: bool = False
+    ) -> None:
+        self.channel, self.apart = channel, apart
         self._process = process
         self._finalizer = weakref.finalize(self, _end, process, channel, init, os.getpid())
 

@@ -182,7 +182,15 @@ class WorkerSession:
                 return
 
     def _describe_end(self, worker: WorkerProcess) -> str:
+        """Why a worker is gone.
+
+        Raises:
+            SandboxError: Somebody on the host killed it, which says nothing about the code.
+        """
         status = worker.exit_status(_END_SECONDS)
+        if worker.apart and status is not None and status < 0:
+            problem = f"the sandbox was killed from outside (signal {-status}); out of memory on this machine?"
+            raise SandboxError(problem)
         if status is None:
             return "the code closed the interpreter's channel"
         return f"the interpreter ended with exit status {status} (os._exit, a crash, or a limit)"

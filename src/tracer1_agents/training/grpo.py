@@ -5,10 +5,11 @@ A stage brings an `Assembly`: who draws the replies, or how replies that TRL dra
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import importlib.util
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -40,7 +41,7 @@ from tracer1_agents.training.settings import ModelConfig, RolloutConfig, RunConf
 from tracer1_agents.training.trainer import ForecastTrainer, check_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from tracer1_agents.training.mixture import Mixture
@@ -99,7 +100,8 @@ def run(config: Run, assemble: Callable[[Run, Planner, Mixture], Assembly], *, r
         check_same("the rows of the mixture", _digest(mixture))
         trainer = build_trainer(config, planner, mixture, assemble(config, planner, mixture))
         from_first(lambda: _announce(config, planner, mixture))
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with frozen_heap():
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         save(trainer, planner, folder)
     return folder / "model"
 
@@ -111,6 +113,22 @@ def _open(folder: Path, held: ExitStack, *, resume: bool) -> Path | None:
         return newest_checkpoint(folder)
     check_fresh(folder)
     return None
+
+
+@contextmanager
+def frozen_heap() -> Iterator[None]:
+    """Let the garbage collector pass over what is loaded now: modules, rows and weights outlive the block.
+
+    Searched again and again, they cost stage 2 nearly half of the graph's processor time (`benchmarks/server.py`).
+    """
+    outermost = gc.get_freeze_count() == 0
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        if outermost:
+            gc.unfreeze()
 
 
 def _announce(config: GrpoRun, planner: Planner, mixture: Mixture) -> None:

@@ -104,6 +104,8 @@ class ForecastTrainer(GRPOTrainer):
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)
         if self.logprob_gap is None:
             self.logprob_gap = self._compare_with_sampler(output)
+        if self.use_vllm:
+            self._check_server_weights(output)
         cut = [one.sample.finish_reason == "thought" for one in self.rollouts]
         if self.first_pair_only or total(sum(cut), self.accelerator.device):  # all processes or none: it gathers
             self._mask(output, inputs, cut or [False] * len(inputs))
@@ -204,6 +206,28 @@ class ForecastTrainer(GRPOTrainer):
             )
             raise TrainingError(msg)
         return gap
+
+    def _check_server_weights(self, output: dict[str, Any]) -> None:
+        """Be sure, at every batch, that vLLM drew it with the trainer's weights; TRL has both log-probabilities.
+
+        A server that was started again in mid-run has the weights that it was started with.
+
+        Raises:
+            TrainingError: The mean difference is above what a single token of the first batch may have.
+        """
+        if "old_per_token_logps" not in output or "sampling_per_token_logps" not in output:
+            return
+        kept = output["completion_mask"].bool()
+        gaps = (output["old_per_token_logps"] - output["sampling_per_token_logps"])[kept].abs()
+        device = self.accelerator.device
+        mean = total(float(gaps.sum()), device) / max(1.0, total(gaps.numel(), device))
+        if not mean <= self.max_logprob_gap:
+            msg = (
+                f"the replies for update {self.state.global_step + 1} were drawn with other weights than the trainer's:"
+                f" log-probabilities differ by {mean:.2g} on average, allowed is {self.max_logprob_gap:.2g}; was the "
+                "vLLM server started again? The last checkpoint is kept: go on with --resume, which renews its weights"
+            )
+            raise TrainingError(msg)
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **options: Any) -> Any:
         result = super()._get_per_token_logps_and_entropies(*args, **options)

@@ -11,9 +11,9 @@ import shutil
 import tempfile
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from tracer1_agents.data.taskgen.bundle import corpus_entry
 from tracer1_agents.data.taskgen.write import write_task
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from tracer1_agents.tools.executor import Executor
     from tracer1_agents.tools.limited import Slots
     from tracer1_agents.training.rows import TrainingRow
+
+_SECONDS: Final = 60.0  # for one action where nobody says
+_GRACE: Final = 10.0  # seconds more, in which a sandbox starts, and stops code that takes too long
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,14 @@ class TaskWorld:
     Args:
         sandbox: Where code runs; None turns code off.
         slots: How many actions at once, over all rollouts.
-        retries: How often a lost sandbox is asked again, and the seconds for one action.
+        retries: How often a lost sandbox is asked again, and the seconds for one action. Code is stopped when they are
+            over, which is its own fault; what cannot be stopped is given up a little later, and is nobody's.
     """
 
     def __init__(self, sandbox: Sandbox | None, slots: Slots, retries: Retries) -> None:
-        self.sandbox, self.slots, self.retries = sandbox, slots, retries
+        self.sandbox, self.slots = sandbox, slots
+        self.seconds = retries.timeout or _SECONDS
+        self.retries = replace(retries, timeout=self.seconds + _GRACE)
         self.lost = self.abandoned = self.retried = 0
         self._prepared = tempfile.TemporaryDirectory(prefix="tracer1-world-", ignore_cleanup_errors=True)
         self._locks: dict[str, threading.Lock] = {}
@@ -99,7 +105,7 @@ class TaskWorld:
             shutil.copytree(source, folder, dirs_exist_ok=True)
             before = hashes(folder)
             with open_workbench(
-                folder, sandbox=self.sandbox, corpus=_corpus(row.generated), timeout=self.retries.timeout or 60.0
+                folder, sandbox=self.sandbox, corpus=_corpus(row.generated), timeout=self.seconds
             ) as executor:
                 limited = LimitedExecutor(executor, slots=self.slots, retries=self.retries, threads=True)
                 try:

@@ -6,6 +6,7 @@ What is not seen here: vLLM's kernels, and the broadcast of weights between GPUs
 
 import asyncio
 import threading
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -148,6 +149,65 @@ def test_a_server_that_goes_away_stops_the_run(planner, tmp_path, stand_in):
     stand_in.server.script = [stand_in.answer, 400]  # the first request is the check before training
     with pytest.raises(TrainingError, match=r"no reply for row .* refused the request.* go on with --resume"):
         stage2.train(config(planner, tmp_path, *served(stand_in)))
+
+
+def goes_away(stand_in, request, *, seconds):
+    """The server ends when it gets its so-and-so-many-th request, and is back after a while; None: never."""
+
+    def away():
+        stand_in.server.close()
+        if seconds is not None:
+            time.sleep(seconds)
+            stand_in.server = stand_in.server.back()
+
+    def answer(body):
+        if len(stand_in.server.asked) != request:
+            return stand_in.answer(body)
+        threading.Thread(target=away).start()
+        return "drop"
+
+    stand_in.server.script = [answer]
+
+
+def test_a_server_that_is_gone_and_back_costs_nothing(planner, tmp_path, stand_in, monkeypatch):
+    monkeypatch.setattr(Scorer, "score", by_length)
+    goes_away(stand_in, 12, seconds=0.7)  # in the second batch; the first request is a check
+    disturbed = weights(stage2.train(config(planner, tmp_path / "disturbed", *served(stand_in))))
+    assert len(stand_in.server.asked) > 1 + 16
+    local = weights(stage2.train(config(planner, tmp_path / "local", "rollout.engine=local")))
+    for name, values in disturbed.items():
+        torch.testing.assert_close(values, local[name], atol=1e-5, rtol=1e-4)
+
+
+def test_a_server_that_stays_away_ends_the_run_and_resume_loses_nothing(planner, tmp_path, stand_in, monkeypatch):
+    monkeypatch.setattr(Scorer, "score", by_length)
+    every = ("trainer.save_steps=1",)
+    goes_away(stand_in, 12, seconds=None)
+    with pytest.raises(TrainingError, match=r"no reply for row .* after 4 attempts.*is the endpoint up.*--resume"):
+        stage2.train(config(planner, tmp_path / "run", *served(stand_in, *every)))
+    stand_in.server = stand_in.server.back()
+    stand_in.server.script = [stand_in.answer]
+    stand_in.model.load_state_dict(load_planner(ModelConfig(path=str(planner))).model.state_dict())
+    resumed = weights(stage2.train(config(planner, tmp_path / "run", *served(stand_in, *every)), resume=True))
+    assert [line["step"] for line in log_of(tmp_path / "run")] == [1, 2]
+    local = weights(stage2.train(config(planner, tmp_path / "local", "rollout.engine=local")))
+    for name, values in resumed.items():
+        torch.testing.assert_close(values, local[name], atol=1e-5, rtol=1e-4)
+
+
+def test_a_server_that_was_started_again_with_old_weights_is_noticed(planner, tmp_path, stand_in, monkeypatch):
+    """Its requests succeed all the same; only the log-probabilities tell."""
+    monkeypatch.setattr(Scorer, "score", by_length)
+    old = load_planner(ModelConfig(path=str(planner))).model.state_dict()
+
+    def answer(body):
+        if len(stand_in.server.asked) == 12:
+            stand_in.model.load_state_dict(old)
+        return stand_in.answer(body)
+
+    stand_in.server.script = [answer]
+    with pytest.raises(TrainingError, match=r"for update 2 were drawn with other weights.*was the vLLM server started"):
+        stage2.train(config(planner, tmp_path, *served(stand_in, "trainer.learning_rate=0.1")))
 
 
 def test_a_server_with_another_chat_template_is_noticed(planner, tmp_path, stand_in):
