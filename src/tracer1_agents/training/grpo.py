@@ -5,7 +5,6 @@ A stage brings an `Assembly`: who draws the replies, or how replies that TRL dra
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import sys
 from contextlib import ExitStack
@@ -96,7 +95,7 @@ def run(config: Run, assemble: Callable[[Run, Planner, Mixture], Assembly], *, r
     with ExitStack() as held:
         checkpoint = from_first(lambda: _open(folder, held, resume=resume))
         planner, mixture = load_planner(config.model), load_mixture(config.data)
-        check_same("the rows of the mixture", _digest(mixture))
+        check_same("the rows of the mixture", mixture.store.digest())
         trainer = build_trainer(config, planner, mixture, assemble(config, planner, mixture))
         from_first(lambda: _announce(config, planner, mixture))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -119,14 +118,6 @@ def _announce(config: GrpoRun, planner: Planner, mixture: Mixture) -> None:
     found = look_ahead(config, planner, mixture)
     print(found.text())  # noqa: T201  (what is about to happen)
     found.check()
-
-
-def _digest(mixture: Mixture) -> str:
-    """Stands for all rows in their order."""
-    keys = hashlib.sha256()
-    for row in mixture.rows:
-        keys.update(f"{row.key}\n{row.window.steps[0].action!r}\n".encode())
-    return keys.hexdigest()
 
 
 def save(trainer: ForecastTrainer, planner: Planner, folder: Path) -> None:
@@ -206,7 +197,7 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
         processing_class=planner.processor,
         reward_funcs=[assembly.reward],
         args=grpo_config(config, reads_images=planner.reads_images),
-        train_dataset=as_dataset(mixture),
+        train_dataset=as_dataset(mixture, reads_images=planner.reads_images),
         peft_config=lora_config(config.model.lora),
         callbacks=[monitor],
     )
@@ -217,9 +208,9 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
     return trainer
 
 
-def as_dataset(mixture: Mixture) -> Dataset:
+def as_dataset(mixture: Mixture, *, reads_images: bool) -> Dataset:
     """Row numbers, with prompts and screenshots written when they are asked for."""
-    pictured = any(row.images for row in mixture.rows)
+    pictured = reads_images and any(row.images for row in mixture.rows)
 
     def shown(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         rows = [mixture.rows[number] for number in batch["row"]]

@@ -187,7 +187,7 @@ def evaluation_rows(config: WarmstartConfig) -> list[TrainingRow]:
     if not config.data.evaluation:
         return held_out_rows(config.data.horizon, wanted)
     rows = load_mixture(config.data.model_copy(update={"sources": config.data.evaluation})).rows
-    return [rows[at * len(rows) // wanted] for at in range(wanted)] if wanted < len(rows) else rows
+    return [rows[at * len(rows) // wanted] for at in range(wanted)] if wanted < len(rows) else list(rows)
 
 
 @dataclass
