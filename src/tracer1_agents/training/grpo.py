@@ -35,7 +35,7 @@ from tracer1_agents.training.processes import (
     wait_for_all,
     weights_are_spread,
 )
-from tracer1_agents.training.settings import ModelConfig, RolloutConfig, RunConfig, TrainerConfig
+from tracer1_agents.training.settings import EstimateConfig, ModelConfig, RolloutConfig, RunConfig, TrainerConfig
 from tracer1_agents.training.trainer import ForecastTrainer, check_batch
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class GrpoRun(RunConfig):
     reward: RewardConfig = RewardConfig()
     rollout: RolloutConfig = RolloutConfig()
     trainer: TrainerConfig = TrainerConfig()
+    estimate: EstimateConfig = EstimateConfig()
 
 
 Run = TypeVar("Run", bound=GrpoRun)
@@ -146,10 +147,18 @@ def dry_run(config: GrpoRun) -> None:
     from_first(lambda: _announce(config, outline_planner(config.model), load_mixture(config.data)))
 
 
-def look_ahead(config: GrpoRun, planner: Planner, mixture: Mixture) -> Preflight:
+def look_ahead(config: GrpoRun, planner: Planner, mixture: Mixture, *, device_bytes: int | None = None) -> Preflight:
     """What the run is about to do, and what cannot work."""
-    sections = {"model": config.model, "rollout": config.rollout, "trainer": config.trainer}
-    return preflight(mixture, planner, **sections, processes=process_count())  # type: ignore[arg-type]
+    return preflight(
+        mixture,
+        planner,
+        model=config.model,
+        rollout=config.rollout,
+        trainer=config.trainer,
+        estimate=config.estimate,
+        processes=process_count(),
+        device_bytes=device_bytes,
+    )
 
 
 def check_engine(config: GrpoRun) -> None:
