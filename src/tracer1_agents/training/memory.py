@@ -25,6 +25,8 @@ that a colocated vLLM keeps its share.
 from __future__ import annotations
 
 import os
+import resource
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -97,6 +99,14 @@ def device_memory() -> tuple[str, int]:
     physical = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     limit = _CGROUP.read_text(encoding="ascii").strip() if _CGROUP.is_file() else "max"
     return "CPU", physical if limit == "max" else min(physical, int(limit))
+
+
+def peak_memory() -> int:
+    """The most bytes that this process has held at once: on its GPU, or without one in all."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held if sys.platform == "darwin" else held * 1024  # Linux counts KiB
 
 
 def estimate_memory(  # noqa: PLR0917  (what memory depends on)

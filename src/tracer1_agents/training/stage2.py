@@ -24,7 +24,7 @@ from tracer1_agents.tools.cached import CachedExecutor, ExecutionCache
 from tracer1_agents.tools.grounding import GroundingModel
 from tracer1_agents.tools.limited import LimitedExecutor, Slots
 from tracer1_agents.training.config import BaseConfig
-from tracer1_agents.training.episodes import Counts, Episodes
+from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer, replay_rewards
 from tracer1_agents.training.grpo import Assembly, GrpoRun, command, end_ids, run
 from tracer1_agents.training.online_rollouts import OnlineRollouts
@@ -154,7 +154,7 @@ def check_gold(config: Stage2Config, mixture: Mixture, episodes: Episodes) -> No
                 "is missing, or leave those tasks out (families, filter.kinds)"
             )
             raise ConfigurationError(msg)
-    episodes.counts = Counts()
+    episodes.forget()
 
 
 def graph_rollouts(config: Stage2Config, mixture: Mixture, episodes: Episodes, scorer: Scorer) -> GraphRollouts:

@@ -162,9 +162,12 @@ class RecordWorld:
         yield Scene(toolbox=replay, grounder=self.grounder or replay)
 
     def metrics(self) -> dict[str, float]:
-        """How many of the grounding agent's answers were known already."""
-        rate = self.grounder.cache.hit_rate if self.grounder else None
-        return {} if rate is None else {"executor/cache_hit_rate": rate}
+        """How many of the grounding agent's answers were known already, and for how many it was asked."""
+        if self.grounder is None:
+            return {}
+        cache = self.grounder.cache
+        counts = {"executor/cache_hits": float(cache.hits), "executor/cache_misses": float(cache.misses)}
+        return counts if cache.hit_rate is None else {**counts, "executor/cache_hit_rate": cache.hit_rate}
 
 
 class SourceWorlds:
