@@ -10,7 +10,7 @@ PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test vllm-test check build clean system
+.PHONY: help demo test vllm-test rehearsal check build clean system
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ test: $(VENV)/.ready-dev system ## run the tests
 
 vllm-test: $(VENV)/.ready system $(VLLM)/.ready ## compare a real vLLM server (for CPUs) with our own engine
 	$(PYTHON) scripts/vllm_test.py --server-python $(VLLM)/bin/python $(ARGS)
+
+rehearsal: $(VENV)/.ready-dev ## train both stages for three updates, random weights, nothing downloaded (ARGS="--full": GPU)
+	$(PYTHON) scripts/rehearsal.py $(ARGS)
 
 check: $(VENV)/.ready-dev ## lint, formatting, types, import layers
 	$(VENV)/bin/ruff check
