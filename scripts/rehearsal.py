@@ -81,6 +81,7 @@ SCALED_DOWN: Final = [
     "model.dtype=float32",
     "data.horizon=2",
     "data.max_pixels=70000",
+    "rollout.group_size=4",
     "rollout.max_new_tokens=256",
     "trainer.bf16=false",
     "trainer.learning_rate=1.0e-4",  # as tiny planners take it
@@ -96,7 +97,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("runs/rehearsal"), help="folder, made anew (runs/rehearsal)")
     parser.add_argument("--full", action="store_true", help="the 8B whole; needs a CUDA card")
     parser.add_argument("--updates", type=int, default=3, help="of each stage (default 3)")
-    parser.add_argument("--imitation", type=int, default=150, help="updates of imitation beforehand (default 150)")
+    parser.add_argument("--imitation", type=int, default=300, help="updates of imitation beforehand (default 300)")
     parser.add_argument("--trajectories", type=int, default=1, help="to learn from (default 1)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="torch threads (default: all cores)")
     return parser.parse_args(argv)
@@ -148,6 +149,7 @@ def imitate(planner: Planner, rows: Sequence[TrainingRow], updates: int) -> floa
     """Fit replies to references, a row an update; returns the mean loss of the last ten."""
     optimizers = make_optimizers(planner.model, TrainerConfig(muon_learning_rate=0.02, adam_learning_rate=0.004))  # type: ignore[arg-type]
     order, losses = random.Random(0), []  # noqa: S311  (reproducible, not secret)
+    left: list[TrainingRow] = []
     planner.model.train()
     if planner.model.device.type == "cuda":
         planner.model.gradient_checkpointing_enable()
@@ -155,14 +157,15 @@ def imitate(planner: Planner, rows: Sequence[TrainingRow], updates: int) -> floa
         scale = min(1.0, (update + 1) / 5, (updates - update) / (0.3 * updates))
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = group["initial_lr"] * scale
-        loss = reply_loss(planner, order.choice(rows))
+        left = left or order.sample(rows, len(rows))
+        loss = reply_loss(planner, left.pop())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(planner.model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad()
         losses.append(float(loss.detach()))
-        if update % 25 == 0:
+        if update % 50 == 0:
             print(f"imitation: update {update} of {updates}, loss {losses[-1]:.2f}", flush=True)
     planner.model.gradient_checkpointing_disable()
     return sum(losses[-10:]) / len(losses[-10:])
