@@ -10,10 +10,10 @@ PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test vllm-test rehearsal check build clean system
+.PHONY: help demo test vllm-test rehearsal reproduce reproduce-quick check build clean system
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
 demo: $(VENV)/.ready system ## answer the bundled tasks with the planner that ships (ARGS="--limit 8")
 	$(PYTHON) examples/gaia_agent.py $(ARGS)
@@ -26,6 +26,13 @@ vllm-test: $(VENV)/.ready system $(VLLM)/.ready ## compare a real vLLM server (f
 
 rehearsal: $(VENV)/.ready-dev ## train both stages for three updates, random weights, nothing downloaded (ARGS="--full": GPU)
 	$(PYTHON) scripts/rehearsal.py $(ARGS)
+
+reproduce: $(VENV)/.ready-dev system ## train and measure the ladder, in pieces of 150 minutes (ARGS="--group sweeps")
+	$(PYTHON) -m tracer1_agents.experiments world1 --split test --minutes 150 --page docs/results.md $(or $(ARGS),--group core)
+
+reproduce-quick: $(VENV)/.ready-dev system ## the same with three small rungs: does it run? Its numbers mean nothing
+	$(PYTHON) -m tracer1_agents.experiments world1_quick --split test --results runs/experiments/world1_quick/results \
+		--page runs/experiments/world1_quick/results.md $(ARGS)
 
 check: $(VENV)/.ready-dev ## lint, formatting, types, import layers
 	$(VENV)/bin/ruff check

@@ -28,6 +28,9 @@ class GaiaTask:
         family: The generator's family for bundled tasks, else "".
         trained_family: False for bundled tasks of a family that the shipped planner never trained on.
         traits: What else is new in a bundled task: "unseen_style" (file names), "unseen_phrase" (wording).
+        steps: Of the reference, for bundled tasks; 0 where unknown.
+        workspace: Folder whose content, hidden files included, the task starts with; None for the attachment alone.
+        state: What the task should leave behind (see `tools.desk.final_state`); None where only the answer counts.
     """
 
     task_id: str
@@ -38,6 +41,9 @@ class GaiaTask:
     family: str = ""
     trained_family: bool = True
     traits: tuple[str, ...] = ()
+    steps: int = 0
+    workspace: Path | None = None
+    state: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,10 +121,7 @@ def _build(row: dict[str, Any], path: Path, number: int) -> GaiaTask:
     except (TypeError, ValueError):
         msg = f"field 'Level' must be a number, got {row['Level']!r}"
         raise DataError(msg, path=path, line=number) from None
-    name = str(row.get("file_name") or "")
-    if name and (Path(name).is_absolute() or ".." in Path(name).parts):
-        msg = f"field 'file_name' must name a file beside metadata.jsonl, got {name!r}"
-        raise DataError(msg, path=path, line=number)
+    attachment, workspace = (_beside(row, key, path, number) for key in ("file_name", "Workspace"))
     notes = row.get("Annotator Metadata")
     notes = notes if isinstance(notes, dict) else {}
     truth = row.get("Final answer")
@@ -127,8 +130,20 @@ def _build(row: dict[str, Any], path: Path, number: int) -> GaiaTask:
         question=row["Question"],
         level=level,
         truth=None if truth in (None, "?") else str(truth),
-        attachment=path.parent / name if name else None,
+        attachment=attachment,
         family=str(notes.get("family", "")),
         trained_family=bool(notes.get("trained_family", True)),
         traits=tuple(key for key in _TRAITS if notes.get(key) is True),
+        steps=steps if isinstance(steps := notes.get("number_of_steps"), int) else 0,
+        workspace=workspace,
+        state=state if isinstance(state := row.get("Final state"), dict) else None,
     )
+
+
+def _beside(row: dict[str, Any], key: str, path: Path, number: int) -> Path | None:
+    """The file or folder that a field names, beside the metadata; None where it names none."""
+    name = str(row.get(key) or "")
+    if name and (Path(name).is_absolute() or ".." in Path(name).parts):
+        msg = f"field {key!r} must name a file beside metadata.jsonl, got {name!r}"
+        raise DataError(msg, path=path, line=number)
+    return path.parent / name if name else None

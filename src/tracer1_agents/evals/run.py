@@ -23,6 +23,7 @@ from tracer1_agents.graphs.build import trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.graphs.workbench import open_workbench
 from tracer1_agents.rewards.answers import gaia_match
+from tracer1_agents.tools.desk import final_state
 from tracer1_agents.tools.search import Corpus
 
 if TYPE_CHECKING:
@@ -91,21 +92,31 @@ class Runner:
             start = {"instruction": task_instruction(task.question, name)}
             try:
                 state = await self.agent.ainvoke(start, context=Tracer1Context(toolbox=executor))
-                return _result(task, began, state=state)
+                left_right = None if task.state is None else final_state(folder) == task.state
+                return _result(task, began, state=state, left_right=left_right)
             except Exception as error:  # noqa: BLE001  (one task's fault is that task's result)
                 detail = f"{type(error).__name__}: {error}"
                 return _result(task, began, status="infrastructure_error", detail=detail)
 
     @staticmethod
     def _fill(folder: Path, task: GaiaTask) -> None:
-        """Copy the attachment into the task's folder."""
-        if task.attachment is not None:
+        """Copy the attachment, or all that the task starts with, into the task's folder."""
+        if task.workspace is not None:
+            shutil.copytree(task.workspace, folder, dirs_exist_ok=True)
+        elif task.attachment is not None:
             shutil.copyfile(task.attachment, folder / task.attachment.name)
 
 
 def _result(
-    task: GaiaTask, began: float, *, state: dict[str, Any] | None = None, status: str = "", detail: str = ""
+    task: GaiaTask,
+    began: float,
+    *,
+    state: dict[str, Any] | None = None,
+    left_right: bool | None = None,
+    status: str = "",
+    detail: str = "",
 ) -> TaskResult:
+    """What became of a task: `state` is the graph's, `left_right` says whether the folder was left as it should be."""
     trace = trace_of(state) if state else None
     prediction = trace.answer if trace else None
     usage = (state or {}).get("usage") or {}
@@ -115,8 +126,10 @@ def _result(
         family=task.family,
         trained_family=task.trained_family,
         traits=task.traits,
+        steps=task.steps,
         prediction=prediction,
-        correct=None if task.truth is None else gaia_match(prediction, task.truth),
+        correct=None if task.truth is None else gaia_match(prediction, task.truth) and left_right is not False,
+        state=left_right,
         status=trace.status.value if trace else status,
         detail=trace.detail if trace else detail,
         planner_calls=(state or {}).get("planner_calls", 0),

@@ -1,19 +1,23 @@
 """Run an experiment and print what it shows.
 
-python -m tracer1_agents.experiments stage1 [--out runs/experiments/stage1] [--workers 2] [--only-report]
+python -m tracer1_agents.experiments stage1 [--out runs/experiments/stage1] [--workers 2] [--minutes 150]
+
+Planners, logs and traces go to `--out`; what the tables are computed from goes to `--results`, to be kept.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer1_agents.errors import Tracer1Error
+from tracer1_agents.experiments.compare import Table
+from tracer1_agents.experiments.page import write_page
 from tracer1_agents.experiments.plan import load_plan
-from tracer1_agents.experiments.report import as_json, as_markdown
+from tracer1_agents.experiments.report import as_markdown
+from tracer1_agents.experiments.results import Results
 from tracer1_agents.experiments.runner import Runner
 
 if TYPE_CHECKING:
@@ -25,7 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Train and measure the arms of an experiment; print differences.")
     parser.add_argument("plan", help="a packaged plan by name (stage1) or a YAML file")
     parser.add_argument("--out", type=Path, help="default runs/experiments/NAME")
+    parser.add_argument("--results", type=Path, help="default results/NAME")
+    parser.add_argument("--minutes", type=float, help="begin nothing new after so many; the same command goes on")
     parser.add_argument("--workers", type=int, default=2, help="processes at one time (default 2)")
+    parser.add_argument("--group", help="only the arms of this group of the plan, with what they start from")
+    parser.add_argument("--page", type=Path, help="write the test split as a page too, figures beside it")
     parser.add_argument("--split", choices=("development", "test"), action="append", help="default: both")
     parser.add_argument("--only-report", action="store_true", help="train and measure nothing")
     arguments = parser.parse_args(argv)
@@ -33,14 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         plan = load_plan(arguments.plan)
         out = arguments.out or Path("runs/experiments") / plan.name
-        runner = Runner(plan, arguments.plan, out, workers=arguments.workers, say=_say)
-        if not arguments.only_report:
-            runner.run(splits)
+        results = Results(arguments.results or Path("results") / plan.name)
+        runner = Runner(plan, arguments.plan, out, results, workers=arguments.workers, say=_say)
+        if not arguments.only_report and not runner.run(splits, minutes=arguments.minutes, group=arguments.group):
+            left = len(runner.jobs(splits, arguments.group))
+            _say(f"time is up; {left} trainings and measurements are left for the same command")
         for split in splits:
-            (out / f"{split}.json").write_text(json.dumps(as_json(runner, split), indent=1) + "\n", encoding="utf-8")
-            table = as_markdown(runner, split)
-            (out / f"{split}.md").write_text(table + "\n", encoding="utf-8")
-            print(table, end="\n\n")  # noqa: T201  (the command's answer)
+            print(as_markdown(Table(plan, results, split)), end="\n\n")  # noqa: T201  (the command's answer)
+        if arguments.page:
+            write_page(Table(plan, results, "test"), arguments.page, arguments.page.with_suffix(""))
     except Tracer1Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1

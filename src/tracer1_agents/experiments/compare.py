@@ -1,4 +1,4 @@
-"""Records of two arms to paired differences: the same items asked of both, seeds beside one another.
+"""Results of two arms to paired differences: the same items asked of both, seeds beside one another.
 
 A difference is the mean over items and seeds of (first arm minus second); its interval resamples seeds and items
 together (two-level bootstrap). An arm with one seed stands against every seed of the other.
@@ -6,60 +6,102 @@ together (two-level bootstrap). An arm with one seed stands against every seed o
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from tracer1_agents.experiments.measures import MEASURES, is_among
 from tracer1_agents.metrics.intervals import paired_difference
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tracer1_agents.experiments.runner import Runner
+    from tracer1_agents.experiments.measures import Item
+    from tracer1_agents.experiments.plan import Claim, Plan
+    from tracer1_agents.experiments.results import CellResult, Results
     from tracer1_agents.metrics.intervals import Difference
 
-MEASURES: Final = {
-    "reward": ("windows", "trajectory reward"),
-    "first_exact": ("windows", "executed action exact"),
-    "plan_exact": ("windows", "every pair exact"),
-    "kinds_right": ("windows", "right kinds"),
-    "correct": ("tasks", "tasks answered"),
-    "loop": ("tasks", "ended in a loop"),
-    "planner_calls": ("tasks", "planner calls"),
-}
+RESOLUTION: Final = 0.02
+"""A difference that is not clearly on one side counts as none when its interval reaches no further than this."""
 
 
-def read_records(folder: Path, kind: str) -> dict[str, dict[str, Any]]:
-    """Records of one cell by the key of their item; empty where that was not measured."""
-    path = folder / f"{kind}.jsonl"
-    if not path.exists():
-        return {}
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    if kind == "windows":
-        return {record["key"]: record for record in records}
-    return {record["task_id"]: {**record, "loop": record["status"] == "loop"} for record in records}
+class Verdict(StrEnum):
+    """What a claim came to."""
+
+    CONFIRMED = "confirmed"
+    REVERSED = "reversed"
+    NOT_CONFIRMED = "not confirmed"
+    UNDECIDED = "undecided at this power"
+    NOT_RUN = "not run"
 
 
-def values(runner: Runner, arm: str, split: str, measure: str) -> list[dict[str, float]]:
-    """One measure of an arm: for each seed, item -> value."""
-    kind, _ = MEASURES[measure]
-    found = [read_records(runner.results(cell, split), kind) for cell in runner.cells(arm)]
-    return [{key: float(record[measure]) for key, record in records.items()} for records in found]
+@dataclass(frozen=True)
+class Table:
+    """The results of one experiment on one split.
 
+    Attributes:
+        plan: Of the experiment.
+        results: Its files.
+        split: Which of them.
+    """
 
-def difference(runner: Runner, first: str, second: str, split: str, measure: str) -> Difference | None:
-    """First arm minus second, over the items that every seed of both has; None where there are none."""
-    one, other = values(runner, first, split, measure), values(runner, second, split, measure)
-    seeds = max(len(one), len(other))
-    one, other = one * (seeds if len(one) == 1 else 1), other * (seeds if len(other) == 1 else 1)
-    items = sorted(set.intersection(*(set(each) for each in (*one, *other))))
-    if not items:
-        return None
-    pairs = zip(one, other, strict=True)
-    return paired_difference([[mine[item] - theirs[item] for item in items] for mine, theirs in pairs])
+    plan: Plan
+    results: Results
+    split: str
 
+    @cached_property
+    def cells(self) -> dict[str, list[CellResult]]:
+        """By arm, the result of each seed that has one."""
+        found = [(cell.arm, self.results.read(cell, self.split)) for cell in self.plan.cells()]
+        return {arm: [result for name, result in found if name == arm and result] for arm in self.plan.arms}
 
-def mean_of(runner: Runner, arm: str, split: str, measure: str) -> tuple[float, list[float]] | None:
-    """Mean over seeds, and each seed's; None where it was not measured."""
-    by_seed = [fmean(found.values()) for found in values(runner, arm, split, measure) if found]
-    return (fmean(by_seed), by_seed) if by_seed else None
+    def items(self, arm: str, measure: str) -> list[dict[str, Item]]:
+        """Items of an arm for each seed: those that the measure reads."""
+        return [result.items(MEASURES[measure].kind) for result in self.cells[arm]]
+
+    def values(self, arm: str, measure: str, items: str = "all") -> dict[int, dict[str, float]]:
+        """One measure of an arm: seed -> item -> value.
+
+        Args:
+            arm: Of the plan.
+            measure: Name of a measure.
+            items: All, the long tasks, or those of new families.
+        """
+        read = MEASURES[measure].of
+        found = {}
+        for result in self.cells[arm]:
+            some = result.items(MEASURES[measure].kind)
+            read_off = {key: read(item) for key, item in some.items() if is_among(item, items)}
+            found[result.seed] = {key: value for key, value in read_off.items() if value is not None}
+        return {seed: values for seed, values in found.items() if values}
+
+    def mean(self, arm: str, measure: str, items: str = "all") -> tuple[float, list[float]] | None:
+        """Mean over seeds, and each seed's; None where it was not measured."""
+        by_seed = [fmean(values.values()) for values in self.values(arm, measure, items).values()]
+        return (fmean(by_seed), by_seed) if by_seed else None
+
+    def difference(self, first: str, second: str, measure: str, items: str = "all") -> Difference | None:
+        """First arm minus second, over the seeds and items that both have; None where there are none."""
+        one, other = self.values(first, measure, items), self.values(second, measure, items)
+        if self.plan.seeds_of(first) != self.plan.seeds_of(second):  # an arm without training has one seed for all
+            one = one if len(self.plan.seeds_of(first)) > 1 else dict.fromkeys(other, *one.values())
+            other = other if len(self.plan.seeds_of(second)) > 1 else dict.fromkeys(one, *other.values())
+        seeds = sorted(set(one) & set(other))
+        if not seeds:
+            return None
+        keys = sorted(set.intersection(*(set(each[seed]) for seed in seeds for each in (one, other))))
+        if not keys:
+            return None
+        groups = [key.rpartition("/")[0] or key for key in keys]  # windows of one recorded trajectory overlap
+        return paired_difference([[one[seed][key] - other[seed][key] for key in keys] for seed in seeds], groups)
+
+    def judge(self, claim: Claim) -> tuple[Verdict, Difference | None]:
+        """What a claim came to, and the difference in the direction that it says."""
+        ends = (claim.than, claim.better) if claim.lower else (claim.better, claim.than)
+        found = self.difference(*ends, claim.measure, claim.items)
+        if found is None:
+            return Verdict.NOT_RUN, None
+        if found.low > 0 or found.high < 0:
+            return (Verdict.CONFIRMED if found.low > 0 else Verdict.REVERSED), found
+        narrow = max(-found.low, found.high) <= RESOLUTION
+        return (Verdict.NOT_CONFIRMED if narrow else Verdict.UNDECIDED), found

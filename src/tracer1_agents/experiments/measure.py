@@ -2,7 +2,8 @@
 
     python -m tracer1_agents.experiments.measure MODEL --plan stage1 --split test --out FOLDER
 
-Writes `windows.jsonl` and `tasks.jsonl`, a record an item, and nothing that is there already is done again.
+Writes `windows.jsonl` and `tasks.jsonl`, a record an item, and nothing that is there already is done again. Of each
+window's reply the first action is carried out by the real tools and compared as stage 2 compares it (`grounded`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import tempfile
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from tracer1_agents.data.taskgen.bundle import BundlePlan, write_bundle
-from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
+from tracer1_agents.data.taskgen.bundle import write_bundle
+from tracer1_agents.data.taskgen.windows import stream_windows
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.gaia import read_tasks
 from tracer1_agents.evals.results import ResultsFile
@@ -27,23 +28,43 @@ from tracer1_agents.evals.run import Runner
 from tracer1_agents.experiments.plan import load_plan
 from tracer1_agents.graphs.build import create_tracer1_agent
 from tracer1_agents.graphs.workbench import find_sandbox
+from tracer1_agents.planner.policy import ReplayPolicy, Retries
+from tracer1_agents.rewards.grounded import grounded_reward
 from tracer1_agents.serving.local import load_batcher
+from tracer1_agents.tools.desk import desk_tools
+from tracer1_agents.tools.limited import Slots
 from tracer1_agents.tools.toolbox import default_toolbox
-from tracer1_agents.training.evaluate import evaluate_rows
+from tracer1_agents.tools.workspace import Workspace
+from tracer1_agents.training.episodes import Episodes
+from tracer1_agents.training.evaluate import greedy_samples, score_reply
+from tracer1_agents.training.mixture import GeneratedSource, MixtureConfig, evenly_spread, load_mixture
 from tracer1_agents.training.rows import PromptOptions, generated_row
+from tracer1_agents.training.worlds import RecordWorld, TaskWorld
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer1_agents.experiments.plan import Measurement
+    from tracer1_agents.sandboxes.base import Sandbox
     from tracer1_agents.training.rows import TrainingRow
+    from tracer1_agents.training.worlds import World
 
 _MAX_STEPS = 25
+_ACTIONS_AT_ONCE, _SCENES_AT_ONCE = 8, 32
 
 
 def held_out_rows(measurement: Measurement) -> list[TrainingRow]:
-    """The windows of a split: names and wordings that training never shows."""
-    stream = stream_windows(measurement.window_seed, WindowOptions(measurement.horizon), split="held_out")
+    """The windows of a split, by default with names that training never shows, or parts of recorded data.
+
+    Raises:
+        ConfigurationError: A source gives no rows.
+        DataError: There is nothing at a source's path.
+    """
+    if measurement.data is not None:
+        config = MixtureConfig.model_validate({"horizon": measurement.horizon, **measurement.data})
+        rows = load_mixture(config).rows
+        return evenly_spread(rows, measurement.windows)
+    stream = stream_windows(measurement.window_seed, measurement.window_options, split=measurement.names)
     options = PromptOptions(horizon=measurement.horizon)
     return [
         generated_row(window, options, source=window.family, key=f"{measurement.window_seed}-{number}")
@@ -55,39 +76,80 @@ def measure_windows(model: str, measurement: Measurement, out: Path) -> None:
     """Write a record for each window, unless they stand already."""
     if out.exists() or not measurement.windows:
         return
-    engine = load_batcher(model).engine
-    scores = evaluate_rows(engine.model, engine.tokenizer, held_out_rows(measurement))
+    engine, rows = load_batcher(model).engine, held_out_rows(measurement)
+    samples = greedy_samples(engine.model, engine.tokenizer, rows)
+    earned = asyncio.run(first_action_rewards(rows, [sample.text for sample in samples], measurement.horizon))
+    records = [
+        {**asdict(score_reply(row, sample)), "grounded": reward}
+        for row, sample, reward in zip(rows, samples, earned, strict=True)
+    ]
     fresh = out.with_suffix(".tmp")
-    fresh.write_text("".join(json.dumps(asdict(score)) + "\n" for score in scores), encoding="utf-8")
+    fresh.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     fresh.replace(out)
+
+
+async def first_action_rewards(rows: Sequence[TrainingRow], replies: Sequence[str], horizon: int) -> list[float | None]:
+    """Each reply's first action, carried out from the row's state by the real tools, and what stage 2 gives for it.
+
+    Returns:
+        In [0, 1]; None where the tools were lost or the reference does not say enough.
+
+    Raises:
+        ConfigurationError: There is no sandbox for code here.
+    """
+    world: World = RecordWorld()
+    if any(row.generated for row in rows):
+        world = TaskWorld(working_sandbox(), Slots(_ACTIONS_AT_ONCE), Retries(attempts=2, timeout=30.0))
+    data = MixtureConfig(profile="compact", horizon=horizon, sources=(GeneratedSource(),))  # for its prompts
+    episodes, gate = Episodes(data, world), asyncio.Semaphore(_SCENES_AT_ONCE)
+
+    async def one(row: TrainingRow, reply: str) -> float | None:
+        async with gate:
+            outcome = await episodes.run(row, ReplayPolicy([reply]))
+        return grounded_reward(outcome, row.window.steps[0]).total if outcome else None
+
+    return list(await asyncio.gather(*map(one, rows, replies)))
+
+
+def working_sandbox() -> Sandbox:
+    """Where code runs.
+
+    Raises:
+        ConfigurationError: Nowhere on this machine.
+    """
+    sandbox, reason = find_sandbox()
+    if sandbox is None:
+        msg = f"tasks with code cannot be measured without a sandbox: {reason}"
+        raise ConfigurationError(msg)
+    return sandbox
 
 
 def write_tasks(measurement: Measurement, folder: Path) -> None:
     """The tasks of a split, with their files, unless they stand already."""
     if not (folder / "metadata.jsonl").exists():
-        plan = BundlePlan(measurement.task_set, measurement.tasks, 0, rotating=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            write_bundle(plan, Path(scratch, "tasks"))
-            Path(scratch, "tasks").replace(folder)
+            write_bundle(measurement.bundle, Path(scratch, "tasks"))
+            try:
+                Path(scratch, "tasks").replace(folder)
+            except OSError:  # another process was first; what it wrote is the same
+                if not (folder / "metadata.jsonl").exists():
+                    raise
 
 
 def measure_tasks(model: str, measurement: Measurement, tasks: Path, out: Path, concurrency: int = 40) -> None:
     """Run the tasks that have no result yet."""
-    if not measurement.tasks:
+    if not measurement.bundle.families():
         return
     found, output = read_tasks(tasks), ResultsFile(out)
     done = output.resume({"model": model, "tasks": str(tasks), "horizon": measurement.horizon})
     left = tuple(task for task in found.tasks if task.task_id not in done)
     if not left:
         return
-    sandbox, reason = find_sandbox()
-    if sandbox is None:
-        msg = f"tasks with code cannot be measured without a sandbox: {reason}"
-        raise ConfigurationError(msg)
     with tempfile.TemporaryDirectory() as nowhere:  # only names and schemas are wanted, for the prompt
         tools = default_toolbox(nowhere, corpus=found.corpus)
+        tools += desk_tools(Workspace(nowhere)) if measurement.world else []
     agent = create_tracer1_agent(model, tools, horizon=measurement.horizon, max_steps=_MAX_STEPS, profile="compact")
-    runner = Runner(agent, sandbox=sandbox, corpus=found.corpus, concurrency=concurrency)
+    runner = Runner(agent, sandbox=working_sandbox(), corpus=found.corpus, concurrency=concurrency)
     asyncio.run(runner.run(left, output))
 
 
@@ -99,13 +161,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--split", choices=("development", "test"), required=True)
     parser.add_argument("--tasks", type=Path, required=True, help="folder of the split's tasks; written when missing")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--horizon", type=int, help="pairs asked for, where that is not the split's")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
-    measurement: Any = getattr(load_plan(arguments.plan), arguments.split)
+    measurement: Measurement = getattr(load_plan(arguments.plan), arguments.split)
+    if arguments.horizon:
+        measurement = measurement.model_copy(update={"horizon": arguments.horizon})
     arguments.out.mkdir(parents=True, exist_ok=True)
     measure_windows(arguments.model, measurement, arguments.out / "windows.jsonl")
-    if measurement.tasks:
+    if measurement.bundle.families():
         arguments.tasks.parent.mkdir(parents=True, exist_ok=True)
         write_tasks(measurement, arguments.tasks)
         measure_tasks(arguments.model, measurement, arguments.tasks, arguments.out / "tasks.jsonl")

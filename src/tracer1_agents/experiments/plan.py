@@ -13,6 +13,9 @@ An arm starts from a checkpoint or from another arm of the same seed. An arm wit
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +23,9 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from tracer1_agents.data.taskgen.bundle import BundlePlan
+from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001  (pydantic reads it)
+from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.errors import ConfigurationError
 
 
@@ -31,11 +37,14 @@ class Arm(_Plain):
     """One way to come by a planner.
 
     Attributes:
-        start: Name of another arm, "tracer1-tiny", or a checkpoint folder.
+        start: Name of another arm, "tracer1-tiny", a checkpoint folder, or "" for fresh weights (warmstart).
         train: Which trainer runs (its module in `training`), None for none.
         config: Of that trainer, by name or path.
         set: Overrides of the config; `output_dir`, seed and start are the runner's.
-        seeds: How many of the plan's seeds; None for all. An arm without training has one.
+        seeds: How many of the plan's seeds; None for all. An arm without training has one. What starts from an arm with
+            fewer seeds starts from its first.
+        horizon: Pairs it is trained to forecast and asked for (T), where that differs from the split's.
+        group: Arms that are run together; a run may be told to do one group only.
     """
 
     start: str
@@ -43,24 +52,82 @@ class Arm(_Plain):
     config: str = ""
     set: tuple[str, ...] = ()
     seeds: int | None = Field(None, ge=1)
+    horizon: int | None = Field(None, ge=1)
+    group: str = "core"
+
+
+class Claim(_Plain):
+    """Something that an experiment may bear out, said before it was run.
+
+    Attributes:
+        says: In words.
+        better: The arm that should be ahead.
+        than: The other arm.
+        measure: A name of `measures.MEASURES`.
+        items: Which tasks count: all, the long ones (see `measures.LONG_STEPS`), or those of new families.
+        lower: Whether less of the measure is better.
+    """
+
+    says: str
+    better: str
+    than: str
+    measure: str
+    items: Literal["all", "long", "new"] = "all"
+    lower: bool = False
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An arm with a seed.
+
+    Attributes:
+        arm: Name in the plan.
+        seed: Of its training.
+    """
+
+    arm: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder and its result."""
+        return f"{self.arm}-{self.seed}"
 
 
 class Measurement(_Plain):
     """What a split is made of; nothing is ever trained on it.
 
     Attributes:
-        windows: Held-out windows of the task generator.
-        window_seed: Of their stream.
-        tasks: Whole tasks, run in the closed loop with real tools; 0 for none.
+        windows: Held-out windows: of the task generator, or of `data`, evenly spread.
+        window_seed: Of the generator's stream.
+        data: A mixture as training configs have it, for windows of recorded trajectories; None for generated ones.
+        tasks: Whole tasks of trained families, run in the closed loop with real tools; 0 for none.
+        unseen: Whole tasks of families that are never trained on.
         task_set: Name of the set; part of every task's seed.
         horizon: Pairs asked for (T).
+        world: The desk's world and its dials; None for the plain families.
+        names: Whose words are used.
     """
 
     windows: int = Field(1000, ge=0)
-    window_seed: int
+    window_seed: int = 0
+    data: dict[str, Any] | None = None
     tasks: int = Field(500, ge=0)
-    task_set: str
+    unseen: int = Field(0, ge=0)
+    task_set: str = ""
     horizon: int = Field(8, ge=1)
+    world: WorldOptions | None = None
+    names: Literal["train", "held_out"] = "held_out"
+
+    @property
+    def bundle(self) -> BundlePlan:
+        """The tasks as a set."""
+        return BundlePlan(self.task_set, self.tasks, self.unseen, rotating=True, world=self.world, names=self.names)
+
+    @property
+    def window_options(self) -> WindowOptions:
+        """How the windows are cut."""
+        return WindowOptions(self.horizon, world=self.world)
 
 
 class Plan(_Plain):
@@ -68,26 +135,35 @@ class Plan(_Plain):
 
     Attributes:
         name: Of its results.
+        title: Of its page.
+        about: What it is, for the page.
         seeds: Of training.
         arms: By name.
         pairs: Which differences are reported: first minus second.
+        claims: Said before, judged by the test split; the first one is the page's answer.
+        horizon_curve: Arms that differ only in the horizon they were trained at, by it.
         development: What choices are made on.
         test: What is reported, looked at once.
     """
 
     name: str
+    title: str = ""
+    about: str = ""
     seeds: tuple[int, ...] = (0, 1, 2)
     arms: dict[str, Arm]
     pairs: tuple[tuple[str, str], ...]
+    claims: tuple[Claim, ...] = ()
+    horizon_curve: dict[int, str] = {}
     development: Measurement
     test: Measurement
 
     @model_validator(mode="after")
     def _names_exist(self) -> Plan:
-        for pair in self.pairs:
+        named = [*self.pairs, *((claim.better, claim.than) for claim in self.claims), self.horizon_curve.values()]
+        for pair in named:
             for name in pair:
                 if name not in self.arms:
-                    msg = f"pair {list(pair)} names the arm {name!r}; there are {', '.join(self.arms)}"
+                    msg = f"{list(pair)} names the arm {name!r}; there are {', '.join(self.arms)}"
                     raise ValueError(msg)
         self.order()
         return self
@@ -111,12 +187,44 @@ class Plan(_Plain):
             done += ready
         return done
 
+    def cells(self) -> list[Cell]:
+        """Every arm with each of its seeds, seed by seed, each after the one it starts from."""
+        return [Cell(name, seed) for seed in self.seeds for name in self.order() if seed in self.seeds_of(name)]
+
+    def start_of(self, cell: Cell) -> Cell | None:
+        """The cell that a cell starts from; None where that is a checkpoint."""
+        start = self.arms[cell.arm].start
+        if start not in self.arms:
+            return None
+        seeds = self.seeds_of(start)
+        return Cell(start, cell.seed if cell.seed in seeds else seeds[0])
+
+    def recipe(self, cell: Cell, split: str) -> str:
+        """A hash of all that decides a result: its arms, their configs, the seeds, what it is measured on."""
+        chain: list[Any] = [getattr(self, split).model_dump(mode="json")]
+        at: Cell | None = cell
+        while at is not None:
+            arm = self.arms[at.arm]
+            chain.append([arm.model_dump(mode="json"), _config_text(arm), at.seed])
+            at = self.start_of(at)
+        return hashlib.sha256(json.dumps(chain, sort_keys=True).encode()).hexdigest()[:16]
+
     def seeds_of(self, name: str) -> tuple[int, ...]:
         """The seeds that an arm is trained with: those of its start where it does not train itself."""
         arm = self.arms[name]
         if arm.train is None:
             return self.seeds_of(arm.start) if arm.start in self.arms else self.seeds[:1]
         return self.seeds[: arm.seeds]
+
+
+def _config_text(arm: Arm) -> str:
+    """What the arm's config says."""
+    if arm.train is None:
+        return ""
+    path = Path(arm.config)
+    if not path.is_file():
+        path = Path(str(resources.files("tracer1_agents") / "assets" / "configs" / f"{arm.config}.yaml"))
+    return path.read_text(encoding="utf-8")
 
 
 def load_plan(name: str) -> Plan:

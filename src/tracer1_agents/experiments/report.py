@@ -1,66 +1,66 @@
-"""An experiment's results as tables in Markdown and as JSON; every number is computed from the records."""
+"""An experiment's results as tables in Markdown and as JSON; every number is computed from the result files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracer1_agents.experiments.compare import MEASURES, difference, mean_of, values
+from tracer1_agents.experiments.measures import MEASURES, SHOWN
 
 if TYPE_CHECKING:
-    from tracer1_agents.experiments.runner import Runner
-
-_RATES = frozenset({"reward", "first_exact", "plan_exact", "kinds_right", "correct", "loop"})
+    from tracer1_agents.experiments.compare import Table
 
 
-def as_json(runner: Runner, split: str) -> dict[str, Any]:
+def as_json(table: Table) -> dict[str, Any]:
     """Means by arm and differences by pair."""
-    plan = runner.plan
+    plan = table.plan
     return {
         "experiment": plan.name,
-        "split": split,
+        "split": table.split,
         "arms": {
             arm: {
                 name: {"mean": round(found[0], 5), "by_seed": [round(value, 5) for value in found[1]]}
-                for name in MEASURES
-                if (found := mean_of(runner, arm, split, name))
+                for name in SHOWN
+                if (found := table.mean(arm, name))
             }
             for arm in plan.arms
         },
         "differences": [
             {"first": first, "second": second, "measure": name, **vars(paired)}
             for first, second in plan.pairs
-            for name in MEASURES
-            if (paired := difference(runner, first, second, split, name))
+            for name in SHOWN
+            if (paired := table.difference(first, second, name))
         ],
     }
 
 
-def as_markdown(runner: Runner, split: str) -> str:
+def as_markdown(table: Table) -> str:
     """The same for people."""
-    results = as_json(runner, split)
-    names = [name for name in MEASURES if any(name in measured for measured in results["arms"].values())]
-    head = "| arm | seeds | " + " | ".join(MEASURES[name][1] for name in names) + " |"
-    lines = [_counts(runner, split), "", head, "|" + "---|" * (len(names) + 2)]
+    results = as_json(table)
+    names = [name for name in SHOWN if any(name in measured for measured in results["arms"].values())]
+    head = "| arm | seeds | " + " | ".join(MEASURES[name].label for name in names) + " |"
+    lines = [counts(table), "", head, "|" + "---|" * (len(names) + 2)]
     for arm, measured in results["arms"].items():
-        cells = [_shown(name, measured[name]["mean"]) for name in names]
-        lines.append(f"| {arm} | {len(runner.cells(arm))} | " + " | ".join(cells) + " |")
+        cells = [shown(name, measured[name]["mean"]) if name in measured else "" for name in names]
+        lines.append(f"| {arm} | {len(table.cells[arm])} | " + " | ".join(cells) + " |")
     lines += ["", "| difference | measure | mean | 95% interval | by seed |", "|---|---|---|---|---|"]
     for found in results["differences"]:
         name = found["measure"]
-        low, high = (_shown(name, found[end], signed=True) for end in ("low", "high"))
-        seeds = ", ".join(_shown(name, value, signed=True) for value in found["by_seed"])
-        mean = _shown(name, found["mean"], signed=True)
-        shown = f"{found['first']} - {found['second']}"
-        lines.append(f"| {shown} | {MEASURES[name][1]} | {mean} | {low} to {high} | {seeds} |")
+        low, high = (shown(name, found[end], signed=True) for end in ("low", "high"))
+        seeds = ", ".join(shown(name, value, signed=True) for value in found["by_seed"])
+        mean = shown(name, found["mean"], signed=True)
+        pair = f"{found['first']} - {found['second']}"
+        lines.append(f"| {pair} | {MEASURES[name].label} | {mean} | {low} to {high} | {seeds} |")
     return "\n".join(lines)
 
 
-def _counts(runner: Runner, split: str) -> str:
-    arm = next(iter(runner.plan.arms))
-    counts = {kind: len(values(runner, arm, split, name)[0]) for name, (kind, _) in MEASURES.items()}
-    return f"Split `{split}`: {counts['windows']} held-out windows, {counts['tasks']} tasks in the closed loop."
+def counts(table: Table) -> str:
+    """How much the split holds."""
+    first = next((results[0] for results in table.cells.values() if results), None)
+    windows, tasks = (len(first.items(kind)) for kind in ("windows", "tasks")) if first else (0, 0)
+    return f"Split `{table.split}`: {windows} held-out windows, {tasks} tasks in the closed loop."
 
 
-def _shown(name: str, value: float, *, signed: bool = False) -> str:
+def shown(name: str, value: float, *, signed: bool = False) -> str:
+    """A value of a measure, as a percentage where it is a rate."""
     sign = "+" if signed else ""
-    return f"{100 * value:{sign}.1f}%" if name in _RATES else f"{value:{sign}.2f}"
+    return f"{100 * value:{sign}.1f}%" if MEASURES[name].rate else f"{value:{sign}.2f}"

@@ -1,7 +1,8 @@
 """Trains and measures every arm of a plan with every seed, several at a time; what is done is never done again.
 
-Each training and each measurement is a process of its own with its own log, so that a crash costs one of them. An
-interrupt keeps what is done; the same command goes on.
+Each training and each measurement is a process of its own with its own log, so that a crash costs one of them. Seeds go
+one after the other, so that a run that ends early leaves whole seeds. An interrupt keeps what is done; the same command
+goes on. A cell with a result file is done, whether its planner still lies here or not.
 """
 
 from __future__ import annotations
@@ -10,117 +11,207 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tracer1_agents.errors import TrainingError
+from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.experiments.results import (
+    CellResult,
+    condense,
+    hardware,
+    package_version,
+    training_summary,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-    from tracer1_agents.experiments.plan import Plan
+    from tracer1_agents.experiments.plan import Cell, Plan
+    from tracer1_agents.experiments.results import Results
 
-_SEED_KEYS: Final = {"warmstart": ("data.seed",), "stage1": ("trainer.seed",), "stage2": ("trainer.seed",)}
+_SEED_KEYS: Final = {
+    "warmstart": ("data.seed", "trainer.seed"),
+    "stage1": ("trainer.seed",),
+    "stage2": ("trainer.seed",),
+}
 _START_KEYS: Final = {"warmstart": "trainer.start_from", "stage1": "model.path", "stage2": "model.path"}
 _SEED_STEP: Final = 1009  # between the data seeds of two runs: their streams never meet
 
 
 @dataclass(frozen=True)
-class Cell:
-    """An arm with a seed.
+class Job:
+    """A training (split is "") or a measurement."""
 
-    Attributes:
-        arm: Name in the plan.
-        seed: Of its training.
-    """
-
-    arm: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return f"{self.arm}-{self.seed}"
+    cell: Cell
+    split: str = ""
 
 
+@dataclass(frozen=True)
 class Runner:
     """See the module.
 
-    Args:
+    Attributes:
         plan: What to run.
         source: Name or path of the plan, for the processes.
-        out: Where everything goes.
+        out: Where planners, logs and records go.
+        results: Where result files go.
         workers: Processes at one time, one torch thread each.
         say: Told of every start and end.
     """
 
-    def __init__(self, plan: Plan, source: str, out: Path, *, workers: int, say: Callable[[str], None]) -> None:
-        self.plan, self.source, self.out, self.workers, self.say = plan, source, out, workers, say
-        out.mkdir(parents=True, exist_ok=True)
+    plan: Plan
+    source: str
+    out: Path
+    results: Results
+    workers: int
+    say: Callable[[str], None]
 
-    def run(self, splits: Iterable[str]) -> None:
-        """Train what is not trained, then measure what is not measured.
+    def run(self, splits: Iterable[str], *, minutes: float | None = None, group: str | None = None) -> bool:
+        """Do what is not done.
+
+        Args:
+            splits: To measure.
+            minutes: After so many nothing new is begun; what is under way comes to its end.
+            group: Of the arms that are measured; None for all.
+
+        Returns:
+            Whether all is done.
 
         Raises:
-            TrainingError: A process failed; the others of its batch were brought to their end.
+            TrainingError: A process failed; those beside it were brought to their end.
+            ConfigurationError: A result was made by another recipe.
         """
-        for name in self.plan.order():
-            if self.plan.arms[name].train:
-                self._all(self.train, self.cells(name))
-        cells = [cell for name in self.plan.order() for cell in self.cells(name)]
-        for split in splits:
-            measure = partial(self.measure, split=split)
-            self._all(measure, cells[:1])  # it writes the tasks
-            self._all(measure, cells[1:])
+        end = time.monotonic() + minutes * 60 if minutes is not None else None
+        left = self.jobs(splits, group)
+        with ThreadPoolExecutor(self.workers) as pool:
+            running: dict[Future[None], Job] = {}
+            while left or running:
+                late = end is not None and time.monotonic() > end
+                for job in [job for job in left if not late and self._ready(job, left, running.values())]:
+                    if len(running) < self.workers:
+                        left.remove(job)
+                        running[pool.submit(self.do, job)] = job
+                if not running:
+                    return not left
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    del running[future]
+                    future.result()
+        return True
 
-    def cells(self, arm: str) -> list[Cell]:
-        """An arm with each of its seeds."""
-        return [Cell(arm, seed) for seed in self.plan.seeds_of(arm)]
+    def jobs(self, splits: Iterable[str], group: str | None = None) -> list[Job]:
+        """What is to be done, in order: measurements without a result, and the trainings that they need.
+
+        Args:
+            splits: To measure.
+            group: Of the arms that are measured; None for all.
+
+        Raises:
+            ConfigurationError: A result was made by another recipe.
+        """
+        splits, cells = list(splits), self.plan.cells()
+        measured = [cell for cell in cells if group in {None, self.plan.arms[cell.arm].group}]
+        missing = [Job(cell, split) for cell in measured for split in splits if not self._has_result(cell, split)]
+        needed: set[Cell] = set()
+        for job in missing:
+            at: Cell | None = job.cell
+            while at is not None and at not in needed:
+                needed.add(at)
+                at = self.plan.start_of(at)
+        jobs: list[Job] = []
+        for seed in self.plan.seeds:
+            some = [cell for cell in cells if cell.seed == seed]
+            jobs += [Job(cell) for cell in some if cell in needed and not self._is_trained(cell)]
+            jobs += [job for job in missing if job.cell.seed == seed]
+        return jobs
+
+    def _ready(self, job: Job, left: Iterable[Job], running: Iterable[Job]) -> bool:
+        """Whether nothing that the job builds on is still to be done."""
+        before = self.plan.start_of(job.cell) if not job.split else job.cell
+        while before is not None and self.plan.arms[before.arm].train is None:
+            before = self.plan.start_of(before)
+        return before is None or Job(before) not in (*left, *running)
+
+    def _has_result(self, cell: Cell, split: str) -> bool:
+        found = self.results.read(cell, split)
+        if found is None:
+            return False
+        if found.recipe != self.plan.recipe(cell, split):
+            path = self.results.path(cell, split)
+            msg = (
+                f"{path} was made by another plan or config than is here now; move it away to make it anew, or bring "
+                "the plan back"
+            )
+            raise ConfigurationError(msg)
+        return True
+
+    def _is_trained(self, cell: Cell) -> bool:
+        return self.plan.arms[cell.arm].train is None or (self.out / "arms" / cell.name / "done.json").exists()
 
     def model(self, cell: Cell) -> str:
         """Where the cell's planner lies."""
-        arm = self.plan.arms[cell.arm]
-        if arm.train:
+        if self.plan.arms[cell.arm].train:
             return str(self.out / "arms" / cell.name / "model")
-        return self.model(Cell(arm.start, cell.seed)) if arm.start in self.plan.arms else arm.start
+        start = self.plan.start_of(cell)
+        return self.model(start) if start else self.plan.arms[cell.arm].start
 
-    def results(self, cell: Cell, split: str) -> Path:
+    def measured(self, cell: Cell, split: str) -> Path:
         """Folder of a cell's records."""
         return self.out / "measured" / split / cell.name
 
+    def do(self, job: Job) -> None:
+        """Train or measure."""
+        if job.split:
+            self.measure(job.cell, job.split)
+        else:
+            self.train(job.cell)
+
     def train(self, cell: Cell) -> None:
         """Train a cell, or go on where its training stopped."""
-        arm, folder = self.plan.arms[cell.arm], self.out / "arms" / cell.name
-        if arm.train is None or (folder / "done.json").exists():
+        if self._is_trained(cell):
             return
-        start = self.model(Cell(arm.start, cell.seed)) if arm.start in self.plan.arms else arm.start
-        command = ["-m", f"tracer1_agents.training.{arm.train}", "--config", arm.config]
-        settings = [*arm.set, f"trainer.output_dir={folder}", f"{_START_KEYS[arm.train]}={start}"]
-        settings += [f"{key}={1 + cell.seed * _SEED_STEP}" for key in _SEED_KEYS[arm.train]]
+        arm, folder, start = self.plan.arms[cell.arm], self.out / "arms" / cell.name, self.plan.start_of(cell)
+        trainer = arm.train or ""
+        command = ["-m", f"tracer1_agents.training.{trainer}", "--config", arm.config]
+        settings = [*arm.set, f"trainer.output_dir={folder}"]
+        settings += [f"data.horizon={arm.horizon}"] if arm.horizon else []
+        settings += [f"{_START_KEYS[trainer]}={self.model(start) if start else arm.start}"]
+        settings += [f"{key}={1 + cell.seed * _SEED_STEP}" for key in _SEED_KEYS[trainer]]
         for setting in settings:
             command += ["--set", setting]
-        if arm.train != "warmstart":
+        if trainer != "warmstart":
             command.append("--resume")
         self._process(f"training {cell.name}", command, folder / "output.log")
         (folder / "done.json").write_text(json.dumps({"command": command}) + "\n", encoding="utf-8")
 
     def measure(self, cell: Cell, split: str) -> None:
-        """Measure a cell on a split, or go on where that stopped."""
-        folder = self.results(cell, split)
-        if (folder / "done.json").exists():
-            return
-        command = ["-m", "tracer1_agents.experiments.measure", self.model(cell), "--plan", self.source]
-        command += ["--split", split, "--tasks", str(self.out / "tasks" / split), "--out", str(folder)]
-        self._process(f"measuring {cell.name} on {split}", command, folder / "output.log")
-        (folder / "done.json").write_text(json.dumps({"model": self.model(cell)}) + "\n", encoding="utf-8")
-
-    def _all(self, do: Callable[[Cell], None], cells: list[Cell]) -> None:
-        with ThreadPoolExecutor(self.workers) as pool:
-            for result in [pool.submit(do, cell) for cell in cells]:
-                result.result()
+        """Measure a cell on a split, or go on where that stopped, and write its result."""
+        folder, tasks, arm = self.measured(cell, split), self.out / "tasks" / split, self.plan.arms[cell.arm]
+        if not (folder / "done.json").exists():
+            command = ["-m", "tracer1_agents.experiments.measure", self.model(cell), "--plan", self.source]
+            command += ["--split", split, "--tasks", str(tasks), "--out", str(folder)]
+            command += ["--horizon", str(arm.horizon)] if arm.horizon else []
+            self._process(f"measuring {cell.name} on {split}", command, folder / "output.log")
+            (folder / "done.json").write_text(json.dumps({"model": self.model(cell)}) + "\n", encoding="utf-8")
+        training, curve = training_summary(self.out / "arms" / cell.name)
+        self.results.write(
+            cell,
+            CellResult(
+                plan=self.plan.name,
+                arm=cell.arm,
+                seed=cell.seed,
+                split=split,
+                recipe=self.plan.recipe(cell, split),
+                version=package_version(),
+                hardware=hardware(),
+                training=training,
+                curve=curve,
+                **condense(folder, tasks),
+            ),
+        )
 
     def _process(self, what: str, command: list[str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +222,7 @@ class Runner:
                 [sys.executable, *command], stdout=output, stderr=subprocess.STDOUT, env=environment, check=False
             ).returncode
         if code:
-            last = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+            last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
             msg = f"{what} failed with exit status {code}: {' '.join(last)[-300:]} (log: {log})"
             raise TrainingError(msg)
         self.say(f"{what}: done")

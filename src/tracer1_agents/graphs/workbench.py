@@ -15,7 +15,9 @@ from tracer1_agents.sandboxes.choose import default_sandbox
 from tracer1_agents.sandboxes.lazy import LazySession
 from tracer1_agents.tools.base import ToolRegistry
 from tracer1_agents.tools.code import host_calls
+from tracer1_agents.tools.desk import DeskRegistry, has_desk
 from tracer1_agents.tools.toolbox import default_toolbox
+from tracer1_agents.tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +50,7 @@ def open_workbench(
     vision_model: VisionModel | None = None,
     timeout: float = 60.0,
 ) -> Iterator[ToolboxExecutor]:
-    """The default toolbox over one folder, for one episode.
+    """The default toolbox over one folder, for one episode; with the desk tools where the folder has a desk.
 
     Args:
         workspace: The task's folder; tools see and write nothing else.
@@ -69,9 +71,8 @@ def open_workbench(
         return sandbox.open(workspace, host_calls(registry))
 
     session = LazySession(start) if sandbox is not None else None
-    registry = ToolRegistry(
-        default_toolbox(workspace, corpus=corpus, web=web, sandbox=session, vision_model=vision_model)
-    )
+    tools = default_toolbox(workspace, corpus=corpus, web=web, sandbox=session, vision_model=vision_model)
+    registry = DeskRegistry(tools, Workspace(workspace)) if has_desk(workspace) else ToolRegistry(tools)
     close = session.close if session is not None else None
     try:
         yield ToolboxExecutor(registry, session=session, timeout=timeout, close=close)

@@ -40,7 +40,7 @@ class Batch:
 
 
 def generated_rows(
-    seed: int, options: WindowOptions, families: tuple[str, ...], *, split: Split = "train"
+    seed: int, options: WindowOptions, families: tuple[str, ...] = (), *, split: Split = "train"
 ) -> Iterator[TrainingRow]:
     """Rows of generated tasks without end, the same for the same arguments."""
     prompt = PromptOptions(horizon=options.horizon, history_window=options.history_window)
@@ -93,25 +93,52 @@ def encode(row: TrainingRow, tokenizer: PreTrainedTokenizerBase, first_pair_weig
     return [*ids, tokenizer.eos_token_id], [*weights, 1.0 if rest else first_pair_weight]
 
 
+@dataclass(frozen=True)
+class BatchSize:
+    """When a batch is full; a row that is larger is a batch of its own.
+
+    Attributes:
+        tokens: Padded tokens at most.
+        reply_tokens: Tokens with a weight, at most; None: padded tokens count. Planners that forecast at different
+            lengths then learn from the same number of tokens an update.
+    """
+
+    tokens: int
+    reply_tokens: int | None = None
+
+    def deal(self, rows: Sequence[Encoded]) -> list[list[Encoded]]:
+        """Rows, sorted by length, to batches."""
+        groups: list[list[Encoded]] = [[]]
+        taught = 0
+        for row in rows:
+            own = sum(weight > 0 for weight in row[1])
+            if self.reply_tokens is None:
+                full = len(row[0]) * (len(groups[-1]) + 1) > self.tokens
+            else:
+                full = taught + own > self.reply_tokens
+            if groups[-1] and full:
+                groups.append([])
+                taught = 0
+            groups[-1].append(row)
+            taught += own
+        return groups
+
+
 def batches(
-    pools: Pools, encoder: Callable[[TrainingRow], Encoded], tokens_per_batch: int, *, start: int = 0, every: int = 1
+    pools: Pools, encoder: Callable[[TrainingRow], Encoded], size: BatchSize, *, start: int = 0, every: int = 1
 ) -> Iterator[tuple[int, Batch]]:
     """Batches of similar length without end, with the number of the pool they come from.
 
     Args:
         pools: Where rows come from.
         encoder: A row as token ids and weights.
-        tokens_per_batch: Padded tokens at most; a longer row is a batch of its own.
+        size: When a batch is full.
         start: Number of the first pool.
         every: Distance to the next; the processes that share a run take every n-th.
     """
     for number in count(start, every):
         encoded = sorted((encoder(row) for row in pools(number)), key=lambda row: len(row[0]))
-        groups: list[list[Encoded]] = [[]]
-        for row in encoded:
-            if groups[-1] and len(row[0]) * (len(groups[-1]) + 1) > tokens_per_batch:
-                groups.append([])
-            groups[-1].append(row)
+        groups = size.deal(encoded)
         random.Random(number).shuffle(groups)  # noqa: S311  (order of batches)
         for group in groups:
             yield number, pad(group)

@@ -13,7 +13,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.match import kind_of, operation
-from tracer1_agents.data.taskgen.families import TRAINING_MIX
 from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD
 from tracer1_agents.serving.engine import SampleRequest, SamplingEngine
@@ -77,16 +76,22 @@ def evaluate_rows(
 
     A reply may be a little longer than its reference; a wrong one is not read to its end.
     """
+    samples = greedy_samples(model, processor, rows)
+    return [score_reply(row, sample, reward) for row, sample in zip(rows, samples, strict=True)]
+
+
+def greedy_samples(
+    model: PreTrainedModel, processor: PreTrainedTokenizerBase | ProcessorMixin, rows: Sequence[TrainingRow]
+) -> list[Sample]:
+    """Greedy replies to the rows' prompts, in order; each a little longer than its reference at most."""
     engine = SamplingEngine(model, processor)
     was_training = model.training
     model.train(mode=False)
-    scores: list[WindowScore] = []
+    samples: list[Sample] = []
     for at in range(0, len(rows), _BATCH):
-        some = rows[at : at + _BATCH]
-        requests = [_request(engine, row) for row in some]
-        scores += [score_reply(row, one, reward) for row, one in zip(some, engine.sample(requests), strict=True)]
+        samples += engine.sample([_request(engine, row) for row in rows[at : at + _BATCH]])
     model.train(was_training)
-    return scores
+    return samples
 
 
 def _request(engine: SamplingEngine, row: TrainingRow) -> SampleRequest:
@@ -148,13 +153,13 @@ def summary(scores: Sequence[WindowScore]) -> dict[str, float]:
     }
 
 
-def held_out_rows(horizon: int, count: int) -> list[TrainingRow]:
-    """Rows of generated tasks with names and wordings that no training row has."""
-    return list(islice(generated_rows(_EVALUATION_SEED, WindowOptions(horizon), TRAINING_MIX, split="held_out"), count))
+def held_out_rows(options: WindowOptions, count: int) -> list[TrainingRow]:
+    """Rows of generated tasks with names that no training row has."""
+    return list(islice(generated_rows(_EVALUATION_SEED, options, split="held_out"), count))
 
 
 def evaluate_windows(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, horizon: int, count: int
 ) -> dict[str, float]:
     """Rates on generated tasks with held-out names (see `summary`)."""
-    return summary(evaluate_rows(model, tokenizer, held_out_rows(horizon, count)))
+    return summary(evaluate_rows(model, tokenizer, held_out_rows(WindowOptions(horizon), count)))

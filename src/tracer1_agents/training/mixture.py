@@ -21,7 +21,7 @@ from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.space import OpenApp
 from tracer1_agents.data.readers.base import ReaderOptions
 from tracer1_agents.data.readers.registry import reader_named
-from tracer1_agents.data.taskgen.families import TRAINING_MIX
+from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001  (pydantic reads it)
 from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
 from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.training.config import BaseConfig
@@ -87,7 +87,10 @@ class GeneratedSource(BaseConfig):
     weight: float = Field(1.0, gt=0, description="share of the draws, relative to the other sources")
     count: int = Field(20_000, ge=1, description="windows")
     seed: int = Field(1, description="of the window stream")
-    families: tuple[str, ...] = Field(TRAINING_MIX, description="task families; one named twice is drawn twice")
+    families: tuple[str, ...] = Field(
+        (), description="task families, one named twice drawn twice; none: the training mix of the world"
+    )
+    world: WorldOptions | None = Field(None, description="the desk's world and its dials; none: the plain families")
     mishap_rate: float = Field(0.1, ge=0, le=1, description="chance of a failed call before each step of the history")
     names: Literal["train", "held_out"] = Field("train", description="which names and wordings are drawn")
 
@@ -208,7 +211,7 @@ def _rows(
 
 
 def _generated(source: GeneratedSource, name: str, options: PromptOptions) -> Iterator[TrainingRow]:
-    how = WindowOptions(options.horizon, options.history_window, source.mishap_rate)
+    how = WindowOptions(options.horizon, options.history_window, source.mishap_rate, source.world)
     stream = stream_windows(source.seed, how, split=source.names, families=source.families)
     for number, window in enumerate(islice(stream, source.count)):
         yield generated_row(window, options, source=name, key=f"{name}/{window.family}/{source.seed}-{number}")
@@ -278,3 +281,8 @@ def announce(mixture: Mixture) -> None:
         print(f"not read: {problem}")  # noqa: T201
     if len(mixture.problems) > 10:  # noqa: PLR2004
         print(f"and {len(mixture.problems) - 10} more problems; `tracer1 data validate` lists them")  # noqa: T201
+
+
+def evenly_spread(rows: Sequence[TrainingRow], wanted: int) -> list[TrainingRow]:
+    """At most so many rows, from all over the sequence."""
+    return [rows[at * len(rows) // wanted] for at in range(wanted)] if wanted < len(rows) else list(rows)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.compute import estimate_compute
-from tracer1_agents.training.lengths import count_tokens, evenly
+from tracer1_agents.training.lengths import count_tokens
 from tracer1_agents.training.memory import GIB, MemoryEstimate, Workload, device_memory, estimate_memory
+from tracer1_agents.training.mixture import evenly_spread
 from tracer1_agents.training.settings import EstimateConfig
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def preflight(
         ConfigurationError: The rows show pictures to a planner that reads text only.
     """
     device, here = device_memory() if device_bytes is None else ("as given", device_bytes)
-    rows = count_tokens(evenly(mixture.rows, SAMPLE), planner)
+    rows = count_tokens(evenly_spread(mixture.rows, SAMPLE), planner)
     memory = estimate_memory(planner.model, model, rollout, trainer, _workload(rows, rollout, processes), here)
     pictures = [count for row in rows for count in row.pictures]
     positions = planner.model.config.get_text_config().max_position_embeddings

@@ -26,6 +26,8 @@ class Progress:
     pool: int = 0
     seconds: float = 0.0
     tokens: int = 0
+    rows: int = 0
+    reply_tokens: int = 0
     best: float = -1.0
 
 

@@ -27,13 +27,13 @@ from pydantic import Field
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tracer1_agents.data.taskgen.families import TRAINING_MIX
+from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001  (pydantic reads it)
 from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.training.batches import batches, encode, generated_pools, generated_rows, mixture_pools
+from tracer1_agents.training.batches import BatchSize, batches, encode, generated_pools, generated_rows, mixture_pools
 from tracer1_agents.training.config import BaseConfig, Clock, parse_arguments, reading
 from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, summary
-from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, load_mixture
+from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, evenly_spread, load_mixture
 from tracer1_agents.training.models import load_planner
 from tracer1_agents.training.progress import Checkpoints, Progress
 from tracer1_agents.training.settings import ModelConfig
@@ -64,7 +64,11 @@ class DataConfig(MixtureConfig):
     history: Literal["reference"] = Field("reference", description="past actions are the reference's")
     images: Literal[False] = Field(default=False, description="text only")
     families: tuple[str, ...] = Field(
-        TRAINING_MIX, description="without sources: task families; one named twice is drawn twice as often"
+        (),
+        description="without sources: task families, one named twice drawn twice; none: the training mix of the world",
+    )
+    world: WorldOptions | None = Field(
+        None, description="without sources: the desk's world and its dials; none: the plain families"
     )
     mishap_rate: float = Field(
         0.1, description="without sources: chance of a failed call before each step of the history"
@@ -83,7 +87,13 @@ class TrainerConfig(BaseConfig):
     seed: int = Field(0, description="of the initial weights")
     clock: Clock = Field("wall", description="what training time is counted by: wall, or the processor of this process")
     minutes: float = Field(60.0, description="training time; the learning rate falls to a twentieth by then")
+    updates: int | None = Field(None, ge=1, description="the run ends after so many updates, however long they take")
     tokens_per_batch: int = Field(3072, description="padded tokens per update and process")
+    reply_tokens_per_batch: int | None = Field(
+        None,
+        ge=1,
+        description="reply tokens per update and process; wins over padded tokens",
+    )
     muon_learning_rate: float = Field(0.01, description="of the matrices (Muon); ours")
     adam_learning_rate: float = Field(0.002, description="of embeddings and norms (AdamW); ours")
     warmup_steps: int = Field(60, description="updates until the full learning rate")
@@ -122,11 +132,16 @@ def make_optimizers(model: Qwen3ForCausalLM, config: TrainerConfig) -> list[torc
     ]
 
 
-def learning_rate_scale(config: TrainerConfig, step: int, seconds: float) -> float:
-    """Warm-up by updates, then constant, then linear in time down to a twentieth."""
-    done = min(1.0, seconds / (config.minutes * 60))
+def share_done(config: TrainerConfig, progress: Progress) -> float:
+    """How much of the run is over: of its updates where they are set, else of its time."""
+    return progress.step / config.updates if config.updates else progress.seconds / (config.minutes * 60)
+
+
+def learning_rate_scale(config: TrainerConfig, progress: Progress) -> float:
+    """Warm-up by updates, then constant, then linear down to a twentieth."""
+    done = min(1.0, share_done(config, progress))
     cooled = 1.0 if done < config.decay_from else max(0.05, (1 - done) / (1 - config.decay_from))
-    return min(1.0, (step + 1) / config.warmup_steps) * cooled
+    return min(1.0, (progress.step + 1) / config.warmup_steps) * cooled
 
 
 def loss_of(model: Qwen3ForCausalLM, batch: Batch) -> tuple[torch.Tensor, float]:
@@ -162,9 +177,7 @@ def prepare(config: WarmstartConfig, rows: Sequence[TrainingRow]) -> tuple[PreTr
         return planner.tokenizer, cast("Qwen3ForCausalLM", planner.model)
     texts = (
         "".join(message.text for message in row.messages) + row.reply
-        for row in islice(
-            rows or generated_rows(config.data.seed, _options(config), TRAINING_MIX), config.data.tokenizer_windows
-        )
+        for row in islice(rows or generated_rows(config.data.seed, _options(config)), config.data.tokenizer_windows)
     )
     tokenizer = train_tokenizer(texts, config.model.vocab_size)
     torch.manual_seed(config.trainer.seed)
@@ -172,7 +185,8 @@ def prepare(config: WarmstartConfig, rows: Sequence[TrainingRow]) -> tuple[PreTr
 
 
 def _options(config: WarmstartConfig) -> WindowOptions:
-    return WindowOptions(config.data.horizon, config.data.history_window, config.data.mishap_rate)
+    data = config.data
+    return WindowOptions(data.horizon, data.history_window, data.mishap_rate, data.world)
 
 
 def _pools(config: WarmstartConfig, mixture: Mixture) -> Pools:
@@ -185,9 +199,8 @@ def evaluation_rows(config: WarmstartConfig) -> list[TrainingRow]:
     """At most `trainer.evaluation_windows` rows of `data.evaluation`, evenly spread, or of held-out generated tasks."""
     wanted = config.trainer.evaluation_windows
     if not config.data.evaluation:
-        return held_out_rows(config.data.horizon, wanted)
-    rows = load_mixture(config.data.model_copy(update={"sources": config.data.evaluation})).rows
-    return [rows[at * len(rows) // wanted] for at in range(wanted)] if wanted < len(rows) else list(rows)
+        return held_out_rows(WindowOptions(config.data.horizon, world=config.data.world), wanted)
+    return evenly_spread(load_mixture(config.data.model_copy(update={"sources": config.data.evaluation})).rows, wanted)
 
 
 @dataclass
@@ -209,8 +222,8 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether the training time is used up."""
-        return self.progress.seconds >= self.config.trainer.minutes * 60
+        """Whether the updates or the training time are used up."""
+        return share_done(self.config.trainer, self.progress) >= 1.0
 
     def announce(self, mixture: Mixture) -> None:
         """Say what is trained on what."""
@@ -226,6 +239,8 @@ class Run:
         progress.step, progress.pool = progress.step + 1, pool - workers.rank + workers.count
         progress.seconds = workers.agree(progress.seconds + reading(self.config.trainer.clock) - began)
         progress.tokens += batch.ids_BL.numel() * workers.count
+        progress.rows += len(batch.ids_BL) * workers.count
+        progress.reply_tokens += int((batch.weights_BL > 0).sum()) * workers.count
         if workers.rank == 0 and progress.step % _SHOWN_UPDATES == 0:
             self.log("train", loss=round(statistics.fmean(self.losses), 4))
 
@@ -268,7 +283,8 @@ def train(config: WarmstartConfig) -> None:
         run.announce(mixture)
     encoder = partial(encode, tokenizer=tokenizer, first_pair_weight=config.data.first_pair_weight)
     start, pools = run.progress.pool + workers.rank, _pools(config, mixture)
-    for pool, batch in batches(pools, encoder, config.trainer.tokens_per_batch, start=start, every=workers.count):
+    size = BatchSize(config.trainer.tokens_per_batch, config.trainer.reply_tokens_per_batch)
+    for pool, batch in batches(pools, encoder, size, start=start, every=workers.count):
         run.learn(batch, pool)
         run.keep()
         if run.done:
@@ -288,7 +304,7 @@ def update(  # noqa: PLR0917  (what an update is made of)
     Raises:
         FloatingPointError: The loss is not a number; the last checkpoint stays.
     """
-    scale = learning_rate_scale(config, progress.step, progress.seconds)
+    scale = learning_rate_scale(config, progress)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"] * scale

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tracer1_agents.data.taskgen.bundle import corpus_entry
-from tracer1_agents.data.taskgen.write import write_file
+from tracer1_agents.data.taskgen.write import write_task
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.workbench import open_workbench
 from tracer1_agents.tools.limited import LimitedExecutor
@@ -127,8 +127,7 @@ class TaskWorld:
     def _prepare(self, window: Window, folder: Path) -> None:
         fresh = folder.with_suffix(".new")
         fresh.mkdir()
-        if window.task.attachment is not None:
-            write_file(window.task.attachment, fresh)
+        write_task(window.task, fresh, faults=False)  # a fault is no fault of the action that is to be scored
         with open_workbench(fresh, sandbox=self.sandbox, corpus=_corpus(window)) as executor:
             for number, planned in enumerate(window.task.steps[: window.step - 1], 1):
                 executor.execute(planned.action(number - 1), planned.instruction, Observation())

@@ -1,18 +1,20 @@
 """Plans say what they mean, a run is never done twice, and every printed number comes from the records."""
 
 import json
+import shutil
 
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
-from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.errors import ConfigurationError, DataError, TrainingError
 from tracer1_agents.experiments.__main__ import main
-from tracer1_agents.experiments.compare import difference
+from tracer1_agents.experiments.compare import Table
 from tracer1_agents.experiments.measure import held_out_rows
-from tracer1_agents.experiments.plan import Measurement, Plan, load_plan
-from tracer1_agents.experiments.report import as_json, as_markdown
-from tracer1_agents.experiments.runner import Cell, Runner
+from tracer1_agents.experiments.plan import Cell, Measurement, Plan, load_plan
+from tracer1_agents.experiments.report import as_json
+from tracer1_agents.experiments.results import CellResult, Results
+from tracer1_agents.experiments.runner import Runner
 
 pytestmark = pytest.mark.torch
 SPLITS = {
@@ -31,14 +33,36 @@ def plan(**changes):
 
 
 def runner(tmp_path, **changes):
-    return Runner(plan(**changes), "unused", tmp_path, workers=1, say=lambda _: None)
+    return Runner(plan(**changes), "unused", tmp_path, Results(tmp_path / "results"), workers=1, say=lambda _: None)
+
+
+def keep(one, arm, seed, *, windows=(), tasks=(), split="test"):
+    """A result as a measurement writes it."""
+    cell = Cell(arm, seed)
+    result = CellResult(
+        plan="x", arm=arm, seed=seed, split=split, recipe=one.plan.recipe(cell, split), version="0", hardware="none",
+        windows={"key": [f"w{at}" for at in range(len(windows))], "reward": list(windows)},
+        tasks={name: [task[name] for task in tasks] for name in (tasks[0] if tasks else ())},
+    )  # fmt: skip
+    one.results.write(cell, result)
+
+
+def task(key, correct, *, steps=3, hits=()):
+    return {
+        "key": key,
+        "steps": steps,
+        "correct": correct,
+        "status": "finished",
+        "planner_calls": 4,
+        "hits": list(hits),
+    }
 
 
 def test_arms_follow_the_arm_they_start_from(tmp_path):
     assert plan().order() == ["base", "better", "full"]
     one = runner(tmp_path)
-    assert [cell.seed for cell in one.cells("base")] == [0]
-    assert [cell.seed for cell in one.cells("better")] == [0, 1]
+    assert [cell.name for cell in one.plan.cells()] == ["base-0", "better-0", "full-0", "better-1", "full-1", "full-2"]
+    assert one.plan.start_of(Cell("full", 2)) == Cell("better", 0)
     assert one.model(Cell("base", 0)) == "tracer1-tiny"
     assert one.model(Cell("full", 1)).endswith("arms/full-1/model")
 
@@ -47,13 +71,13 @@ def test_each_training_gets_its_start_seed_and_folder(tmp_path, monkeypatch):
     commands = []
     one = runner(tmp_path)
     monkeypatch.setattr(
-        one, "_process", lambda what, command, log: commands.append(command) or log.parent.mkdir(parents=True)
+        Runner, "_process", lambda self, what, command, log: commands.append(command) or log.parent.mkdir(parents=True)
     )
     one.train(Cell("full", 2))
     one.train(Cell("full", 2))  # done: not again
     assert len(commands) == 1
     shown = " ".join(commands[0])
-    assert f"model.path={tmp_path}/arms/better-2/model" in shown
+    assert f"model.path={tmp_path}/arms/better-0/model" in shown
     assert f"trainer.output_dir={tmp_path}/arms/full-2" in shown
     assert "trainer.seed=2019" in shown
     assert shown.endswith("--resume")
@@ -87,17 +111,120 @@ def test_a_failing_process_is_named_with_its_log(tmp_path):
 
 def test_differences_pair_items_and_seeds(tmp_path):
     one = runner(tmp_path)
-    rewards = {"base-0": [0.0, 0.5, 1.0], "better-0": [0.5, 0.5, 1.0], "better-1": [1.0, 0.5, 1.0]}
-    for name, values in rewards.items():
-        folder = tmp_path / "measured" / "test" / name
-        folder.mkdir(parents=True)
-        lines = [json.dumps({"key": f"w{at}", "reward": value}) for at, value in enumerate(values)]
-        (folder / "windows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    found = difference(one, "better", "base", "test", "reward")
+    keep(one, "base", 0, windows=[0.0, 0.5, 1.0])
+    keep(one, "better", 0, windows=[0.5, 0.5, 1.0])
+    keep(one, "better", 1, windows=[1.0, 0.5, 1.0])
+    table = Table(one.plan, one.results, "test")
+    found = table.difference("better", "base", "reward")
     assert found.by_seed == pytest.approx((1 / 6, 1 / 3))
     assert (found.mean, found.items) == (pytest.approx(0.25), 3)
     assert found.low <= found.mean <= found.high
-    assert difference(one, "better", "base", "test", "correct") is None
+    assert table.difference("better", "base", "correct") is None
+    assert table.difference("full", "better", "reward") is None
+
+
+def test_arms_are_paired_by_the_seeds_that_both_have(tmp_path):
+    one = runner(tmp_path)
+    keep(one, "better", 0, windows=[0.0, 0.0])
+    keep(one, "better", 1, windows=[0.5, 0.5])
+    keep(one, "full", 1, windows=[0.75, 1.0])
+    assert Table(one.plan, one.results, "test").difference("full", "better", "reward").by_seed == (0.375,)
+
+
+def test_measures_leave_out_items_without_a_value(tmp_path):
+    one = runner(tmp_path)
+    tasks = [task("a", 1, steps=14, hits=[[2, 4], [0, 0], [1, 1]]), task("b", 0), task("c", None)]
+    keep(one, "base", 0, tasks=tasks)
+    table = Table(one.plan, one.results, "test")
+    assert table.mean("base", "correct") == (0.5, [0.5])
+    assert table.mean("base", "correct", "long") == (1.0, [1.0])
+    assert table.values("base", "hit_1") == {0: {"a": 0.5}}
+    assert table.mean("base", "hit_2") is None
+    assert table.values("base", "hit_3") == {0: {"a": 1.0}}
+
+
+CLAIM = {"says": "better helps", "better": "better", "than": "base", "measure": "reward"}
+
+
+@pytest.mark.parametrize(
+    ("better", "verdict"),
+    [
+        ([0.9] * 40, "confirmed"),
+        ([0.1] * 40, "reversed"),
+        ([0.49, 0.51] * 20, "not confirmed"),
+        ([0.0, 1.0] * 20, "undecided at this power"),
+        (None, "not run"),
+    ],
+)
+def test_a_claim_is_judged_by_its_interval(tmp_path, better, verdict):
+    one = runner(tmp_path, claims=[CLAIM])
+    keep(one, "base", 0, windows=[0.5] * 40)
+    if better:
+        keep(one, "better", 0, windows=better)
+        keep(one, "better", 1, windows=better)
+    found, difference = Table(one.plan, one.results, "test").judge(one.plan.claims[0])
+    assert found == verdict
+    assert (difference is None) == (better is None)
+    turned = one.plan.claims[0].model_copy(update={"lower": True})
+    opposite = {"confirmed": "reversed", "reversed": "confirmed"}
+    assert Table(one.plan, one.results, "test").judge(turned)[0] == opposite.get(verdict, verdict)
+
+
+def test_seeds_go_one_after_the_other_and_only_what_is_missing_is_made(tmp_path):
+    one = runner(tmp_path)
+    jobs = [(job.cell.name, job.split) for job in one.jobs(["test"])]
+    assert jobs == [
+        ("better-0", ""), ("full-0", ""), ("base-0", "test"), ("better-0", "test"), ("full-0", "test"),
+        ("better-1", ""), ("full-1", ""), ("better-1", "test"), ("full-1", "test"),
+        ("full-2", ""), ("full-2", "test"),
+    ]  # fmt: skip
+    keep(one, "full", 0, windows=[1.0])
+    keep(one, "better", 0, windows=[1.0])
+    left = [(job.cell.name, job.split) for job in one.jobs(["test"])]
+    assert left[:3] == [("better-0", ""), ("base-0", "test"), ("better-1", "")]  # full-2 starts from better-0's planner
+    keep(one, "full", 2, windows=[1.0])
+    assert next((job.cell.name, job.split) for job in one.jobs(["test"])) == ("base-0", "test")
+
+
+def test_a_job_waits_for_what_it_builds_on(tmp_path, monkeypatch):
+    one, done = runner(tmp_path), []
+    monkeypatch.setattr(
+        Runner,
+        "do",
+        lambda self, job: (
+            done.append(job) or keep(self, job.cell.arm, job.cell.seed, windows=[1.0])
+            if job.split
+            else done.append(job)
+        ),
+    )
+    assert one.run(["test"])
+    order = [(job.cell.name, job.split) for job in done]
+    assert order.index(("better-1", "")) < order.index(("full-1", "")) < order.index(("full-1", "test"))
+    assert one.jobs(["test"]) == [] or all(not job.split for job in one.jobs(["test"]))
+
+
+def test_nothing_new_is_begun_when_time_is_up(tmp_path, monkeypatch):
+    one = runner(tmp_path)
+    monkeypatch.setattr(Runner, "do", lambda *_: pytest.fail("begun"))
+    assert not one.run(["test"], minutes=0.0)
+
+
+def test_a_result_of_another_recipe_is_not_taken_for_this_one(tmp_path):
+    one = runner(tmp_path)
+    keep(one, "base", 0, windows=[1.0])
+    other = plan(development={**SPLITS["test"]}, test={**SPLITS["test"], "window_seed": 77})
+    changed = Runner(other, "unused", tmp_path, one.results, workers=1, say=lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"base-0\.json was made by another plan or config"):
+        changed.jobs(["test"])
+
+
+def test_a_broken_result_file_is_named(tmp_path):
+    one = runner(tmp_path)
+    keep(one, "base", 0, windows=[1.0])
+    path = one.results.path(Cell("base", 0), "test")
+    path.write_text(path.read_text(encoding="utf-8")[:-20], encoding="utf-8")
+    with pytest.raises(DataError, match=r"(?s)base-0\.json.*delete it"):
+        one.results.read(Cell("base", 0), "test")
 
 
 def test_held_out_rows_are_those_of_the_seed():
@@ -127,14 +254,19 @@ def test_one_command_trains_measures_and_reports(tmp_path, capsys):
     path = tmp_path / "plan.yaml"
     path.write_text(json.dumps(data), encoding="utf-8")  # JSON is YAML
     out = tmp_path / "out"
-    assert main([str(path), "--out", str(out), "--split", "development"]) == 0
+    command = [str(path), "--out", str(out), "--results", str(tmp_path / "results"), "--split", "development"]
+    assert main(command) == 0
     shown = capsys.readouterr().out
     assert "4 held-out windows, 2 tasks in the closed loop" in shown
-    results = json.loads((out / "development.json").read_text(encoding="utf-8"))
-    assert {row["measure"] for row in results["differences"]} >= {"reward", "correct"}
-    written = (out / "measured" / "development" / "after-0" / "tasks.jsonl").stat().st_mtime_ns
-    assert main([str(path), "--out", str(out), "--split", "development"]) == 0
-    assert (out / "measured" / "development" / "after-0" / "tasks.jsonl").stat().st_mtime_ns == written
-    one = Runner(load_plan(str(path)), str(path), out, workers=1, say=lambda _: None)
-    assert json.loads(json.dumps(as_json(one, "development"))) == results
-    assert as_markdown(one, "development") in shown
+    kept = tmp_path / "results" / "development" / "after-0.json"
+    written = kept.stat().st_mtime_ns
+    after = CellResult.model_validate_json(kept.read_text(encoding="utf-8"))
+    assert after.training["updates"] >= 1
+    assert set(after.windows["grounded"]) <= {0, 1}
+    shutil.rmtree(out)  # planners and traces are not needed to report, nor made again
+    assert main(command) == 0
+    assert capsys.readouterr().out == shown
+    assert kept.stat().st_mtime_ns == written
+    table = Table(load_plan(str(path)), Results(tmp_path / "results"), "development")
+    measures = {row["measure"] for row in as_json(table)["differences"]}
+    assert measures >= {"reward", "grounded", "correct"}

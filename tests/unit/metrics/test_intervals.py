@@ -25,3 +25,11 @@ def test_seeds_need_the_same_items():
     for wrong in ([], [[]], [[1.0], [1.0, 2.0]]):
         with pytest.raises(ValueError, match="same items"):
             paired_difference(wrong)
+
+
+def test_items_of_one_group_are_drawn_together():
+    gained, groups = [0.5, 0.0, 0.25], ["a", "a", "b"]
+    found = paired_difference([gained], groups)
+    assert (found.low, found.mean, found.high) == (0.25, 0.25, 0.25)  # both groups gain a quarter
+    alone = paired_difference([gained])
+    assert (alone.low, alone.high) == (0.0, 0.5)

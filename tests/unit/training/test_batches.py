@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="torch is not installed")
 from tracer1_agents.actions.coordinates import THOUSAND, Screen
 from tracer1_agents.actions.grammars.ui_tars import UiTarsGrammar
 from tracer1_agents.data.taskgen.windows import WindowOptions
-from tracer1_agents.training.batches import POOL, batches, encode, generated_pools, mixture_pools, pad
+from tracer1_agents.training.batches import POOL, BatchSize, batches, encode, generated_pools, mixture_pools, pad
 from tracer1_agents.training.mixture import Mixture
 from tracer1_agents.training.rows import PromptOptions, rows_of
 from tracer1_agents.training.tiny_model import train_tokenizer
@@ -96,11 +96,19 @@ def test_processes_take_turns_at_the_pools(tokenizer):
         asked.append(number)
         return rows()
 
-    stream = batches(pools, lambda row: encode(row, tokenizer, 2.0), 10_000, start=1, every=2)
+    stream = batches(pools, lambda row: encode(row, tokenizer, 2.0), BatchSize(10_000), start=1, every=2)
     assert [number for number, _ in islice(stream, 3)] == asked == [1, 3, 5]
 
 
 def test_a_batch_holds_no_more_tokens_than_asked(tokenizer):
-    stream = batches(mixture_pools(mixture(), 0), lambda row: encode(row, tokenizer, 2.0), 400)
+    stream = batches(mixture_pools(mixture(), 0), lambda row: encode(row, tokenizer, 2.0), BatchSize(400))
     for _, batch in islice(stream, 20):
         assert batch.ids_BL.numel() <= 400 or len(batch.ids_BL) == 1
+
+
+def test_batches_of_so_many_reply_tokens():
+    rows = [([1] * length, [0.0] * (length - taught) + [1.0] * taught) for length, taught in ((5, 2), (6, 2), (9, 3))]
+    assert [len(group) for group in BatchSize(100, reply_tokens=4).deal(rows)] == [2, 1]
+    assert [len(group) for group in BatchSize(1, reply_tokens=7).deal(rows)] == [3]
+    assert [len(group) for group in BatchSize(100, reply_tokens=1).deal(rows)] == [1, 1, 1]  # too large, yet not lost
+    assert [len(group) for group in BatchSize(12).deal(rows)] == [2, 1]

@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
+from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.serving.sampling import Sample
 from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, score_reply, summary
 from tracer1_agents.training.rows import PromptOptions, rows_of
@@ -78,8 +79,8 @@ def test_means_are_over_windows_or_over_pairs():
 
 
 def test_a_model_gets_a_record_for_each_row():
-    rows = held_out_rows(4, 5)
-    assert [row.key for row in held_out_rows(4, 7)[:5]] == [row.key for row in rows]
+    rows = held_out_rows(WindowOptions(4), 5)
+    assert [row.key for row in held_out_rows(WindowOptions(4), 7)[:5]] == [row.key for row in rows]
     tokenizer = train_tokenizer([row.messages[-1].text + row.reply for row in rows], 300)
     sizes = TinyModelConfig(vocab_size=300, hidden_size=16, layers=1, heads=1, head_size=16, mlp_size=16)
     model = build_model(sizes, tokenizer).train()

@@ -3,15 +3,18 @@
 import json
 
 import pytest
+import yaml
 
 pytest.importorskip("torch", reason="torch is not installed")
 
 from transformers import AutoTokenizer
 
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.training import compare as comparing
+from tracer1_agents.experiments.__main__ import main
+from tracer1_agents.experiments.compare import Table
+from tracer1_agents.experiments.plan import load_plan
+from tracer1_agents.experiments.results import Results
 from tracer1_agents.training.config import load_config
-from tracer1_agents.training.evaluate import WindowScore
 from tracer1_agents.training.warmstart import WarmstartConfig, evaluation_rows, train
 
 pytestmark = pytest.mark.torch
@@ -81,32 +84,19 @@ def test_it_goes_on_from_given_weights_with_a_fresh_optimiser(source, trained, t
         train(config(source, tmp_path / "other", f"trainer.start_from={tmp_path / 'nothing'}"))
 
 
-def test_planners_are_compared_on_the_same_rows_once(source, trained, tmp_path, capsys):
-    written, output = tmp_path / "compare.yaml", tmp_path / "out" / "scores.jsonl"
-    written.write_text(
-        f"data: {{horizon: 3, images: false, sources: [{source}]}}\n"
-        f"planners: {{one: {trained / 'best'}, same: {trained / 'best'}}}\noutput: {output}\n",
-        encoding="utf-8",
-    )
-    comparing.main(["--config", str(written)])
-    shown = capsys.readouterr().out
-    assert "same - one, reward: +0.0000; 95% over windows [+0.0000, +0.0000]" in shown
-    records = output.read_text(encoding="utf-8").splitlines()
-    assert len(records) == 2 * 18
-    with pytest.raises(ConfigurationError, match="measured once"):
-        comparing.main(["--config", str(written)])
-
-
-def score(key, reward):
-    return WindowScore(key, "s", reward, 0.0, False, False, 0.0, (False,), 0.0, False, 1)  # noqa: FBT003  (a record)
-
-
-def test_differences_pair_rows_by_hand():
-    base = [score("s/1/1", 0.0), score("s/1/2", 0.5), score("s/2/1", 0.25)]
-    other = [score("s/1/1", 0.5), score("s/1/2", 0.5), score("s/2/1", 0.5)]
-    found = comparing.differences(base, other, "reward")
-    assert found["mean"] == pytest.approx(0.25)  # (0.5 + 0 + 0.25) / 3
-    assert found["trajectories"] == (0.25, 0.25)  # both trajectories gain 0.25 on average
-    assert found["windows"] == (0.0, 0.5)
-    with pytest.raises(ValueError, match="same rows"):
-        comparing.differences(base, other[1:], "reward")
+def test_an_experiment_measures_on_recorded_trajectories(source, trained, tmp_path):
+    data = {"images": False, "sources": yaml.safe_load(f"[{source}]")}
+    split = {"windows": 18, "data": data, "tasks": 0, "horizon": 3}
+    arms = {"fresh": {"start": str(trained / "model")}, "best": {"start": str(trained / "best")}}
+    plan = {"name": "x", "arms": arms, "pairs": [["best", "fresh"]], "development": split, "test": split}
+    (tmp_path / "plan.yaml").write_text(json.dumps(plan), encoding="utf-8")
+    results = tmp_path / "results"
+    command = [str(tmp_path / "plan.yaml"), "--out", str(tmp_path / "out"), "--results", str(results)]
+    assert main([*command, "--split", "test"]) == 0
+    loaded = load_plan(str(tmp_path / "plan.yaml"))
+    table = Table(loaded, Results(results), "test")
+    assert table.difference("best", "fresh", "reward").items == 18
+    [grounded] = table.values("best", "grounded").values()
+    [exact] = table.values("best", "first_exact").values()
+    assert grounded  # carried out by replay of the record
+    assert all(grounded.get(key, 1.0) == 1.0 for key, right in exact.items() if right)

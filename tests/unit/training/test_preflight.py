@@ -16,7 +16,7 @@ from tracer1_agents.actions.space import Click, Finish, Point
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.serving.screenshots import load_picture
 from tracer1_agents.training.compute import Compute, estimate_compute
-from tracer1_agents.training.lengths import RowTokens, count_tokens, evenly
+from tracer1_agents.training.lengths import RowTokens, count_tokens
 from tracer1_agents.training.memory import (
     GIB,
     MemoryEstimate,
@@ -25,7 +25,7 @@ from tracer1_agents.training.memory import (
     device_memory,
     estimate_memory,
 )
-from tracer1_agents.training.mixture import Mixture, MixtureConfig, load_mixture
+from tracer1_agents.training.mixture import Mixture, MixtureConfig, evenly_spread, load_mixture
 from tracer1_agents.training.models import load_planner, lora_config, outline_planner
 from tracer1_agents.training.preflight import Spread, preflight
 from tracer1_agents.training.rows import PromptOptions, rows_of
@@ -114,8 +114,8 @@ def test_only_a_sample_of_many_rows_is_looked_at(rows, checkpoint, monkeypatch):
     report = look(rows, outline_planner(ModelConfig(path=str(checkpoint))))
     assert report.looked_at == 3
     assert "3 of 4 rows, evenly spread" in report.text()
-    assert list(evenly(range(10), 3)) == [0, 3, 6]
-    assert list(evenly(range(3), 3)) == [0, 1, 2]
+    assert list(evenly_spread(range(10), 3)) == [0, 3, 6]
+    assert list(evenly_spread(range(3), 3)) == [0, 1, 2]
 
 
 def test_prompts_without_room_for_a_reply_are_refused(rows, checkpoint):

@@ -23,12 +23,9 @@ SMALL = [
 ]
 
 
-def run(folder, minutes):
-    train(
-        load_config(
-            WarmstartConfig, "tiny/warmstart", [*SMALL, f"trainer.output_dir={folder}", f"trainer.minutes={minutes}"]
-        )
-    )
+def run(folder, minutes, *more):
+    changes = [*SMALL, f"trainer.output_dir={folder}", f"trainer.minutes={minutes}", *more]
+    train(load_config(WarmstartConfig, "tiny/warmstart", changes))
     return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
@@ -47,6 +44,13 @@ def test_it_goes_on_from_its_checkpoint(finished):
     again = run(folder, 0.04)[len(log) :]
     assert (again[0]["event"], again[0]["step"], again[0]["tokens"]) == ("start", end["step"], end["tokens"])
     assert again[-1]["step"] > end["step"]
+
+
+def test_it_ends_after_so_many_updates_of_so_many_reply_tokens(tmp_path):
+    end = run(tmp_path, 60, "trainer.updates=4", "trainer.reply_tokens_per_batch=150")[-1]
+    assert (end["event"], end["step"]) == ("evaluation", 4)
+    assert 4 * 75 < end["reply_tokens"] <= 4 * 150
+    assert end["rows"] >= 4
 
 
 def test_what_ships_is_checked_and_described(finished, tmp_path):

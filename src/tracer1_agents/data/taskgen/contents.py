@@ -73,7 +73,7 @@ class Json:
     """A JSON file."""
 
     name: str
-    data: dict[str, Any]
+    data: dict[str, Any] | list[dict[str, Any]]
 
     @property
     def text(self) -> str:

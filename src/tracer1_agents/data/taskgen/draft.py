@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from tracer1_agents.actions.space import Action
+    from tracer1_agents.data.taskgen.desk.setting import Desk
     from tracer1_agents.data.taskgen.names import NameSource
 
 
@@ -94,6 +95,7 @@ class Task:
         attachment: The one file that comes with it (an archive where there are several), or None.
         steps: The reference.
         passages: What the search corpus must hold for it.
+        desk: What else its folder holds, and the state it should be left in; None for most tasks.
     """
 
     family: str
@@ -102,6 +104,7 @@ class Task:
     attachment: File | None
     steps: tuple[DraftStep, ...]
     passages: tuple[Passage, ...] = ()
+    desk: Desk | None = None
 
     @property
     def instruction(self) -> str:

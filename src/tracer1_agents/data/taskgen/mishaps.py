@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.space import ToolCall
-from tracer1_agents.data.taskgen.contents import Archive, Table
+from tracer1_agents.data.taskgen.desk.folder import columns_of, files_before
 
 if TYPE_CHECKING:
     from random import Random
@@ -39,18 +39,22 @@ def mishap(task: Task, action: Action, step: int, rng: Random) -> tuple[Action, 
     kinds = ["timeout"] + (["file"] * 2 if path else []) + (["column"] * 2 if "column" in action.arguments else [])
     kind = rng.choice(kinds)
     if kind == "file" and path:
-        files = _files_present(task, step)
+        files = files_before(task, step)
         wrong = mistype(action.arguments[path], rng)
         if wrong not in files:
             listing = ", ".join(sorted(files)[:_LISTED])
             return _with(action, path, wrong), f'error: no file "{wrong}" in this folder; files: {listing}'
     if kind == "column":
-        table = _table(task, action.arguments["file_path"])
+        columns = columns_of(task, action.arguments["file_path"])
         wrong = mistype(action.arguments["column"], rng)
-        if table and wrong.lower() not in {name.lower() for name in table.columns}:
-            columns = ", ".join(table.columns)
-            return _with(action, "column", wrong), f'error: no column "{wrong}"; columns: {columns}'
-    return action, f"error: {action.name} failed: TimeoutError: no answer within 30 seconds"
+        if columns and wrong.lower() not in {name.lower() for name in columns}:
+            return _with(action, "column", wrong), f'error: no column "{wrong}"; columns: {", ".join(columns)}'
+    return action, timeout_text(action.name)
+
+
+def timeout_text(tool: str) -> str:
+    """What comes back when a call times out."""
+    return f"error: {tool} failed: TimeoutError: no answer within 30 seconds"
 
 
 def mistype(name: str, rng: Random) -> str:
@@ -68,19 +72,3 @@ def mistype(name: str, rng: Random) -> str:
 
 def _with(action: ToolCall, key: str, value: str) -> ToolCall:
     return ToolCall(name=action.name, arguments={**action.arguments, key: value})
-
-
-def _files_present(task: Task, step: int) -> set[str]:
-    """Names in the folder before step `step` runs."""
-    present = {task.attachment.name} if task.attachment else set()
-    if isinstance(task.attachment, Archive) and step > 1:
-        present |= {member.name for member in task.attachment.members}
-    for earlier in task.steps[: step - 1]:
-        if isinstance(output := earlier.arguments.get("output"), str):
-            present.add(output)
-    return present
-
-
-def _table(task: Task, name: str) -> Table | None:
-    files = task.attachment.members if isinstance(task.attachment, Archive) else (task.attachment,)
-    return next((file for file in files if isinstance(file, Table) and file.name == name), None)

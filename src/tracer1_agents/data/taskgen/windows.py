@@ -12,8 +12,10 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
+from tracer1_agents.actions.space import ToolCall
+from tracer1_agents.data.taskgen.desk.families import WORLD1, make_world_task
 from tracer1_agents.data.taskgen.families import TRAINING_MIX, make_task
-from tracer1_agents.data.taskgen.mishaps import mishap
+from tracer1_agents.data.taskgen.mishaps import mishap, timeout_text
 from tracer1_agents.planner.history import ExecutorText, last_k
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.planner.prompt import build_messages
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tracer1_agents.actions.space import Action
+    from tracer1_agents.data.taskgen.desk.options import WorldOptions
     from tracer1_agents.data.taskgen.draft import Task
     from tracer1_agents.data.taskgen.names import Split
     from tracer1_agents.planner.prompt import Message
 
 _GRAMMAR: Final = CanonicalGrammar()
+_FAULT_SEEN: Final = 0.5  # windows of the very step that times out: half from before, half from after
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,14 @@ class WindowOptions:
     Attributes:
         horizon: Pairs in the reply at most (T).
         history_window: Past steps shown (K).
-        mishap_rate: Chance of a mishap before each step.
+        mishap_rate: Chance of a mishap before each step; where calls are limited, no more than a task allows.
+        world: The desk's world and its dials; None for the plain families.
     """
 
     horizon: int = 8
     history_window: int = 5
     mishap_rate: float = 0.1
+    world: WorldOptions | None = None
 
 
 def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Window | None:
@@ -117,14 +123,27 @@ def _play(task: Task, step: int, rng: Random, options: WindowOptions) -> tuple[l
         entries.append(entry)
         observation = text
 
+    made, slips_left = 0, _slips_allowed(task)
     for number, planned in enumerate(task.steps[:step], 1):
         action = planned.action(number - 1)
-        if rng.random() < options.mishap_rate and (failed := mishap(task, action, number, rng)):
+        late = isinstance(action, ToolCall) and task.desk is not None and task.desk.fault == made + 1
+        if late and (number < step or rng.random() < _FAULT_SEEN):
+            record(action, planned.instruction, timeout_text(planned.name))
+        if rng.random() < options.mishap_rate and slips_left and (failed := mishap(task, action, number, rng)):
             record(failed[0], planned.instruction, failed[1])
+            made, slips_left = made + (failed[0] != action), slips_left - 1
         if number < step:
             record(action, planned.instruction, planned.result)
+            made += 1
             number_of[number] = len(entries)
     return entries, observation, number_of
+
+
+def _slips_allowed(task: Task) -> int:
+    """How many calls may go wrong before those of the reference no longer fit."""
+    if task.desk is None or task.desk.calls is None:
+        return len(task.steps)
+    return task.desk.calls - (len(task.steps) - 1)
 
 
 def _knowable(task: Task, step: int, messages: tuple[Message, ...]) -> bool:
@@ -134,12 +153,25 @@ def _knowable(task: Task, step: int, messages: tuple[Message, ...]) -> bool:
 
 
 def stream_windows(
-    seed: int, options: WindowOptions, *, split: Split = "train", families: tuple[str, ...] = TRAINING_MIX
+    seed: int, options: WindowOptions, *, split: Split = "train", families: tuple[str, ...] = ()
 ) -> Iterator[Window]:
-    """Windows without end, families drawn by `TRAINING_MIX`, the same for the same seed."""
+    """Windows without end, the same for the same seed.
+
+    Args:
+        seed: Decides everything drawn.
+        options: How windows are cut, and which world they are from.
+        split: Whose words to use.
+        families: Drawn from evenly, one named twice twice as often; none: the training mix of the world.
+    """
     rng = Random(f"windows/{seed}")  # noqa: S311  (reproducible, not secret)
+    world = options.world
+    families = families or (TRAINING_MIX if world is None else WORLD1)
     while True:
-        task = make_task(rng.choice(families), rng.getrandbits(48), split=split)
+        family, task_seed = rng.choice(families), rng.getrandbits(48)
+        if world is None:
+            task = make_task(family, task_seed, split=split)
+        else:
+            task = make_world_task(family, task_seed, world, split=split)
         window = cut_window(task, rng.randint(1, len(task.steps)), rng, options)
         if window is not None:
             yield window

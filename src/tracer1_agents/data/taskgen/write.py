@@ -16,14 +16,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.data.taskgen.contents import Archive, Document, Json, Picture, Slides, Table
+from tracer1_agents.data.taskgen.desk.setting import STATE_FILE
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     from tracer1_agents.data.taskgen.contents import File
+    from tracer1_agents.data.taskgen.draft import Task
 
 _DATE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _LETTER_HEIGHT: Final = 44  # pixels; OCR reads this size without scaling
 _MARGIN: Final = 40
+
+
+def write_task(task: Task, folder: Path, *, faults: bool = True) -> None:
+    """Write everything that a task's folder holds at the start: its attachment, its desk's files and state.
+
+    Args:
+        task: Any.
+        folder: An existing folder.
+        faults: Whether the call that should time out does.
+    """
+    if task.attachment is not None:
+        write_file(task.attachment, folder)
+    if task.desk is None:
+        return
+    for file in task.desk.files:
+        write_file(file, folder)
+    state = folder / STATE_FILE
+    state.parent.mkdir()
+    setup = task.desk.setup() | ({} if faults else {"fault": 0})
+    state.write_text(json.dumps(setup), encoding="utf-8")
 
 
 def write_file(file: File, folder: Path) -> Path:

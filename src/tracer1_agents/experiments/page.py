@@ -1,0 +1,168 @@
+"""An experiment as a page: the answer first, then claims, arms, differences and figures, all from the result files."""
+
+from __future__ import annotations
+
+import os
+from statistics import fmean
+from typing import TYPE_CHECKING, Final
+
+from tracer1_agents.experiments.compare import RESOLUTION, Verdict
+from tracer1_agents.experiments.measures import LONG_STEPS, MEASURES
+from tracer1_agents.experiments.plots import draw
+from tracer1_agents.experiments.report import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tracer1_agents.experiments.compare import Table
+    from tracer1_agents.experiments.results import CellResult
+    from tracer1_agents.metrics.intervals import Difference
+
+_ANSWERS: Final = {
+    Verdict.CONFIRMED: "Yes, here it did.",
+    Verdict.REVERSED: "No, here it cost.",
+    Verdict.NOT_CONFIRMED: f"Not here: a difference of {100 * RESOLUTION:.0f} points or more is ruled out.",
+    Verdict.UNDECIDED: "Undecided: the interval reaches from a loss to a gain.",
+    Verdict.NOT_RUN: "Not run yet.",
+}
+_RATES: Final = ("correct", "grounded", "loop")
+
+
+def write_page(table: Table, page: Path, figures: Path) -> None:
+    """Write the page and its figures; what was not run is said, not left out.
+
+    Args:
+        table: The split that is reported.
+        page: Markdown file.
+        figures: Folder for the SVG files.
+    """
+    plan = table.plan
+    lines = [f"# {plan.title}", "", _answer(table), "", plan.about.strip(), "", _power(table), ""]
+    lines += ["## Claims", "", *_claims(table), "", "## Arms", "", *_arms(table), "", *_outcomes(table), ""]
+    lines += ["## Differences", "", *_differences(table), "", "## Forecasts", "", *_survival(table), ""]
+    for figure in draw(table, figures):
+        lines += [f"![{figure.says}]({os.path.relpath(figure.path, page.parent)})", ""]
+    lines += ["## Runs", "", *_runs(table), ""]
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _answer(table: Table) -> str:
+    """The question's answer, from the first claim of the plan."""
+    claim = table.plan.claims[0]
+    verdict, found = table.judge(claim)
+    if found is None:
+        return f"**{_ANSWERS[verdict]}** The answer will be whether `{claim.better}` is ahead of `{claim.than}`."
+    means = [table.mean(arm, claim.measure, claim.items) for arm in (claim.better, claim.than)]
+    ahead, behind = (shown(claim.measure, mean[0]) if mean else "?" for mean in means)
+    return (
+        f"**{_ANSWERS[verdict]}** `{claim.better}`: {ahead}, `{claim.than}`: {behind} of {found.items} held-out items "
+        f"({MEASURES[claim.measure].label}); difference {_interval(claim.measure, found)}, {len(found.by_seed)} seeds."
+    )
+
+
+def _power(table: Table) -> str:
+    cells = table.plan.cells()
+    done = sum(len(results) for results in table.cells.values())
+    return (
+        f"{done} of {len(cells)} cells (arm and seed) are measured. Intervals are 95%, by a bootstrap over seeds and "
+        "items together. A claim is confirmed or reversed when its interval excludes 0, not confirmed when the "
+        f"interval holds 0 and reaches no further than {100 * RESOLUTION:.0f} points, undecided otherwise. Long tasks "
+        f"have a reference of {LONG_STEPS} steps or more."
+    )
+
+
+def _claims(table: Table) -> list[str]:
+    lines = ["| claim | compared | measure | items | difference | outcome |", "|---|---|---|---|---|---|"]
+    for claim in table.plan.claims:
+        verdict, found = table.judge(claim)
+        pair = f"{claim.better} - {claim.than}" if not claim.lower else f"{claim.than} - {claim.better}"
+        label, gained = MEASURES[claim.measure].label, _interval(claim.measure, found) if found else ""
+        lines.append(f"| {claim.says} | {pair} | {label} | {claim.items} | {gained} | {verdict} |")
+    return lines
+
+
+def _arms(table: Table) -> list[str]:
+    """What each arm is, and what its last training took."""
+    lines = ["| arm | from | trained by | T | seeds | updates | rows | reply tokens | minutes |"]
+    lines.append("|" + "---|" * 9)
+    for name, arm in table.plan.arms.items():
+        results = table.cells[name]
+        size = [_mean_of(results, key) for key in ("updates", "rows", "reply_tokens", "seconds")]
+        updates, rows, tokens = (f"{value:,.0f}" if value is not None else "" for value in size[:3])
+        minutes = f"{size[3] / 60:.1f}" if size[3] is not None else ""
+        horizon = arm.horizon or getattr(table.plan, table.split).horizon
+        lines.append(
+            f"| `{name}` | {arm.start or 'random weights'} | {arm.train or ''} {arm.config} | {horizon} | "
+            f"{len(results)} of {len(table.plan.seeds_of(name))} | {updates} | {rows} | {tokens} | {minutes} |"
+        )
+    return lines
+
+
+def _outcomes(table: Table) -> list[str]:
+    lines = [
+        "| arm | solved | of long ones | of new families | first action right | loops | calls | tokens | seconds |"
+    ]
+    lines += ["|" + "---|" * 9]
+    for name in table.plan.arms:
+        if not table.cells[name]:
+            continue
+        cells = [_mean(table, name, "correct", items) for items in ("all", "long", "new")]
+        cells += [_mean(table, name, measure) for measure in ("grounded", "loop", "planner_calls")]
+        cells += [_per_success(table, name, column) for column in ("tokens", "seconds")]
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return [*lines, "", "Calls are of the planner, a task; tokens and seconds are all that was spent, by task solved."]
+
+
+def _differences(table: Table) -> list[str]:
+    lines = ["| difference | measure | items | mean and interval | by seed |", "|---|---|---|---|---|"]
+    for first, second in table.plan.pairs:
+        for measure, items in (("correct", "all"), ("correct", "long"), ("grounded", "all"), ("loop", "all")):
+            found = table.difference(first, second, measure, items)
+            if found:
+                seeds = ", ".join(shown(measure, value, signed=True) for value in found.by_seed)
+                label = MEASURES[measure].label
+                lines.append(f"| {first} - {second} | {label} | {items} | {_interval(measure, found)} | {seeds} |")
+    return lines
+
+
+def _survival(table: Table) -> list[str]:
+    """How often a pair of a forecast is what ran that many steps later."""
+    ahead = (1, 2, 3, 5, 7)
+    lines = ["Share of forecast pairs that came true, by how many steps ahead they were, in whole episodes:", ""]
+    lines += ["| arm | " + " | ".join(map(str, ahead)) + " |", "|" + "---|" * (len(ahead) + 1)]
+    for name in table.plan.arms:
+        cells = [_mean(table, name, f"hit_{distance}") for distance in ahead]
+        if any(cells):
+            lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _runs(table: Table) -> list[str]:
+    found = [result for results in table.cells.values() for result in results]
+    hardware = sorted({result.hardware for result in found})
+    versions = sorted({result.version for result in found})
+    return [f"Measured on: {'; '.join(hardware) or 'nothing yet'}. Versions: {', '.join(versions) or 'none'}."]
+
+
+def _mean(table: Table, arm: str, measure: str, items: str = "all") -> str:
+    found = table.mean(arm, measure, items)
+    return shown(measure, found[0]) if found else ""
+
+
+def _per_success(table: Table, arm: str, column: str) -> str:
+    """All that an arm spent on its tasks, by task solved."""
+    spent = sum(sum(result.tasks.get(column, ())) for result in table.cells[arm])
+    solved = sum(sum(filter(None, result.tasks.get("correct", ()))) for result in table.cells[arm])
+    return f"{spent / solved:,.1f}" if solved else ""
+
+
+def _mean_of(results: Sequence[CellResult], key: str) -> float | None:
+    values = [result.training[key] for result in results if key in result.training]
+    return fmean(values) if values else None
+
+
+def _interval(measure: str, found: Difference) -> str:
+    low, high = (shown(measure, value, signed=True) for value in (found.low, found.high))
+    return f"{shown(measure, found.mean, signed=True)} ({low} to {high})"

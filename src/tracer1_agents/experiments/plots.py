@@ -1,0 +1,132 @@
+"""An experiment's figures as SVG, drawn from the result files: the same files give the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tracer1_agents.errors import MissingExtraError
+from tracer1_agents.experiments.measures import DISTANCES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tracer1_agents.experiments.compare import Table
+
+_SIZE: Final = (7.2, 3.6)  # inches
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure on disk.
+
+    Attributes:
+        path: Of the SVG.
+        says: What it shows, for those who cannot see it.
+    """
+
+    path: Path
+    says: str
+
+
+def draw(table: Table, folder: Path) -> list[Figure]:
+    """Every figure that the results have something for.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib as mpl  # noqa: PLC0415  (an extra)
+        from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
+    except ImportError:
+        feature = "figures of experiments"
+        raise MissingExtraError(feature, "tools") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = []
+    kinds: tuple[tuple[str, str, Callable[[Any, Table], bool]], ...] = (
+        ("solved", "Tasks solved by arm, with the mean of each seed", _solved),
+        ("survival", "Share of forecast pairs that came true, by steps ahead", _survival),
+        ("cost", "Tasks solved against planner tokens spent per task", _cost),
+        ("learning", "Reward over training time, by arm; one line a seed", _learning),
+        ("horizon", "Tasks solved against the trained horizon", _horizon),
+    )
+    for name, says, fill in kinds:
+        canvas = Canvas(figsize=_SIZE, layout="constrained")
+        if fill(canvas.subplots(), table):
+            path = folder / f"{table.plan.name}_{name}.svg"
+            with mpl.rc_context({"svg.hashsalt": table.plan.name, "svg.fonttype": "none"}):
+                canvas.savefig(path, metadata={"Date": None, "Creator": None})
+            figures.append(Figure(path, says))
+    return figures
+
+
+def _solved(axes: Any, table: Table) -> bool:
+    found = [(arm, mean) for arm in table.plan.arms if (mean := table.mean(arm, "correct"))]
+    for at, (_, (solved, seeds)) in enumerate(found):
+        axes.barh(at, 100 * solved, color="#4878a8", height=0.6)
+        axes.plot([100 * value for value in seeds], [at] * len(seeds), "o", color="#202020", markersize=3)
+    axes.set_yticks(range(len(found)), [arm for arm, _ in found])
+    axes.invert_yaxis()
+    axes.set_xlabel("tasks solved (%); a point is a seed")
+    return bool(found)
+
+
+def _survival(axes: Any, table: Table) -> bool:
+    drawn = False
+    for arm in table.plan.arms:
+        points = [(k, 100 * found[0]) for k in DISTANCES if (found := table.mean(arm, f"hit_{k}"))]
+        if points:
+            axes.plot([k for k, _ in points], [share for _, share in points], marker="o", markersize=3, label=arm)
+            drawn = True
+    axes.set_xlabel("steps ahead")
+    axes.set_ylabel("came true (%)")
+    _legend(axes, drawn)
+    return drawn
+
+
+def _cost(axes: Any, table: Table) -> bool:
+    drawn = False
+    for arm in table.plan.arms:
+        solved, tokens = table.mean(arm, "correct"), table.mean(arm, "tokens")
+        if solved and tokens:
+            axes.plot(tokens[0], 100 * solved[0], "o")
+            axes.annotate(arm, (tokens[0], 100 * solved[0]), xytext=(4, 4), textcoords="offset points", fontsize=7)
+            drawn = True
+    axes.set_xlabel("planner tokens a task")
+    axes.set_ylabel("tasks solved (%)")
+    return drawn
+
+
+def _learning(axes: Any, table: Table) -> bool:
+    drawn = False
+    for number, arm in enumerate(table.plan.arms):
+        for curve in (result.curve for result in table.cells[arm] if len(result.curve) > 1):
+            minutes, rewards = [seconds / 60 for seconds, _ in curve], [reward for _, reward in curve]
+            first = not any(line.get_label() == arm for line in axes.get_lines())
+            axes.plot(minutes, rewards, color=f"C{number % 10}", linewidth=0.9, label=arm if first else "_")
+            drawn = True
+    axes.set_xlabel("minutes of training")
+    axes.set_ylabel("reward")
+    _legend(axes, drawn)
+    return drawn
+
+
+def _horizon(axes: Any, table: Table) -> bool:
+    """Only arms of the sweep over T, named in the plan."""
+    points = [
+        (horizon, mean) for horizon, arm in table.plan.horizon_curve.items() if (mean := table.mean(arm, "correct"))
+    ]
+    for horizon, (_, seeds) in points:
+        axes.plot([horizon] * len(seeds), [100 * value for value in seeds], "o", color="#808080", markersize=3)
+    axes.plot([horizon for horizon, _ in points], [100 * mean for _, (mean, _) in points], color="#4878a8")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks([horizon for horizon, _ in points], [str(horizon) for horizon, _ in points])
+    axes.set_xlabel("trained horizon T")
+    axes.set_ylabel("tasks solved (%)")
+    return len(points) > 1
+
+
+def _legend(axes: Any, drawn: bool) -> None:  # noqa: FBT001
+    if drawn:
+        axes.legend(fontsize=7, frameon=False)

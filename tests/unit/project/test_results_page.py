@@ -1,0 +1,36 @@
+"""The committed page of results is what the committed result files give."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+pytest.importorskip("torch", reason="torch is not installed")
+
+from tracer1_agents.experiments.compare import Table
+from tracer1_agents.experiments.page import write_page
+from tracer1_agents.experiments.plan import load_plan
+from tracer1_agents.experiments.results import Results
+
+pytestmark = pytest.mark.torch
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_number_of_the_page_comes_from_the_result_files(tmp_path):
+    plan = load_plan("world1")
+    table = Table(plan, Results(ROOT / "results" / plan.name), "test")
+    page = tmp_path / "docs" / "results.md"
+    write_page(table, page, page.with_suffix(""))
+    assert page.read_text(encoding="utf-8") == (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    drawn = {path.name for path in page.with_suffix("").iterdir()}
+    assert drawn == {path.name for path in (ROOT / "docs" / "results").glob("*.svg")}
+
+
+def test_results_are_those_of_the_plan_as_it_stands():
+    for name in ("world1", "stage2"):
+        plan = load_plan(name)
+        results = Results(ROOT / "results" / name)
+        for cell in plan.cells():
+            for split in ("development", "test"):
+                found = results.read(cell, split)
+                assert found is None or found.recipe == plan.recipe(cell, split), (cell, split)
