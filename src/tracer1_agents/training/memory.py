@@ -15,8 +15,9 @@ completions of a generation batch on one process; V vocabulary, h hidden size):
     sampling      KV cache: N L 2 layers kv_heads head_size b; vLLM beside the trainer takes its share of the card
     prefill       D prompts are read at once (a group's once by our engine, every copy by `generate`), first by the
                   vision tower, then by the language model, a layer at a time, nothing kept for a backward pass:
-                  b D max(patches u_vision, L u_text) + b D patches/4 (1 + deepstack levels) h. u = 2h + the larger of
-                  3 (queries + keys) and 3 MLP (2 where it is not gated); eager attention adds heads L
+                  b D max(patches u_vision, L u_text) + b D patches/4 (1 + deepstack levels) h, the mask's D L^2 bytes,
+                  and the pixel values once more, end to end. u = 2h + the larger of 3 (queries + keys) and 3 MLP (2
+                  where it is not gated); eager attention adds heads L
 
 Left out: the allocator's waste, buffers of libraries, sharding over processes. Sampling and training take turns, except
 that a colocated vLLM keeps its share.
@@ -220,7 +221,8 @@ def _prefill(architecture: Any, config: ModelConfig, rollout: RolloutConfig, wor
         levels = 1 + len(getattr(vision, "deepstack_visual_indexes", ()))
         seen = work.patches // vision.spatial_merge_size**2 * levels * text.hidden_size
     prompts = work.prompts if rollout.engine == "local" else work.completions
-    return float(prompts * (reading + seen) * weight)
+    around = work.prompt_tokens**2 + work.patches * _patch_values(architecture) * 4
+    return float(prompts * ((reading + seen) * weight + around))
 
 
 def _values_while_reading(tower: Any, attended: int) -> int:

@@ -141,7 +141,7 @@ def test_prompts_without_room_for_a_reply_are_refused(rows, checkpoint):
             {"micro_batch": 1},
             r"prefill .*: lower rollout\.prompts_per_update \(512\) or data",
         ),
-        ({}, {"micro_batch": 1}, r"sampling .*: lower rollout\.prompts_per_update \(512\)"),
+        ({"group_size": 32}, {"micro_batch": 1}, r"sampling .*: lower rollout\.prompts_per_update \(512\)"),
         ({"prompts_per_update": 2}, {"micro_batch": 64}, r"trainer\.micro_batch \(64\), or .*checkpointing: true"),
     ],
 )
@@ -210,7 +210,7 @@ def test_memory_of_full_training_by_hand(small):
         "activations": 4 * 3 * 15 * 2 * layer,
         "logits": 4 * (3 * 5 * 8 + 100 * 8) + 4 * 3 * 5 * 100,
         "sampling": 6 * 15 * 2 * 2 * 4 * 4,
-        "prefill": 4 * 3 * 10 * (2 * 8 + 3 * 16),  # three prompts, each read once
+        "prefill": 3 * (4 * 10 * (2 * 8 + 3 * 16) + 10**2),  # three prompts, each read once; a mask
     }
 
 
@@ -226,8 +226,9 @@ def test_memory_of_reading_pictures_by_hand():
 
     seeing = 2 * 32 + max(3 * (2 + 2) * 16, 2 * 64)  # 256 values a patch; 10 tokens of text take far less
     seen = 10 * 2 * 8  # four patches a token, twice as wide as the language model
-    assert prefill() == 4 * 3 * (40 * seeing + seen)
-    assert prefill("eager") == 4 * 3 * (40 * (seeing + 2 * 40) + seen)
+    around = 10**2 + 4 * 40 * 3 * 2 * 16 * 16  # a mask; values of the patches
+    assert prefill() == 3 * (4 * (40 * seeing + seen) + around)
+    assert prefill("eager") == 3 * (4 * (40 * (seeing + 2 * 40) + seen) + around)
     assert prefill(engine="transformers") == 2 * prefill()  # every completion's copy of the prompt
     assert prefill(engine="vllm") == 0
 
