@@ -28,7 +28,6 @@ class GaiaTask:
         family: The generator's family for bundled tasks, else "".
         trained_family: False for bundled tasks of a family that the shipped planner never trained on.
         traits: What else is new in a bundled task: "unseen_style" (file names), "unseen_phrase" (wording).
-        steps: Of the reference, for bundled tasks; 0 where unknown.
         workspace: Folder whose content, hidden files included, the task starts with; None for the attachment alone.
         state: What the task should leave behind (see `tools.desk.final_state`); None where only the answer counts.
     """
@@ -41,7 +40,6 @@ class GaiaTask:
     family: str = ""
     trained_family: bool = True
     traits: tuple[str, ...] = ()
-    steps: int = 0
     workspace: Path | None = None
     state: dict[str, Any] | None = None
 
@@ -134,7 +132,6 @@ def _build(row: dict[str, Any], path: Path, number: int) -> GaiaTask:
         family=str(notes.get("family", "")),
         trained_family=bool(notes.get("trained_family", True)),
         traits=tuple(key for key in _TRAITS if notes.get(key) is True),
-        steps=steps if isinstance(steps := notes.get("number_of_steps"), int) else 0,
         workspace=workspace,
         state=state if isinstance(state := row.get("Final state"), dict) else None,
     )

@@ -30,7 +30,6 @@ class TaskResult(BaseModel):
         trained_family: False for tasks of families the shipped planner never trained on.
         traits: What else is new in a bundled task (see `gaia.GaiaTask`).
         prediction: The final answer.
-        steps: Of the reference, for bundled tasks; 0 where unknown.
         state: Whether what the task left behind is right; None where only the answer counts.
         correct: The answer by GAIA's official rules, and the state where there is one; None where the truth is hidden.
         status: How the run ended (`types.Status`), or "data_error" when the task could not start.
@@ -48,7 +47,6 @@ class TaskResult(BaseModel):
     family: str = ""
     trained_family: bool = True
     traits: tuple[str, ...] = ()
-    steps: int = 0
     prediction: str | None = None
     state: bool | None = None
     correct: bool | None = None

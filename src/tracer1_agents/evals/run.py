@@ -126,7 +126,6 @@ def _result(
         family=task.family,
         trained_family=task.trained_family,
         traits=task.traits,
-        steps=task.steps,
         prediction=prediction,
         correct=None if task.truth is None else gaia_match(prediction, task.truth) and left_right is not False,
         state=left_right,

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201  (progress)
+    sys.stderr.write(f"{text}\n")  # in one piece: several threads tell
 
 
 if __name__ == "__main__":

@@ -110,6 +110,7 @@ def task_item(record: Mapping[str, Any], steps: int) -> Item:
         "traits": list(result.traits),
         "steps": steps,
         "correct": result.correct,
+        "state": result.state,
         "status": result.status,
         "planner_calls": result.planner_calls,
         "tokens": result.tokens,

@@ -58,7 +58,7 @@ def _answer(table: Table) -> str:
     ahead, behind = (shown(claim.measure, mean[0]) if mean else "?" for mean in means)
     return (
         f"**{_ANSWERS[verdict]}** `{claim.better}`: {ahead}, `{claim.than}`: {behind} of {found.items} held-out items "
-        f"({MEASURES[claim.measure].label}); difference {_interval(claim.measure, found)}, {len(found.by_seed)} seeds."
+        f"({MEASURES[claim.measure].label}); difference {_interval(claim.measure, found)}, seeds: {len(found.by_seed)}."
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import MissingExtraError
-from tracer1_agents.experiments.measures import DISTANCES
+from tracer1_agents.experiments.measures import DISTANCES, MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,8 @@ def draw(table: Table, folder: Path) -> list[Figure]:
     folder.mkdir(parents=True, exist_ok=True)
     figures = []
     kinds: tuple[tuple[str, str, Callable[[Any, Table], bool]], ...] = (
-        ("solved", "Tasks solved by arm, with the mean of each seed", _solved),
+        ("solved", "Tasks solved by arm, with the mean of each seed", partial(_bars, measure="correct")),
+        ("loops", "Episodes that ended in a loop by arm, with the mean of each seed", partial(_bars, measure="loop")),
         ("survival", "Share of forecast pairs that came true, by steps ahead", _survival),
         ("cost", "Tasks solved against planner tokens spent per task", _cost),
         ("learning", "Reward over training time, by arm; one line a seed", _learning),
@@ -61,14 +63,15 @@ def draw(table: Table, folder: Path) -> list[Figure]:
     return figures
 
 
-def _solved(axes: Any, table: Table) -> bool:
-    found = [(arm, mean) for arm in table.plan.arms if (mean := table.mean(arm, "correct"))]
-    for at, (_, (solved, seeds)) in enumerate(found):
-        axes.barh(at, 100 * solved, color="#4878a8", height=0.6)
+def _bars(axes: Any, table: Table, measure: str) -> bool:
+    found = [(arm, mean) for arm in table.plan.arms if (mean := table.mean(arm, measure))]
+    for at, (_, (rate, seeds)) in enumerate(found):
+        axes.barh(at, 100 * rate, color="#4878a8", height=0.6)
         axes.plot([100 * value for value in seeds], [at] * len(seeds), "o", color="#202020", markersize=3)
     axes.set_yticks(range(len(found)), [arm for arm, _ in found])
     axes.invert_yaxis()
-    axes.set_xlabel("tasks solved (%); a point is a seed")
+    axes.set_xlim(left=0)
+    axes.set_xlabel(f"{MEASURES[measure].label} (%); a point is a seed")
     return bool(found)
 
 
@@ -80,6 +83,7 @@ def _survival(axes: Any, table: Table) -> bool:
             axes.plot([k for k, _ in points], [share for _, share in points], marker="o", markersize=3, label=arm)
             drawn = True
     axes.set_xlabel("steps ahead")
+    axes.set_ylim(0, 100)
     axes.set_ylabel("came true (%)")
     _legend(axes, drawn)
     return drawn
@@ -94,6 +98,7 @@ def _cost(axes: Any, table: Table) -> bool:
             axes.annotate(arm, (tokens[0], 100 * solved[0]), xytext=(4, 4), textcoords="offset points", fontsize=7)
             drawn = True
     axes.set_xlabel("planner tokens a task")
+    axes.set_ylim(bottom=0)
     axes.set_ylabel("tasks solved (%)")
     return drawn
 
@@ -123,6 +128,7 @@ def _horizon(axes: Any, table: Table) -> bool:
     axes.set_xscale("log", base=2)
     axes.set_xticks([horizon for horizon, _ in points], [str(horizon) for horizon, _ in points])
     axes.set_xlabel("trained horizon T")
+    axes.set_ylim(bottom=0)
     axes.set_ylabel("tasks solved (%)")
     return len(points) > 1
 

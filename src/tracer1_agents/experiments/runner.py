@@ -178,7 +178,8 @@ class Runner:
         command = ["-m", f"tracer1_agents.training.{trainer}", "--config", arm.config]
         settings = [*arm.set, f"trainer.output_dir={folder}"]
         settings += [f"data.horizon={arm.horizon}"] if arm.horizon else []
-        settings += [f"{_START_KEYS[trainer]}={self.model(start) if start else arm.start}"]
+        origin = self.model(start) if start else arm.start
+        settings += [f"{_START_KEYS[trainer]}={origin}"] if origin else []
         settings += [f"{key}={1 + cell.seed * _SEED_STEP}" for key in _SEED_KEYS[trainer]]
         for setting in settings:
             command += ["--set", setting]

@@ -73,8 +73,10 @@ def mixture_pools(mixture: Mixture, seed: int) -> Pools:
     return pool
 
 
-def encode(row: TrainingRow, tokenizer: PreTrainedTokenizerBase, first_pair_weight: float) -> Encoded:
-    """Token ids of prompt and reply, and a loss weight for each: 0 on the prompt, 1 on the reply.
+def encode(
+    row: TrainingRow, tokenizer: PreTrainedTokenizerBase, first_pair_weight: float, prompt_weight: float = 0.0
+) -> Encoded:
+    """Token ids of prompt and reply, and a loss weight for each: `prompt_weight` on the prompt, 1 on the reply.
 
     The first pair, which is executed, weighs `first_pair_weight` where its grammar writes one pair a line; in other
     grammars all pairs weigh the same.
@@ -85,7 +87,7 @@ def encode(row: TrainingRow, tokenizer: PreTrainedTokenizerBase, first_pair_weig
         first, newline, rest = row.reply.partition("\n")
     else:
         first, newline, rest = "", "", row.reply
-    ids, weights = list(prompt_ids), [0.0] * len(prompt_ids)
+    ids, weights = list(prompt_ids), [prompt_weight] * len(prompt_ids)
     for text, weight in ((first + newline, first_pair_weight), (rest, 1.0)):
         piece = tokenizer(text, add_special_tokens=False)["input_ids"]
         ids += piece

@@ -74,6 +74,11 @@ class DataConfig(MixtureConfig):
         0.1, description="without sources: chance of a failed call before each step of the history"
     )
     tokenizer_windows: int = Field(8000, description="rows the BPE is trained on")
+    prompt_weight: float = Field(
+        0.0,
+        ge=0,
+        description="loss weight of the prompt's tokens; above 0 a new planner learns to read too",
+    )
     first_pair_weight: float = Field(2.0, description="loss weight of the executed pair; later pairs weigh 1")
 
 
@@ -145,7 +150,7 @@ def learning_rate_scale(config: TrainerConfig, progress: Progress) -> float:
 
 
 def loss_of(model: Qwen3ForCausalLM, batch: Batch) -> tuple[torch.Tensor, float]:
-    """Weighted cross entropy of the reply tokens; the unweighted mean beside it for the log."""
+    """Weighted cross entropy of the tokens with a weight; the unweighted mean beside it for the log."""
     targets = batch.weights_BL[:, 1:] > 0
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.model(batch.ids_BL[:, :-1]).last_hidden_state[targets]
@@ -281,7 +286,10 @@ def train(config: WarmstartConfig) -> None:
     run = Run(config, workers, tokenizer, model, evaluation_rows(config))
     if workers.rank == 0:
         run.announce(mixture)
-    encoder = partial(encode, tokenizer=tokenizer, first_pair_weight=config.data.first_pair_weight)
+    data = config.data
+    encoder = partial(
+        encode, tokenizer=tokenizer, first_pair_weight=data.first_pair_weight, prompt_weight=data.prompt_weight
+    )
     start, pools = run.progress.pool + workers.rank, _pools(config, mixture)
     size = BatchSize(config.trainer.tokens_per_batch, config.trainer.reply_tokens_per_batch)
     for pool, batch in batches(pools, encoder, size, start=start, every=workers.count):

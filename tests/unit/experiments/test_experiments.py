@@ -7,10 +7,12 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
+from tracer1_agents.data.taskgen.desk import families as desk
 from tracer1_agents.errors import ConfigurationError, DataError, TrainingError
 from tracer1_agents.experiments.__main__ import main
 from tracer1_agents.experiments.compare import Table
 from tracer1_agents.experiments.measure import held_out_rows
+from tracer1_agents.experiments.page import write_page
 from tracer1_agents.experiments.plan import Cell, Measurement, Plan, load_plan
 from tracer1_agents.experiments.report import as_json
 from tracer1_agents.experiments.results import CellResult, Results
@@ -151,14 +153,15 @@ CLAIM = {"says": "better helps", "better": "better", "than": "base", "measure": 
     [
         ([0.9] * 40, "confirmed"),
         ([0.1] * 40, "reversed"),
-        ([0.49, 0.51] * 20, "not confirmed"),
+        ([0.49, 0.51] * 100, "not confirmed"),
+        ([0.5] * 40, "undecided at this power"),  # no difference in 40 items does not rule out two points
         ([0.0, 1.0] * 20, "undecided at this power"),
         (None, "not run"),
     ],
 )
 def test_a_claim_is_judged_by_its_interval(tmp_path, better, verdict):
     one = runner(tmp_path, claims=[CLAIM])
-    keep(one, "base", 0, windows=[0.5] * 40)
+    keep(one, "base", 0, windows=[0.5] * len(better or [0.0]))
     if better:
         keep(one, "better", 0, windows=better)
         keep(one, "better", 1, windows=better)
@@ -227,6 +230,13 @@ def test_a_broken_result_file_is_named(tmp_path):
         one.results.read(Cell("base", 0), "test")
 
 
+def test_a_measurement_may_be_of_the_desks_world():
+    measurement = Measurement(windows=40, window_seed=9, world={"predictable": 0.5}, tasks=3, unseen=2, task_set="x")
+    families = {row.source for row in held_out_rows(measurement)}
+    assert {"pack_rounds", "book_day"} <= families <= set(desk.TRAINED)
+    assert measurement.bundle.families()[-2:] == list(desk.UNSEEN)[:2]
+
+
 def test_held_out_rows_are_those_of_the_seed():
     rows = held_out_rows(Measurement(windows=3, window_seed=9, task_set="x", horizon=4))
     again = held_out_rows(Measurement(windows=3, window_seed=9, task_set="x", horizon=4))
@@ -270,3 +280,31 @@ def test_one_command_trains_measures_and_reports(tmp_path, capsys):
     table = Table(load_plan(str(path)), Results(tmp_path / "results"), "development")
     measures = {row["measure"] for row in as_json(table)["differences"]}
     assert measures >= {"reward", "grounded", "correct"}
+
+
+def test_a_page_answers_first_and_says_what_was_not_run(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    claims = [{**CLAIM, "measure": "correct"}, {**CLAIM, "says": "full helps", "better": "full", "measure": "correct"}]
+    one = runner(tmp_path, claims=claims, title="Does it help?", about="A trial.")
+    for arm, seeds, solved in (("base", 1, 0), ("better", 2, 1)):
+        for seed in range(seeds):
+            tasks = [
+                {**task(f"t{at}", int(solved and at < 80)), "tokens": 10, "seconds": 0.5, "trained": True}
+                for at in range(100)
+            ]
+            keep(one, arm, seed, tasks=tasks)
+    page = tmp_path / "docs" / "results.md"
+    write_page(Table(one.plan, one.results, "test"), page, page.with_suffix(""))
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(
+        "# Does it help?\n\n**Yes, here it did.** `better`: 80.0%, `base`: 0.0% of 100 held-out items"
+    )
+    assert "| full helps | full - base | tasks solved | all |  | not run |" in text
+    assert "3 of 6 cells" in text
+    assert "| `better` | 80.0% |  |  |  | 0.0% | 4.00 | 12.5 | 0.6 |" in text  # 1,000 tokens and 50 s for 80 tasks
+    drawn = sorted(path.name for path in page.with_suffix("").iterdir())
+    assert drawn == ["x_cost.svg", "x_loops.svg", "x_solved.svg"]
+    assert all(f"results/{name}" in text for name in drawn)
+    first = {name: (page.with_suffix("") / name).read_bytes() for name in drawn}
+    write_page(Table(one.plan, one.results, "test"), page, page.with_suffix(""))
+    assert {name: (page.with_suffix("") / name).read_bytes() for name in drawn} == first

@@ -112,3 +112,13 @@ def test_batches_of_so_many_reply_tokens():
     assert [len(group) for group in BatchSize(1, reply_tokens=7).deal(rows)] == [3]
     assert [len(group) for group in BatchSize(100, reply_tokens=1).deal(rows)] == [1, 1, 1]  # too large, yet not lost
     assert [len(group) for group in BatchSize(12).deal(rows)] == [2, 1]
+
+
+def test_prompts_have_the_weight_that_is_asked_for(tokenizer):
+    row = generated_pools(1, WindowOptions(2), ("arithmetic",))(0)[0]
+    ids, weights = encode(row, tokenizer, 2.0, 0.5)
+    plain_ids, plain = encode(row, tokenizer, 2.0)
+    assert ids == plain_ids
+    asked = sum(weight == 0.0 for weight in plain)
+    assert weights[:asked] == [0.5] * asked
+    assert weights[asked:] == plain[asked:]

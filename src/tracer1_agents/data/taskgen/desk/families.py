@@ -15,7 +15,7 @@ from tracer1_agents.data.taskgen.contents import number
 from tracer1_agents.data.taskgen.desk import jobs, rounds
 from tracer1_agents.data.taskgen.desk.names import DeskNames
 from tracer1_agents.data.taskgen.desk.options import WorldOptions
-from tracer1_agents.data.taskgen.desk.setting import DeskDraft
+from tracer1_agents.data.taskgen.desk.setting import DeskDraft, quoted
 from tracer1_agents.data.taskgen.draft import Later
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _JOBS: Final[dict[str, Callable[[DeskDraft], Job]]] = {  # in the order in which
 TRAINED_PAIRS: Final = (("pack", "convert"), ("book", "register"))
 NEW_PAIRS: Final = (("register", "convert"), ("book", "pack"), ("book", "convert"), ("pack", "register"))
 _ASKING: Final = ("What is {a}?", "Find {a}.", "Give {a}.")
-_ASKING_NEW: Final = ("Tell me {a}.",)
+_ASKING_NEW: Final = ("I want to know {a}.",)
 
 
 def pack_one(draft: DeskDraft) -> Task:
@@ -80,9 +80,8 @@ def room_choice(draft: DeskDraft) -> Task:
     for room in rooms:
         if room != chosen:
             draft.offers[room] = (tuple(sorted({hour, *rng.sample(jobs.HOURS, 2)})), ())
-    question = (
-        f"Reserve one of {', '.join(rooms[:-1])} or {rooms[-1]} and {thing} in it for the same hour. Which room is it?"
-    )
+    choice = f"{', '.join(map(quoted, rooms[:-1]))} or {quoted(rooms[-1])}"
+    question = f"Reserve one of {choice} and {quoted(thing)} in it for the same hour. Which room is it?"
     hours = ", ".join(map(str, draft.offers[thing][0]))
     found = draft.call("list_offers", "List the hours", f"{thing} {hours} in {chosen}", item=thing)
     name = Later(found, chosen)

@@ -26,7 +26,7 @@ def files_before(task: Task, step: int) -> set[str]:
         if earlier.name == "convert_file" and number + _CONVERSION_CALLS < step:
             present.add(converted(arguments["file_path"]))
         if earlier.name == "archive_files":
-            present -= set(arguments["files"].split(", "))
+            present -= set(arguments["files"].split(","))
             present.add(arguments["archive"])
     return present
 

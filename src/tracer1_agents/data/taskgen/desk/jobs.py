@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.data.taskgen.contents import Document, number
 from tracer1_agents.data.taskgen.desk.names import SYNONYMS
-from tracer1_agents.data.taskgen.desk.setting import listing, read_or
+from tracer1_agents.data.taskgen.desk.setting import quoted, read_or
 from tracer1_agents.data.taskgen.draft import Later
 from tracer1_agents.data.taskgen.pieces import combine, look_at_columns, read_document
 
@@ -63,7 +63,7 @@ def fact_file(draft: DeskDraft, label: str) -> tuple[Document, int]:
     return document, value
 
 
-def seal(draft: DeskDraft, archive: str, names: Sequence[str], files: Argument | None = None) -> int:
+def seal(draft: DeskDraft, archive: str, names: Sequence[str], files: Argument) -> int:
     """The step that packs files into an archive."""
     draft.archives[archive] = tuple(names)
     return draft.call(
@@ -71,7 +71,7 @@ def seal(draft: DeskDraft, archive: str, names: Sequence[str], files: Argument |
         "Pack the files",
         f"sealed in {archive}: {', '.join(sorted(names))}",
         archive=archive,
-        files=", ".join(names) if files is None else files,
+        files=files,
     )
 
 
@@ -84,16 +84,16 @@ def pack_job(draft: DeskDraft) -> Job:
     rng.shuffle(documents)
     names = [document.name for document, _ in documents]
     archive = draft.file_name("archive")
-    note = draft.note(", ".join(names), "the files that {n} lists")
+    note = draft.note(",".join(names), "the files that {n} lists")
     chore = draft.say(
         ("Pack {l} into {a}.", "Put {l} into {a}.", "Archive {l} as {a}."),
         ("Store {l} away in {a}.",),
-        l=note.words if note else listing(names),
-        a=archive,
+        l=note.words if note else quoted(",".join(names)),
+        a=quoted(archive),
     )
 
     def work(so_far: Sum | None) -> Sum:
-        files = read_or(note, ", ".join(names))
+        files = read_or(note, ",".join(names))
         if not packed_too:
             seal(draft, archive, names, files)
         seen = read_document(draft, asked, asked.name)
@@ -101,7 +101,7 @@ def pack_job(draft: DeskDraft) -> Job:
             seal(draft, archive, names, files)
         return add(draft, so_far, (seen, Fraction(value)))
 
-    return Job(chore, f"the {label} in {asked.name}", work)
+    return Job(chore, f"the {label} in {quoted(asked.name)}", work)
 
 
 def table_total(draft: DeskDraft, table: Table, path: Argument, column: str, *, known: bool) -> Sum:
@@ -139,7 +139,7 @@ def table_job(draft: DeskDraft) -> Job:
     def work(so_far: Sum | None) -> Sum:
         return add(draft, so_far, table_total(draft, table, table.name, column, known=known))
 
-    return Job("", f"the total {words} in {table.name}", work)
+    return Job("", f"the total {words} in {quoted(table.name)}", work)
 
 
 def convert_job(draft: DeskDraft, *, hideable: bool = False) -> Job:
@@ -161,7 +161,7 @@ def convert_job(draft: DeskDraft, *, hideable: bool = False) -> Job:
     def work(so_far: Sum | None) -> Sum:
         return add(draft, so_far, table_total(draft, table, made[0], column, known=known))
 
-    return Job("", f"the total {words} in {note.words if note else table.name}", work, early)
+    return Job("", f"the total {words} in {note.words if note else quoted(table.name)}", work, early)
 
 
 def register_groups(draft: DeskDraft, sizes: Sequence[int]) -> list[list[str]]:
@@ -185,7 +185,7 @@ def consult(draft: DeskDraft, keys: Sequence[str], so_far: Sum | None) -> Sum:
     """Page or entry -> sum, for the keys of one page."""
     values = [draft.register[key] for key in keys]
     if len(keys) == 1:
-        step = draft.call("register_lookup", "Look up the entry", f"{keys[0]} {values[0]}", key=keys[0])
+        step = draft.call("register_lookup", "Look it up", f"{keys[0]} {values[0]}", key=keys[0])
         return add(draft, so_far, (step, Fraction(values[0])))
     page = sorted(key for key in draft.register if key[0] == keys[0][0])
     text = ", ".join(f"{key} {draft.register[key]}" for key in page)
@@ -213,7 +213,7 @@ def register_job(draft: DeskDraft) -> Job:
             total = consult(draft, group, total)
         return total
 
-    return Job(chore, f"the sum of {listing(keys)} in the register", work)
+    return Job(chore, f"the sum of {quoted(','.join(keys))} in the register", work)
 
 
 def units_sentence(draft: DeskDraft) -> str:
@@ -273,12 +273,12 @@ def book_job(draft: DeskDraft) -> Job:
     chore = draft.say(
         ("Reserve {a} and {b} for the same hour.", "Book {a} with {b} at one hour.", "Reserve {a} together with {b}."),
         ("Find an hour for both {a} and {b} and reserve them.",),
-        a=first,
-        b=note.words if note else second,
+        a=quoted(first),
+        b=note.words if note else quoted(second),
     )
 
     def work(so_far: Sum | None) -> Sum:
         step = book_pair(draft, first, second, hour, lambda: read_or(note, second))
         return add(draft, so_far, (step, Fraction(hour)))
 
-    return Job(chore, f"the hour of {first}", work)
+    return Job(chore, f"the hour of {quoted(first)}", work)

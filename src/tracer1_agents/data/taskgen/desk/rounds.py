@@ -22,7 +22,7 @@ from tracer1_agents.data.taskgen.desk.jobs import (
     units_sentence,
 )
 from tracer1_agents.data.taskgen.desk.names import SYNONYMS
-from tracer1_agents.data.taskgen.desk.setting import listing, read_or
+from tracer1_agents.data.taskgen.desk.setting import listing, quoted, read_or
 from tracer1_agents.data.taskgen.draft import Later
 from tracer1_agents.data.taskgen.pieces import read_document
 
@@ -40,8 +40,8 @@ def pack_rounds(draft: DeskDraft) -> Task:
     archives = [draft.file_name("archive") for _ in rounds]
     asked = [rng.choice(documents) for documents in rounds]
     names = [[document.name for document, _ in documents] for documents in rounds]
-    notes = [draft.note(", ".join(files), "the files that {n} lists") for files in names]
-    told = [note.words if note else listing(files) for note, files in zip(notes, names, strict=True)]
+    notes = [draft.note(",".join(files), "the files that {n} lists") for files in names]
+    told = [note.words if note else quoted(",".join(files)) for note, files in zip(notes, names, strict=True)]
     question = draft.say(
         (
             "Pack {p}. What is the sum of each {l} in {f}?",
@@ -49,13 +49,13 @@ def pack_rounds(draft: DeskDraft) -> Task:
             "What is the sum of each {l} in {f}? Pack {p}.",
         ),
         ("Store away {p}. What do {f} add up to by {l}?",),
-        p=listing([f"{words} into {archive}" for words, archive in zip(told, archives, strict=True)]),
+        p=listing([f"{words} into {quoted(archive)}" for words, archive in zip(told, archives, strict=True)]),
         l=label,
-        f=listing([document.name for document, _ in rng.sample(asked, len(asked))]),
+        f=listing([quoted(document.name) for document, _ in rng.sample(asked, len(asked))]),
     )
     total: Sum | None = None
     for note, files, archive, (document, value) in zip(notes, names, archives, asked, strict=True):
-        packed = read_or(note, ", ".join(files))
+        packed = read_or(note, ",".join(files))
         total = add(draft, total, (read_document(draft, document, document.name), Fraction(value)))
         seal(draft, archive, files, packed)
     return _report(draft, "pack_rounds", question, total)
@@ -79,7 +79,7 @@ def convert_rounds(draft: DeskDraft) -> Task:
         ),
         ("Taking {l} together, how much {c} is there?",),
         c=words,
-        l=listing([*(table.name for table in tables[:-1]), note.words if note else last.name]),
+        l=listing([*(quoted(table.name) for table in tables[:-1]), note.words if note else quoted(last.name)]),
     )
     ready: list[tuple[Table, Argument]] = [(table, table.name) for table in tables if not _is_json(table)]
     later = [(table, start_conversion(draft, table.name)) for table in tables[:-1] if _is_json(table)]
@@ -107,10 +107,12 @@ def register_rounds(draft: DeskDraft) -> Task:
     sizes = [3] * rng.randint(2, 3)
     sizes += [1] * (rng.randint(6, 8) - len(sizes))
     groups = register_groups(draft, sizes)
-    told, *open_groups = groups
-    note = draft.note(", ".join(told), "those that {n} lists")
-    keys = [key for group in (open_groups if note else groups) for key in group]
+    keys = [key for group in groups for key in group]
     rng.shuffle(keys)
+    told = groups[0]
+    note = draft.note(",".join(told), "those that {n} lists")
+    if note:
+        groups, keys = groups[1:], [key for key in keys if key not in told]
     question = draft.say(
         (
             "What is the sum of {k} in the register?",
@@ -118,12 +120,12 @@ def register_rounds(draft: DeskDraft) -> Task:
             "Look into the register: what do {k} add up to?",
         ),
         ("How much is {k} together, by the register?",),
-        k=listing([*keys, *([note.words] if note else [])]),
+        k=listing([quoted(",".join(keys)), *([note.words] if note else [])]),
     )
     total: Sum | None = None
     if note:
         total = _consult_note(draft, note, told)
-    for group in in_order(open_groups if note else groups, keys):
+    for group in in_order(groups, keys):
         total = consult(draft, group, total)
     return _report(draft, "register_rounds", f"{question} {units_sentence(draft)}", total)
 
@@ -144,7 +146,10 @@ def book_day(draft: DeskDraft) -> Task:
     hours = [common_hours(draft, pair) for pair in pairs]
     notes = [draft.note(second, "what {n} names") for _, second in pairs[:3]]
     notes += [None] * (len(pairs) - len(notes))
-    meetings = [f"{one} with {note.words if note else two}" for (one, two), note in zip(pairs, notes, strict=True)]
+    meetings = [
+        f"{quoted(one)} with {note.words if note else quoted(two)}"
+        for (one, two), note in zip(pairs, notes, strict=True)
+    ]
     question = draft.say(
         (
             "Reserve {m}, each pair for the same hour. What is the hour of {x}?",
@@ -153,7 +158,7 @@ def book_day(draft: DeskDraft) -> Task:
         ),
         ("Bring together {m}, each pair at a common hour. When is {x}?",),
         m=listing(meetings),
-        x=pairs[-1][0],
+        x=quoted(pairs[-1][0]),
     )
     step = 0
     for (one, two), hour, note in zip(pairs, hours, notes, strict=True):
@@ -166,18 +171,18 @@ def pack_chain(draft: DeskDraft) -> Task:
     rng = draft.rng
     names = [draft.file_name("document") for _ in range(rng.randint(6, 8))]
     secret = draft.word()
-    lines = [*(f"next {name}" for name in names[1:]), f"word {secret}"]
+    lines = [*(f"next {quoted(name)}" for name in names[1:]), f"word {quoted(secret)}"]
     draft.files += [Document(name, (line,)) for name, line in zip(names, lines, strict=True)]
     question = (
-        f"Start with {names[0]}; each file names the next. Pack each into an archive of its name once it is read. "
-        "Which word does the last one hold?"
+        f"Start with {quoted(names[0])}; each file names the next. Pack each into an archive of its name "
+        "once it is read. Which word does the last one hold?"
     )
     path: Argument = names[0]
     for name, line in zip(names, lines, strict=True):
         step = draft.call("inspect_file_as_text", "Read the file", line, file_path=path)
         archive = f"{name.rpartition('.')[0]}.zip"
         seal(draft, archive, [name], path)
-        path = Later(step, line.partition(" ")[2])
+        path = Later(step, line.partition(" ")[2].strip('"'))
     draft.finish(path, "Report the word")
     return draft.done("pack_chain", question, secret)
 

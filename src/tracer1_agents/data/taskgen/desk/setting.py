@@ -93,7 +93,7 @@ class DeskDraft(Draft):
     def mention(self, name: str, noun: str, *, direct: float = 0.7) -> tuple[str, bool]:
         """See `Draft.mention`; how often a name is given is the dial's choice."""
         del direct
-        return (name, True) if self.foreseen() else (f"the {noun}", False)
+        return (quoted(name), True) if self.foreseen() else (f"the {noun}", False)
 
     def foreseen(self) -> bool:
         """Whether the next thing stands in the question."""
@@ -126,10 +126,10 @@ class DeskDraft(Draft):
         if foreseen:
             return None
         names = replace(self.names, rng=Random(seed))  # noqa: S311  (reproducible, not secret)
-        note = Document(names.file("document", tuple(self._taken)), (text,))
+        note = Document(names.file("document", tuple(self._taken)), (quoted(text),))
         self._taken.add(note.name)
         self.files.append(note)
-        return Told(self, note, words.replace("{n}", note.name))
+        return Told(self, note, text, words.replace("{n}", quoted(note.name)))
 
     def table(self, column: str, *, as_json: bool) -> Table:
         """A new table of a text column and two of numbers, in the folder as it is or as JSON; returned as a table.
@@ -150,8 +150,8 @@ class DeskDraft(Draft):
         """How the question names a column, and whether that is its name in the file."""
         if self.disturbed and self.renames:
             self._renamed = True
-            return next(synonym for synonym, name in SYNONYMS.items() if name == real), False
-        return real, True
+            return quoted(next(synonym for synonym, name in SYNONYMS.items() if name == real)), False
+        return quoted(real), True
 
     def done(self, family: str, question: str, answer: str) -> Task:
         """The finished task; its calls are counted and told."""
@@ -181,11 +181,15 @@ class Told:
     """Something that only a note tells.
 
     Attributes:
+        draft: The task.
+        document: The note.
+        text: What it tells.
         words: How the question speaks of it.
     """
 
     draft: DeskDraft
     document: Document
+    text: str
     words: str
 
     def read(self) -> Later:
@@ -193,11 +197,19 @@ class Told:
         step = self.draft.call(
             "inspect_file_as_text", "Read the note", self.document.text, file_path=self.document.name
         )
-        return Later(step, self.document.text)
+        return Later(step, self.text)
+
+
+def quoted(name: str) -> str:
+    """A name as questions and notes write it: between the marks that stand about it in a call, too.
+
+    A small planner copies by its tokens, and the tokens of a word depend on what stands before it.
+    """
+    return f'"{name}"'
 
 
 def listing(names: Iterable[str]) -> str:
-    """Names as a question lists them."""
+    """Words as a question lists them."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
 
