@@ -10,7 +10,7 @@ PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test vllm-test drills reproduce reproduce-quick check build clean system
+.PHONY: help demo test vllm-test drills rehearsal reproduce reproduce-quick check build clean system
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ vllm-test: $(VENV)/.ready system $(VLLM)/.ready ## compare a real vLLM server (f
 
 drills: $(VENV)/.ready-dev system ## break stage-2 runs for real and resume them (minutes; ARGS="--only tool")
 	$(PYTHON) scripts/drills.py $(ARGS)
+
+rehearsal: $(VENV)/.ready-dev ## train both stages for three updates, random weights, nothing downloaded (ARGS="--full": GPU)
+	$(PYTHON) scripts/rehearsal.py $(ARGS)
 
 reproduce: $(VENV)/.ready-dev system ## train and measure the ladder, in pieces of 150 minutes (ARGS="--group sweeps")
 	$(PYTHON) -m tracer1_agents.experiments world1 --split test --minutes 150 --page docs/results.md $(or $(ARGS),--group core)

@@ -1,11 +1,13 @@
-"""Fakes that ship: a scripted chat model and a recording executor, for tests of apps that embed the planner."""
+"""Fakes that ship: a scripted chat model, a scripted server, a recording executor, for tests of apps and rehearsals."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -15,6 +17,8 @@ from pydantic import PrivateAttr
 from tracer1_agents.types import Execution
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.messages import BaseMessage
 
@@ -128,3 +132,94 @@ class RecordingExecutor:
         self.calls.append((action, instruction))
         answer = self.answers[min(len(self.calls), len(self.answers)) - 1]
         return answer if isinstance(answer, Execution) else Execution(text=answer)
+
+
+def chat_completion(text: str, *, model: str = "scripted") -> dict[str, Any]:
+    """What an OpenAI-compatible server answers; a character counts as a token."""
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": len(text), "total_tokens": 1 + len(text)},
+    }
+
+
+class ScriptedServer(ThreadingHTTPServer):
+    """An OpenAI-compatible server on loopback: one entry of its script a request, the last one for ever after.
+
+    Entries: an answer, a status, "drop" (the connection ends without a word), HTML text, (seconds, answer), or a
+    function of the request's body that gives one of these.
+
+    Attributes:
+        asked: Body and headers of every request so far.
+        pages: What GET finds, by path.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, script: Iterable[Any], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.script = list(script)
+        self.asked: list[tuple[Any, dict[str, str]]] = []
+        self.pages: dict[str, Any] = {}
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Its address, as clients take it."""
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: connections are dropped on purpose."""
+
+    def close(self) -> None:
+        """End it."""
+        self.shutdown()
+        self.server_close()
+
+    def back(self) -> Self:
+        """The same server on the same port, after it was closed."""
+        again = type(self)(self.script, self.server_port)
+        again.asked, again.pages = self.asked, self.pages
+        return again
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ScriptedServer
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        script = self.server.script
+        answer = script[min(len(self.server.asked), len(script) - 1)]
+        self.server.asked.append((body, dict(self.headers)))
+        self._give(answer(body) if callable(answer) else answer)
+
+    def do_GET(self) -> None:
+        page = self.server.pages.get(self.path.partition("?")[0])
+        self._give(404 if page is None else page)
+
+    def _give(self, answer: Any) -> None:
+        if answer == "drop":
+            self.close_connection = True
+            self.connection.close()
+            return
+        if isinstance(answer, tuple):
+            seconds, answer = answer
+            time.sleep(seconds)
+        status = answer if isinstance(answer, int) else 200
+        kind = "text/html" if isinstance(answer, str) else "application/json"
+        answer = {"error": {"message": "not now"}} if isinstance(answer, int) else answer
+        content = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
+        try:
+            self.send_response(status)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+        except BrokenPipeError:  # the client has given up
+            self.close_connection = True
+
+    def log_message(self, *args: Any) -> None:
+        pass

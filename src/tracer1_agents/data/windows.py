@@ -41,19 +41,23 @@ def windows_of(
     Raises:
         ConfigurationError: `horizon` is below 1 or `history_window` below 0.
     """
+    for at, step in enumerate(trajectory.steps):
+        if from_synthetic or SYNTHETIC not in step.flags:
+            yield window_at(trajectory, at, horizon, history_window=history_window)
+
+
+def window_at(trajectory: ReferenceTrajectory, at: int, horizon: int, *, history_window: int = 5) -> ReferenceWindow:
+    """The window that begins at one step (from 0); arguments and errors are those of `windows_of`."""
     if horizon < 1 or history_window < 0:
         msg = f"horizon must be 1 or more and history_window 0 or more, got {horizon} and {history_window}"
         raise ConfigurationError(msg)
     steps = trajectory.steps
-    remembered = [_remembered(step) for step in steps]
-    for start, step in enumerate(steps):
-        if from_synthetic or SYNTHETIC not in step.flags:
-            history = remembered[max(0, start - history_window) : start]
-            yield ReferenceWindow(
-                steps=steps[start : start + horizon],
-                finished=trajectory.finished and start + horizon >= len(steps),
-                known_text="\n".join([trajectory.instruction, *history, _observed(steps, start)]),
-            )
+    history = map(_remembered, steps[max(0, at - history_window) : at])
+    return ReferenceWindow(
+        steps=steps[at : at + horizon],
+        finished=trajectory.finished and at + horizon >= len(steps),
+        known_text="\n".join([trajectory.instruction, *history, _observed(steps, at)]),
+    )
 
 
 def _remembered(step: ReferenceStep) -> str:

@@ -97,7 +97,7 @@ async def first_action_rewards(rows: Sequence[TrainingRow], replies: Sequence[st
     Raises:
         ConfigurationError: There is no sandbox for code here.
     """
-    world: World = RecordWorld(rows)
+    world: World = RecordWorld()
     if any(row.generated for row in rows):
         world = TaskWorld(working_sandbox(), Slots(_ACTIONS_AT_ONCE), Retries(attempts=2, timeout=30.0))
     data = MixtureConfig(profile="compact", horizon=horizon, sources=(GeneratedSource(),))  # for its prompts

@@ -18,6 +18,7 @@ from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.planner.policy import Policy, PolicyReply
 from tracer1_agents.rewards.grounded import GroundedOutcome
 from tracer1_agents.serving.sampling import SampleRequest
+from tracer1_agents.tools.timed import Stopwatch, TimedExecutor
 from tracer1_agents.tools.toolbox import default_toolbox
 from tracer1_agents.training.rollouts import seed_of
 from tracer1_agents.types import Status, Usage
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tracer1_agents.planner.prompt import Message
     from tracer1_agents.serving.batcher import Batcher
     from tracer1_agents.serving.sampling import Sample
+    from tracer1_agents.tools.executor import Executor
     from tracer1_agents.training.encoding import PromptEncoder
     from tracer1_agents.training.mixture import MixtureConfig
     from tracer1_agents.training.rows import TrainingRow
@@ -160,11 +162,13 @@ class Episodes:
 
     Attributes:
         counts: What was done so far.
+        executing: Runs while actions are executed.
     """
 
     data: MixtureConfig
     world: World
     counts: Counts = field(default_factory=Counts)
+    executing: Stopwatch = field(default_factory=Stopwatch)
 
     def __post_init__(self) -> None:
         self._graphs: dict[Platform, Any] = {}
@@ -172,7 +176,11 @@ class Episodes:
     def metrics(self) -> dict[str, float]:
         """Counts since the start of the process, and those of the world."""
         counts = {f"graph/{name}": float(value) for name, value in vars(self.counts).items()}
-        return {**counts, **self.world.metrics()}
+        return {**counts, "graph/execution_seconds": self.executing.seconds, **self.world.metrics()}
+
+    def forget(self) -> None:
+        """Count from here on."""
+        self.counts, self.executing = Counts(), Stopwatch()
 
     def graph(self, platform: Platform) -> Any:
         """The compiled inference graph for a platform's action list; one for all rollouts."""
@@ -216,8 +224,8 @@ class Episodes:
         with self.world.open(row) as scene:
             context = Tracer1Context(
                 policy=policy,
-                toolbox=scene.toolbox,
-                grounder=scene.grounder,
+                toolbox=self._timed(scene.toolbox),
+                grounder=self._timed(scene.grounder),
                 max_steps=(past[-1]["step"] if past else 0) + steps,
                 max_reasks=0,
             )
@@ -227,6 +235,9 @@ class Episodes:
             self.counts.executions += len(trace.steps)
             self.counts.lost += trace.status in _LOST
             return trace, scene.files()
+
+    def _timed(self, executor: Executor | None) -> Executor | None:
+        return TimedExecutor(executor, self.executing) if executor else None
 
 
 def check_prompt(row: TrainingRow, sent: Sequence[Message]) -> None:

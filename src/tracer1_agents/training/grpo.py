@@ -6,7 +6,6 @@ A stage brings an `Assembly`: who draws the replies, or how replies that TRL dra
 from __future__ import annotations
 
 import gc
-import hashlib
 import importlib.util
 import sys
 from contextlib import ExitStack, contextmanager
@@ -37,7 +36,7 @@ from tracer1_agents.training.processes import (
     wait_for_all,
     weights_are_spread,
 )
-from tracer1_agents.training.settings import ModelConfig, RolloutConfig, RunConfig, TrainerConfig
+from tracer1_agents.training.settings import EstimateConfig, ModelConfig, RolloutConfig, RunConfig, TrainerConfig
 from tracer1_agents.training.trainer import ForecastTrainer, check_batch
 
 if TYPE_CHECKING:
@@ -60,6 +59,7 @@ class GrpoRun(RunConfig):
     reward: RewardConfig = RewardConfig()
     rollout: RolloutConfig = RolloutConfig()
     trainer: TrainerConfig = TrainerConfig()
+    estimate: EstimateConfig = EstimateConfig()
 
 
 Run = TypeVar("Run", bound=GrpoRun)
@@ -97,7 +97,7 @@ def run(config: Run, assemble: Callable[[Run, Planner, Mixture], Assembly], *, r
     with ExitStack() as held:
         checkpoint = from_first(lambda: _open(folder, held, resume=resume))
         planner, mixture = load_planner(config.model), load_mixture(config.data)
-        check_same("the rows of the mixture", _digest(mixture))
+        check_same("the rows of the mixture", mixture.store.digest())
         trainer = build_trainer(config, planner, mixture, assemble(config, planner, mixture))
         from_first(lambda: _announce(config, planner, mixture))
         with frozen_heap():
@@ -139,14 +139,6 @@ def _announce(config: GrpoRun, planner: Planner, mixture: Mixture) -> None:
     found.check()
 
 
-def _digest(mixture: Mixture) -> str:
-    """Stands for all rows in their order."""
-    keys = hashlib.sha256()
-    for row in mixture.rows:
-        keys.update(f"{row.key}\n{row.window.steps[0].action!r}\n".encode())
-    return keys.hexdigest()
-
-
 def save(trainer: ForecastTrainer, planner: Planner, folder: Path) -> None:
     """Write `model/`, which loads like any checkpoint; adapters are kept in `adapter/` and merged into it.
 
@@ -173,10 +165,18 @@ def dry_run(config: GrpoRun) -> None:
     from_first(lambda: _announce(config, outline_planner(config.model), load_mixture(config.data)))
 
 
-def look_ahead(config: GrpoRun, planner: Planner, mixture: Mixture) -> Preflight:
+def look_ahead(config: GrpoRun, planner: Planner, mixture: Mixture, *, device_bytes: int | None = None) -> Preflight:
     """What the run is about to do, and what cannot work."""
-    sections = {"model": config.model, "rollout": config.rollout, "trainer": config.trainer}
-    return preflight(mixture, planner, **sections, processes=process_count())  # type: ignore[arg-type]
+    return preflight(
+        mixture,
+        planner,
+        model=config.model,
+        rollout=config.rollout,
+        trainer=config.trainer,
+        estimate=config.estimate,
+        processes=process_count(),
+        device_bytes=device_bytes,
+    )
 
 
 def check_engine(config: GrpoRun) -> None:
@@ -224,7 +224,7 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
         processing_class=planner.processor,
         reward_funcs=[assembly.reward],
         args=grpo_config(config, reads_images=planner.reads_images),
-        train_dataset=as_dataset(mixture),
+        train_dataset=as_dataset(mixture, reads_images=planner.reads_images),
         peft_config=lora_config(config.model.lora),
         callbacks=[monitor],
     )
@@ -235,9 +235,9 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
     return trainer
 
 
-def as_dataset(mixture: Mixture) -> Dataset:
+def as_dataset(mixture: Mixture, *, reads_images: bool) -> Dataset:
     """Row numbers, with prompts and screenshots written when they are asked for."""
-    pictured = any(row.images for row in mixture.rows)
+    pictured = reads_images and any(row.images for row in mixture.rows)
 
     def shown(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         rows = [mixture.rows[number] for number in batch["row"]]

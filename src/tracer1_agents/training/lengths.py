@@ -40,11 +40,6 @@ class RowTokens:
     reply: int
 
 
-def evenly(rows: Sequence[TrainingRow], count: int) -> Sequence[TrainingRow]:
-    """At most `count` rows, spread evenly."""
-    return rows if len(rows) <= count else [rows[at * len(rows) // count] for at in range(count)]
-
-
 def count_tokens(rows: Sequence[TrainingRow], planner: Planner) -> list[RowTokens]:
     """Prompts and references in tokens, as the planner's tokenizer and processor make them.
 

@@ -13,6 +13,11 @@ completions of a generation batch on one process; V vocabulary, h hidden size):
                   bytes each; eager attention adds heads L
     logits        TRL projects in tiles: B x reply x h in float32, a tile, and a float32 gradient of a trained V x h
     sampling      KV cache: N L 2 layers kv_heads head_size b; vLLM beside the trainer takes its share of the card
+    prefill       D prompts are read at once (a group's once by our engine, every copy by `generate`), first by the
+                  vision tower, then by the language model, a layer at a time, nothing kept for a backward pass:
+                  b D max(patches u_vision, L u_text) + b D patches/4 (1 + deepstack levels) h, the mask's D L^2 bytes,
+                  and the pixel values once more, end to end. u = 2h + the larger of 3 (queries + keys) and 3 MLP (2
+                  where it is not gated); eager attention adds heads L
 
 Left out: the allocator's waste, buffers of libraries, sharding over processes. Sampling and training take turns, except
 that a colocated vLLM keeps its share.
@@ -21,6 +26,8 @@ that a colocated vLLM keeps its share.
 from __future__ import annotations
 
 import os
+import resource
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -44,12 +51,14 @@ class Workload:
 
     Attributes:
         completions: Of a generation batch.
+        prompts: Different ones of a generation batch.
         prompt_tokens: Of the longest prompt.
         patches: Of the pictures of one prompt, the most.
         mean_patches: Of the pictures of one prompt, the mean.
     """
 
     completions: int
+    prompts: int
     prompt_tokens: int
     patches: int = 0
     mean_patches: float = 0.0
@@ -93,6 +102,14 @@ def device_memory() -> tuple[str, int]:
     return "CPU", physical if limit == "max" else min(physical, int(limit))
 
 
+def peak_memory() -> int:
+    """The most bytes that this process has held at once: on its GPU, or without one in all."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held if sys.platform == "darwin" else held * 1024  # Linux counts KiB
+
+
 def estimate_memory(  # noqa: PLR0917  (what memory depends on)
     model: PreTrainedModel,
     config: ModelConfig,
@@ -130,7 +147,10 @@ def estimate_memory(  # noqa: PLR0917  (what memory depends on)
             "logits": 4 * (trainer.micro_batch * rollout.max_new_tokens * text.hidden_size + head)
             + weight * min(_TILE, trainer.micro_batch * rollout.max_new_tokens * text.vocab_size),
         },
-        sampling={"sampling": _sampling(text, rollout, work, weight, device_bytes)},
+        sampling={
+            "sampling": _sampling(text, rollout, work, weight, device_bytes),
+            "prefill": _prefill(model.config, config, rollout, work, weight),
+        },
         together=rollout.engine == "vllm" and rollout.vllm_mode == "colocate",
     )
 
@@ -167,14 +187,13 @@ def _activations(
 def _values_per_token(tower: Any, trainer: TrainerConfig, attended: int) -> int:
     """Values kept for the backward pass through a tower, for one of its tokens."""
     hidden, heads, layers = int(tower.hidden_size), int(tower.num_attention_heads), int(tower.num_hidden_layers)
-    head_size, key_value_heads = _heads(tower)
-    gated = hasattr(tower, "num_key_value_heads")  # language models; vision towers have a plain MLP
-    mlp = (4 if gated else 2) * int(tower.intermediate_size)
+    head_size, key_value_heads = heads_of(tower)
+    mlp = (4 if _is_gated(tower) else 2) * int(tower.intermediate_size)
     layer = 5 * hidden + 5 * (heads + key_value_heads) * head_size + mlp + heads * attended
     return hidden * layers + layer if trainer.gradient_checkpointing else layer * layers
 
 
-def _heads(tower: Any) -> tuple[int, int]:
+def heads_of(tower: Any) -> tuple[int, int]:
     """Size of a head, and how many heads keys and values have."""
     heads = tower.num_attention_heads
     size = getattr(tower, "head_dim", None) or tower.hidden_size // heads
@@ -184,6 +203,36 @@ def _heads(tower: Any) -> tuple[int, int]:
 def _sampling(text: Any, rollout: RolloutConfig, work: Workload, weight: int, device_bytes: int) -> float:
     if rollout.engine == "vllm":
         return rollout.vllm_memory * device_bytes if rollout.vllm_mode == "colocate" else 0.0
-    head_size, key_value_heads = _heads(text)
+    head_size, key_value_heads = heads_of(text)
     length = work.prompt_tokens + rollout.max_new_tokens
     return float(work.completions * length * 2 * text.num_hidden_layers * key_value_heads * head_size * weight)
+
+
+def _prefill(architecture: Any, config: ModelConfig, rollout: RolloutConfig, work: Workload, weight: int) -> float:
+    """What is alive at once while prompts and pictures are read, beside the cache that is being filled."""
+    if rollout.engine == "vllm":
+        return 0.0  # part of its share
+    text, vision = architecture.get_text_config(), getattr(architecture, "vision_config", None)
+    eager = config.attention == "eager"
+    reading = work.prompt_tokens * _values_while_reading(text, work.prompt_tokens if eager else 0)
+    seen = 0
+    if vision is not None and work.patches:
+        reading = max(reading, work.patches * _values_while_reading(vision, work.patches if eager else 0))
+        levels = 1 + len(getattr(vision, "deepstack_visual_indexes", ()))
+        seen = work.patches // vision.spatial_merge_size**2 * levels * text.hidden_size
+    prompts = work.prompts if rollout.engine == "local" else work.completions
+    around = work.prompt_tokens**2 + work.patches * _patch_values(architecture) * 4
+    return float(prompts * ((reading + seen) * weight + around))
+
+
+def _values_while_reading(tower: Any, attended: int) -> int:
+    """Values alive inside one layer without a backward pass, for one of its tokens."""
+    head_size, key_value_heads = heads_of(tower)
+    heads = int(tower.num_attention_heads)
+    mlp = (3 if _is_gated(tower) else 2) * int(tower.intermediate_size)
+    return 2 * int(tower.hidden_size) + max(3 * (heads + key_value_heads) * head_size, mlp) + heads * attended
+
+
+def _is_gated(tower: Any) -> bool:
+    """Language models have a gated MLP, vision towers a plain one."""
+    return hasattr(tower, "num_key_value_heads")

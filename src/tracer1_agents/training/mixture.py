@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -25,6 +25,7 @@ from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001
 from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
 from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.training.config import BaseConfig
+from tracer1_agents.training.row_store import RowStore
 from tracer1_agents.training.rows import PromptOptions, generated_row, rows_of
 
 if TYPE_CHECKING:
@@ -125,18 +126,36 @@ class Mixture:
     """Rows of all sources, source after source.
 
     Attributes:
-        rows: In the order in which they were read; the sampler shuffles.
+        rows: In the order in which they were read; the sampler shuffles. Loaded ones are a `RowStore`.
         sizes: Rows of each source.
         weights: Share of each source in the draws; they sum to 1.
         names: Of the sources.
         problems: What could not be read, by file and line.
     """
 
-    rows: list[TrainingRow] = field(default_factory=list)
+    rows: Sequence[TrainingRow] = field(default_factory=RowStore)
     sizes: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     problems: list[DataError] = field(default_factory=list)
+
+    @property
+    def first_rows(self) -> dict[str, TrainingRow]:
+        """The first row of each source, by its name."""
+        starts = accumulate(self.sizes, initial=0)
+        return {name: self.rows[start] for name, start in zip(self.names, starts, strict=False)}
+
+    @property
+    def store(self) -> RowStore:
+        """The rows with what was noted of them while they were read.
+
+        Raises:
+            TypeError: They were not loaded by `load_mixture`.
+        """
+        if not isinstance(self.rows, RowStore):
+            msg = f"the mixture's rows are a {type(self.rows).__name__}; load it with load_mixture"
+            raise TypeError(msg)
+        return self.rows
 
 
 def load_mixture(config: MixtureConfig, tools: Sequence[ToolSpec] = ()) -> Mixture:
@@ -150,20 +169,22 @@ def load_mixture(config: MixtureConfig, tools: Sequence[ToolSpec] = ()) -> Mixtu
         ConfigurationError: A source gives no rows, or two have the same name.
         DataError: There is nothing at a source's path.
     """
-    mixture = Mixture()
+    rows = RowStore()
+    mixture = Mixture(rows)
     total = sum(source.weight for source in config.sources)
     for source in config.sources:
         name = source.name or source.reader
         if name in mixture.names:
             msg = f"two sources are called {name!r}; give one of them another name"
             raise ConfigurationError(msg)
-        before = len(mixture.rows)
-        mixture.rows += _rows(source, name, config, tuple(tools), mixture.problems)
-        if len(mixture.rows) == before:
+        before = len(rows)
+        for row in _rows(source, name, config, tuple(tools), mixture.problems):
+            rows.add(row)
+        if len(rows) == before:
             msg = f"source {name!r} gives no rows: {len(mixture.problems)} problems so far; look at its filter and part"
             raise ConfigurationError(msg)
         mixture.names.append(name)
-        mixture.sizes.append(len(mixture.rows) - before)
+        mixture.sizes.append(len(rows) - before)
         mixture.weights.append(source.weight / total)
     return mixture
 
@@ -245,12 +266,10 @@ def in_part(trajectory: ReferenceTrajectory, part: Part, by: Literal["trajectory
 
 def describe_mixture(mixture: Mixture) -> list[dict[str, Any]]:
     """A line for each source: name, rows, share of the draws, first actions by kind."""
-    described, start = [], 0
+    described = []
     for name, size, weight in zip(mixture.names, mixture.sizes, mixture.weights, strict=True):
-        rows = mixture.rows[start : start + size]
-        kinds = Counter(row.window.steps[0].action.kind for row in rows)
+        kinds = Counter({kind: count for (source, kind), count in mixture.store.kinds.items() if source == name})
         described.append({"source": name, "rows": size, "share": round(weight, 4), "kinds": dict(kinds.most_common(6))})
-        start += size
     return described
 
 
@@ -264,6 +283,6 @@ def announce(mixture: Mixture) -> None:
         print(f"and {len(mixture.problems) - 10} more problems; `tracer1 data validate` lists them")  # noqa: T201
 
 
-def evenly_spread(rows: list[TrainingRow], wanted: int) -> list[TrainingRow]:
-    """At most so many rows, from all over the list."""
-    return [rows[at * len(rows) // wanted] for at in range(wanted)] if wanted < len(rows) else rows
+def evenly_spread(rows: Sequence[TrainingRow], wanted: int) -> list[TrainingRow]:
+    """At most so many rows, from all over the sequence."""
+    return [rows[at * len(rows) // wanted] for at in range(wanted)] if wanted < len(rows) else list(rows)

@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 
 from tracer1_agents.training.checkpoints import mark_complete
 from tracer1_agents.training.config import reading
+from tracer1_agents.training.memory import GIB, peak_memory
 from tracer1_agents.training.processes import from_first, wait_for_all
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Monitor(TrainerCallback):
             event="train",
             step=state.global_step,
             seconds=round(self.seconds, 1),
-            **_rounded({**logs, "weights/change": self.change}),
+            **_rounded({**logs, "weights/change": self.change, "memory/peak_gib": peak_memory() / GIB}),
         )
         if self._bar is not None:
             shown = {_SHORT.get(key, key): f"{logs[key]:.3g}" for key in _SHOWN if logs.get(key) is not None}

@@ -1,7 +1,8 @@
-"""What a run is about to do, before it starts: rows, tokens, memory, and whether all of it fits.
+"""What a run is about to do, before it starts: rows, tokens, memory, GPU-hours, and whether all of it fits.
 
 Counts come from the run's own prompts, tokenizer and processor; where there are many rows, from a sample spread evenly
-over them. Memory is an estimate (see `training.memory`). A planner without weights is enough (`outline_planner`), so a
+over them. Memory and GPU-hours are estimates (see
+`training.memory` and `training.compute`). A planner without weights is enough (`outline_planner`), so a
 large run can be looked at on a small machine. Nothing is trained, and no picture is opened.
 """
 
@@ -13,12 +14,16 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.training.lengths import count_tokens, evenly
+from tracer1_agents.training.compute import estimate_compute
+from tracer1_agents.training.lengths import count_tokens
 from tracer1_agents.training.memory import GIB, MemoryEstimate, Workload, device_memory, estimate_memory
+from tracer1_agents.training.mixture import evenly_spread
+from tracer1_agents.training.settings import EstimateConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracer1_agents.training.compute import Compute
     from tracer1_agents.training.lengths import RowTokens
     from tracer1_agents.training.mixture import Mixture
     from tracer1_agents.training.models import Planner
@@ -58,6 +63,8 @@ class Preflight:
         memory: Estimate for one process.
         device: Where it is to fit.
         device_bytes: What is there.
+        compute: Estimate of the whole run's arithmetic.
+        estimate: What GPU-hours are reckoned with.
         updates_per_epoch: Optimiser updates until there were as many prompts as rows.
         problems: What cannot work, each with the key and value to change.
     """
@@ -71,6 +78,8 @@ class Preflight:
     memory: MemoryEstimate
     device: str
     device_bytes: int
+    compute: Compute
+    estimate: EstimateConfig
     updates_per_epoch: int
     problems: tuple[str, ...]
 
@@ -97,6 +106,7 @@ class Preflight:
             *[f"  {name} {size / GIB:.2f}" for name, size in self.memory.parts.items() if size],
             f"  at the worst moment {self.memory.peak / GIB:.2f} of {self.device_bytes / GIB:.1f} ({self.device})",
             f"{self.updates_per_epoch:,} updates an epoch",
+            self.compute.text(self.estimate),
             *[f"PROBLEM: {problem}" for problem in self.problems],
         ]
         return "\n".join(lines)
@@ -109,6 +119,7 @@ def preflight(
     model: ModelConfig,
     rollout: RolloutConfig,
     trainer: TrainerConfig,
+    estimate: EstimateConfig | None = None,
     processes: int = 1,
     device_bytes: int | None = None,
 ) -> Preflight:
@@ -120,6 +131,7 @@ def preflight(
         model: Section of the config.
         rollout: Section of the config.
         trainer: Section of the config.
+        estimate: Section of the config; its defaults when None.
         processes: How many will share the run.
         device_bytes: Memory of the device that each will have; this machine's when None.
 
@@ -127,7 +139,7 @@ def preflight(
         ConfigurationError: The rows show pictures to a planner that reads text only.
     """
     device, here = device_memory() if device_bytes is None else ("as given", device_bytes)
-    rows = count_tokens(evenly(mixture.rows, SAMPLE), planner)
+    rows = count_tokens(evenly_spread(mixture.rows, SAMPLE), planner)
     memory = estimate_memory(planner.model, model, rollout, trainer, _workload(rows, rollout, processes), here)
     pictures = [count for row in rows for count in row.pictures]
     positions = planner.model.config.get_text_config().max_position_embeddings
@@ -141,6 +153,8 @@ def preflight(
         memory=memory,
         device=device,
         device_bytes=here,
+        compute=estimate_compute(planner.model, rows, model, rollout, trainer),
+        estimate=estimate or EstimateConfig(),
         updates_per_epoch=len(mixture.rows) // rollout.prompts_per_update * trainer.num_iterations,
         problems=(
             *_length_problems(rows, rollout.max_new_tokens, positions),
@@ -152,6 +166,7 @@ def preflight(
 def _workload(rows: Sequence[RowTokens], rollout: RolloutConfig, processes: int) -> Workload:
     return Workload(
         completions=math.ceil(rollout.prompts_per_update * rollout.group_size / processes),
+        prompts=math.ceil(rollout.prompts_per_update / processes),
         prompt_tokens=max(row.prompt for row in rows),
         patches=max(row.patches for row in rows),
         mean_patches=fmean(row.patches for row in rows),
@@ -199,4 +214,5 @@ def _advice(rollout: RolloutConfig, trainer: TrainerConfig) -> dict[str, str]:
         "sampling": f"lower rollout.vllm_memory ({rollout.vllm_memory})"
         if rollout.engine == "vllm"
         else f"lower {prompts}",
+        "prefill": f"lower {prompts} or data.max_pixels",
     }

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.space import POINTING_KINDS, Finish
-from tracer1_agents.data.windows import windows_of
+from tracer1_agents.data.windows import window_at
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.history import one_line
 from tracer1_agents.planner.profiles import profile_named
@@ -191,9 +191,14 @@ def rows_of(trajectory: ReferenceTrajectory, options: PromptOptions, *, source: 
     """A row from each step of a recorded trajectory, in order."""
     if not options.points:
         trajectory = without_points(trajectory)
-    windows = windows_of(trajectory, options.horizon, history_window=options.history_window)
-    for at, window in enumerate(windows):
-        yield _cut(RecordedStep(trajectory, at, options), window, source or trajectory.source, {})
+    for at in range(len(trajectory.steps)):
+        yield row_at(trajectory, at, options, source=source)
+
+
+def row_at(trajectory: ReferenceTrajectory, at: int, options: PromptOptions, *, source: str = "") -> TrainingRow:
+    """The row from one step (from 0) of a recorded trajectory, whose points are taken as they are."""
+    window = window_at(trajectory, at, options.horizon, history_window=options.history_window)
+    return _cut(RecordedStep(trajectory, at, options), window, source or trajectory.source, {})
 
 
 def without_points(trajectory: ReferenceTrajectory) -> ReferenceTrajectory:

@@ -6,7 +6,7 @@ Defaults follow `docs/paper.md`: "ours" where the paper gives no value. `trainer
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -91,6 +91,18 @@ class TrainerConfig(BaseConfig):
         "CPU was measured up to 2.5e-4 at single tokens, since the trainer's rows are padded, with a mean of 4e-7",
     )
     max_ratio: float = Field(100.0, gt=1, description="stop when a probability ratio exceeds it")
+
+
+GPU_PEAKS: Final = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
+"""Operations a second in dense bfloat16, from NVIDIA's data sheets of the SXM cards."""
+
+
+class EstimateConfig(BaseConfig):
+    """What GPU-hours are reckoned with; nothing is trained differently."""
+
+    gpu: Literal["H200", "H100", "A100"] = Field("H200", description="whose hours are counted")
+    sampling_utilisation: float = Field(0.05, gt=0, le=1, description="of the card's peak while sampling; ours")
+    training_utilisation: float = Field(0.35, gt=0, le=1, description="of the card's peak while training; ours")
 
 
 class RunConfig(BaseConfig):

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr
 
-from tracer1_agents.actions.match import kind_of
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.workbench import find_sandbox
 from tracer1_agents.planner.policy import ReplayPolicy, Retries
@@ -25,7 +24,7 @@ from tracer1_agents.tools.cached import CachedExecutor, ExecutionCache
 from tracer1_agents.tools.grounding import GroundingModel
 from tracer1_agents.tools.limited import LimitedExecutor, Slots
 from tracer1_agents.training.config import BaseConfig
-from tracer1_agents.training.episodes import Counts, Episodes
+from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer, replay_rewards
 from tracer1_agents.training.grpo import Assembly, GrpoRun, command, end_ids, run
 from tracer1_agents.training.online_rollouts import OnlineRollouts
@@ -141,12 +140,10 @@ def check_gold(config: Stage2Config, mixture: Mixture, episodes: Episodes) -> No
     Raises:
         ConfigurationError: A reference earns less, and what its executor said.
     """
-    chosen = {
-        (row.source, kind_of(row.window.steps[0].action)): row
-        for row in reversed(mixture.rows)
-        if row.source not in config.executors.grounding
-    }
-    for (source, name), row in chosen.items():
+    for (source, name), number in mixture.store.examples.items():
+        if source in config.executors.grounding:
+            continue
+        row = mixture.rows[number]
         outcome = asyncio.run(episodes.run(row, ReplayPolicy([row.reply])))
         earned = grounded_reward(outcome, row.window.steps[0], config.grounded).total if outcome else None
         execution = outcome.execution if outcome else None
@@ -157,7 +154,7 @@ def check_gold(config: Stage2Config, mixture: Mixture, episodes: Episodes) -> No
                 "is missing, or leave those tasks out (families, filter.kinds)"
             )
             raise ConfigurationError(msg)
-    episodes.counts = Counts()
+    episodes.forget()
 
 
 def graph_rollouts(config: Stage2Config, mixture: Mixture, episodes: Episodes, scorer: Scorer) -> GraphRollouts:
@@ -194,7 +191,7 @@ def check_online(config: Stage2Config, mixture: Mixture) -> None:
     if config.rollout.engine != "local":
         msg = f"rollout.max_steps above 1 works with rollout.engine: local, got {config.rollout.engine}"
         raise ConfigurationError(msg)
-    if any(row.generated is None for row in mixture.rows):
+    if any(row.generated is None for row in mixture.first_rows.values()):
         msg = "rollout.max_steps above 1 needs sources that can be acted in (taskgen); records know one way only"
         raise ConfigurationError(msg)
     if config.rollout.resample_rounds:
@@ -212,14 +209,10 @@ def build_world(config: Stage2Config, mixture: Mixture) -> World:
     sandbox, _ = find_sandbox()
     cache = ExecutionCache(config.trainer.output_dir / "executions.jsonl")
     worlds: dict[str, World] = {}
-    start = 0
-    for name, size in zip(mixture.names, mixture.sizes, strict=True):
-        rows = mixture.rows[start : start + size]
-        generated = rows[0].generated is not None
+    for name, row in mixture.first_rows.items():
         agent = config.executors.grounding.get(name)
-        grounder = grounding_agent(agent, rows[0], cache, slots, retries) if agent else None
-        worlds[name] = TaskWorld(sandbox, slots, retries) if generated else RecordWorld(rows, grounder)
-        start += size
+        grounder = grounding_agent(agent, row, cache, slots, retries) if agent else None
+        worlds[name] = TaskWorld(sandbox, slots, retries) if row.generated else RecordWorld(grounder)
     if unknown := sorted(set(config.executors.grounding) - set(worlds)):
         msg = f"executors.grounding names the source {unknown[0]!r}; there are {', '.join(worlds)}"
         raise ConfigurationError(msg)

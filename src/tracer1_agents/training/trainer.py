@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # it warns of `rollout_func` on every start
@@ -98,7 +99,9 @@ class ForecastTrainer(GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         if self.collector is not None:
+            began = time.perf_counter()
             self.rollouts = self._collect([example["row"] for example in inputs])
+            self._metrics["train"]["time/rollout"].append(time.perf_counter() - began)
             dataset: Any = self.train_dataset
             inputs = [{**dataset[one.row], "prompt": one.example.chat()} for one in self.rollouts]
         output: dict[str, Any] = super()._generate_and_score_completions(inputs)

@@ -25,7 +25,7 @@ from tracer1_agents.tools.search import Corpus, Passage
 from tracer1_agents.types import Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from tracer1_agents.data.taskgen.windows import Window
@@ -150,13 +150,11 @@ class RecordWorld:
     """Recorded trajectories: an action has the recorded result when it is the recorded action, else it is a miss.
 
     Args:
-        rows: Of the mixture; their trajectories are the records.
         grounder: A frozen GUI agent that says where, its answers kept; None replays GUI actions too.
     """
 
-    def __init__(self, rows: Sequence[TrainingRow], grounder: CachedExecutor | None = None) -> None:
-        trajectories = {row.recorded.trajectory.id: row.recorded.trajectory for row in rows if row.recorded is not None}
-        self.recordings, self.grounder = Recordings(trajectories.values()), grounder
+    def __init__(self, grounder: CachedExecutor | None = None) -> None:
+        self.grounder = grounder
 
     @contextmanager
     def open(self, row: TrainingRow) -> Iterator[Scene]:
@@ -164,13 +162,17 @@ class RecordWorld:
         if row.recorded is None:
             msg = f"row {row.key} was not recorded; give its source the executor toolbox"
             raise ConfigurationError(msg)
-        replay = self.recordings.executor(row.recorded.trajectory.id, row.recorded.at + 1)
+        record = row.recorded.trajectory
+        replay = Recordings([record]).executor(record.id, row.recorded.at + 1)
         yield Scene(toolbox=replay, grounder=self.grounder or replay)
 
     def metrics(self) -> dict[str, float]:
-        """How many of the grounding agent's answers were known already."""
-        rate = self.grounder.cache.hit_rate if self.grounder else None
-        return {} if rate is None else {"executor/cache_hit_rate": rate}
+        """How many of the grounding agent's answers were known already, and for how many it was asked."""
+        if self.grounder is None:
+            return {}
+        cache = self.grounder.cache
+        counts = {"executor/cache_hits": float(cache.hits), "executor/cache_misses": float(cache.misses)}
+        return counts if cache.hit_rate is None else {**counts, "executor/cache_hit_rate": cache.hit_rate}
 
 
 class SourceWorlds:

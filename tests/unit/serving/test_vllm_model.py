@@ -10,7 +10,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from scripted_server import REPLY, ScriptedServer, completion
+from scripted_server import REPLY, VllmServer, completion
 from tracer1_agents import create_tracer1_agent
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.errors import ConfigurationError, MissingExtraError, PlannerError
@@ -33,7 +33,7 @@ PIXEL = bytes.fromhex(
 
 @pytest.fixture
 def server():
-    scripted = ScriptedServer()
+    scripted = VllmServer()
     yield scripted
     scripted.close()
 

@@ -75,7 +75,7 @@ def test_easyr1_gets_the_reward_of_stage_2():
     rows = recorded_rows()
     cases = list(replies_to(rows))
     data = MixtureConfig.model_validate({"horizon": 3, "sources": [{"reader": "store", "path": "unused"}]})
-    episodes = Episodes(data, RecordWorld(rows))
+    episodes = Episodes(data, RecordWorld())
     scorer = Scorer(GroundedConfig(), DEFAULT_REWARD, 0.0, ZeroRates())
 
     def total(row, reply):

@@ -15,7 +15,8 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from tracer1_agents.actions.space import Click, Finish, Point
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.serving.screenshots import load_picture
-from tracer1_agents.training.lengths import count_tokens, evenly
+from tracer1_agents.training.compute import Compute, estimate_compute
+from tracer1_agents.training.lengths import RowTokens, count_tokens
 from tracer1_agents.training.memory import (
     GIB,
     MemoryEstimate,
@@ -24,11 +25,11 @@ from tracer1_agents.training.memory import (
     device_memory,
     estimate_memory,
 )
-from tracer1_agents.training.mixture import Mixture, MixtureConfig, load_mixture
+from tracer1_agents.training.mixture import Mixture, MixtureConfig, evenly_spread, load_mixture
 from tracer1_agents.training.models import load_planner, lora_config, outline_planner
 from tracer1_agents.training.preflight import Spread, preflight
 from tracer1_agents.training.rows import PromptOptions, rows_of
-from tracer1_agents.training.settings import LoraConfig, ModelConfig, RolloutConfig, TrainerConfig
+from tracer1_agents.training.settings import EstimateConfig, LoraConfig, ModelConfig, RolloutConfig, TrainerConfig
 from tracer1_agents.training.vision_model import VisionModelConfig, build_vision_planner, save_vision_planner
 from tracer1_agents.types import ImageRef, Observation, ReferenceStep, ReferenceTrajectory
 
@@ -105,6 +106,7 @@ def test_the_report_counts_rows_tokens_and_updates(rows, checkpoint):
     assert "shots: 4 rows, 100.0% of the draws" in text
     assert "all rows" in text
     assert f"{report.long_replies} do not fit rollout.max_new_tokens" in text
+    assert report.compute.text(report.estimate) in text
 
 
 def test_only_a_sample_of_many_rows_is_looked_at(rows, checkpoint, monkeypatch):
@@ -112,8 +114,8 @@ def test_only_a_sample_of_many_rows_is_looked_at(rows, checkpoint, monkeypatch):
     report = look(rows, outline_planner(ModelConfig(path=str(checkpoint))))
     assert report.looked_at == 3
     assert "3 of 4 rows, evenly spread" in report.text()
-    assert list(evenly(range(10), 3)) == [0, 3, 6]
-    assert list(evenly(range(3), 3)) == [0, 1, 2]
+    assert list(evenly_spread(range(10), 3)) == [0, 3, 6]
+    assert list(evenly_spread(range(3), 3)) == [0, 1, 2]
 
 
 def test_prompts_without_room_for_a_reply_are_refused(rows, checkpoint):
@@ -134,7 +136,12 @@ def test_prompts_without_room_for_a_reply_are_refused(rows, checkpoint):
     ("rollout", "trainer", "advice"),
     [
         ({"engine": "vllm", "vllm_mode": "server"}, {"micro_batch": 1}, r"pixel values .*_per_update \(512\)"),
-        ({}, {"micro_batch": 1}, r"sampling .*: lower rollout\.prompts_per_update \(512\)"),
+        (
+            {"group_size": 2, "max_new_tokens": 5},
+            {"micro_batch": 1},
+            r"prefill .*: lower rollout\.prompts_per_update \(512\) or data",
+        ),
+        ({"group_size": 32}, {"micro_batch": 1}, r"sampling .*: lower rollout\.prompts_per_update \(512\)"),
         ({"prompts_per_update": 2}, {"micro_batch": 64}, r"trainer\.micro_batch \(64\), or .*checkpointing: true"),
     ],
 )
@@ -187,7 +194,7 @@ def small():
 # Parameters: embedding 100 x 8; a layer has q 8x8, k and v 8x4, o 8x8, q and k norm 4 each, MLP 3 x 8x16, two norms of
 # 8; a last norm of 8: 800 + 2 (64 + 64 + 64 + 8 + 384 + 16) + 8 = 2008.
 PARAMETERS = 2008
-WORK = Workload(completions=6, prompt_tokens=10)
+WORK = Workload(completions=6, prompts=3, prompt_tokens=10)
 ROLLOUT = RolloutConfig(max_new_tokens=5)
 
 
@@ -203,7 +210,77 @@ def test_memory_of_full_training_by_hand(small):
         "activations": 4 * 3 * 15 * 2 * layer,
         "logits": 4 * (3 * 5 * 8 + 100 * 8) + 4 * 3 * 5 * 100,
         "sampling": 6 * 15 * 2 * 2 * 4 * 4,
+        "prefill": 3 * (4 * 10 * (2 * 8 + 3 * 16) + 10**2),  # three prompts, each read once; a mask
     }
+
+
+def test_memory_of_reading_pictures_by_hand():
+    vision = VisionModelConfig(hidden_size=8, layers=1, heads=1, key_value_heads=1, head_size=16, mlp_size=16)
+    model = build_vision_planner(vision).model  # vision tower: width 32, two heads, an MLP of 64, one deepstack level
+    work = replace(WORK, patches=40, mean_patches=40.0)
+
+    def prefill(attention="", **rollout):
+        rollout = ROLLOUT.model_copy(update=rollout)
+        parts = estimate_memory(model, ModelConfig(attention=attention), rollout, TrainerConfig(), work, 1000).parts
+        return parts["prefill"]
+
+    seeing = 2 * 32 + max(3 * (2 + 2) * 16, 2 * 64)  # 256 values a patch; 10 tokens of text take far less
+    seen = 10 * 2 * 8  # four patches a token, twice as wide as the language model
+    around = 10**2 + 4 * 40 * 3 * 2 * 16 * 16  # a mask; values of the patches
+    assert prefill() == 3 * (4 * (40 * seeing + seen) + around)
+    assert prefill("eager") == 3 * (4 * (40 * (seeing + 2 * 40) + seen) + around)
+    assert prefill(engine="transformers") == 2 * prefill()  # every completion's copy of the prompt
+    assert prefill(engine="vllm") == 0
+
+
+# F(L) = 2 x 2008 L + 2 L^2 x 2 heads x 4 x 2 layers = 4016 L + 32 L^2: F(10) = 43,360, F(15) = 67,440
+ROWS = [RowTokens("a", prompt=10, pictures=(), patches=0, reply=3)]
+
+
+def test_arithmetic_of_a_run_by_hand(small):
+    rollout = ROLLOUT.model_copy(update={"group_size": 2, "prompts_per_update": 3})
+    trainer = TrainerConfig(max_steps=4, num_iterations=2, beta=0.01)  # two batches of six completions
+    got = estimate_compute(small, ROWS, ModelConfig(), rollout, trainer)
+    assert (got.updates, got.tokens) == (4, 2 * 6 * 15)
+    assert got.sampling == 2 * 3 * (43_360 + 2 * (67_440 - 43_360))
+    assert got.training == 2 * 6 * 67_440 * (2 * 3 + 1 + 1)  # learnt from twice; reference; old log-probabilities
+
+    def training(config=None, engine="local", **changes):
+        sampled = rollout.model_copy(update={"engine": engine})
+        spent = estimate_compute(
+            small, ROWS, config or ModelConfig(), sampled, TrainerConfig(max_steps=1, **changes)
+        ).training
+        return spent / (6 * 67_440)
+
+    assert training(beta=0) == 3
+    assert training() == 4
+    assert training(engine="vllm") == 5
+    assert training(ModelConfig(lora=LoraConfig()), gradient_checkpointing=True) == 4
+
+
+def test_pictures_and_copies_cost_reading(checkpoint):
+    planner = outline_planner(ModelConfig(path=str(checkpoint)))
+    shown = [replace(ROWS[0], pictures=(10,), patches=40)]
+    rollout, once = RolloutConfig(group_size=2, prompts_per_update=1), TrainerConfig(max_steps=1, beta=0)
+    plain, pictured = (estimate_compute(planner.model, rows, ModelConfig(), rollout, once) for rows in (ROWS, shown))
+    tower = sum(weight.numel() for weight in planner.model.model.visual.parameters())
+    seeing = 2 * tower * 40 + 4 * 40**2 * 2 * 16 * 2  # two heads of 16, two blocks
+    assert pictured.sampling - plain.sampling == pytest.approx(seeing)
+    assert pictured.training - plain.training == pytest.approx(2 * 3 * seeing)
+    copies = rollout.model_copy(update={"engine": "transformers"})
+    more = estimate_compute(planner.model, shown, ModelConfig(), copies, once).sampling - pictured.sampling
+    text = 2 * (sum(weight.numel() for weight in planner.model.parameters()) - tower)  # the table is the head, too
+    assert more == pytest.approx(seeing + text * 10 + 2 * 10**2 * 4 * 16 * 2)
+
+
+def test_gpu_hours_are_told_with_what_they_assume():
+    compute = Compute(updates=500, tokens=96e6, sampling=989e12 * 360, training=989e12 * 3600)
+    assert compute.hours(EstimateConfig(sampling_utilisation=0.1, training_utilisation=0.5)) == pytest.approx(3)
+    assert compute.text(EstimateConfig()) == (
+        "500 updates, 96.0 M tokens, about 4.9 H200-hours at 5% (sampling) and 35% (training) utilisation: "
+        "an estimate, not measured"
+    )
+    assert "about 15 A100-hours" in compute.text(EstimateConfig(gpu="A100"))
 
 
 def test_memory_of_adapters_by_hand(small):
@@ -232,7 +309,7 @@ def test_activations_are_about_what_autograd_keeps():
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         _alive = planner.model.model(input_ids=ids)
-    work = Workload(completions=2, prompt_tokens=149)
+    work = Workload(completions=2, prompts=1, prompt_tokens=149)
     rollout, trainer = RolloutConfig(max_new_tokens=1), TrainerConfig(micro_batch=2)
     estimate = estimate_memory(planner.model, ModelConfig(), rollout, trainer, work, 0).parts["activations"]
     assert estimate == pytest.approx(sum(kept.values()), rel=0.1)

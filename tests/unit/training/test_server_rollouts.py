@@ -18,7 +18,7 @@ pytest.importorskip("openai", reason="openai is not installed (extra agents)")
 import torch
 from training_cases import log_of, weights
 
-from scripted_server import REPLY, ScriptedServer, completion
+from scripted_server import REPLY, VllmServer, completion
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.planner.policy import Retries
 from tracer1_agents.serving.engine import SamplingEngine
@@ -56,7 +56,7 @@ class StandIn:
         planner = load_planner(ModelConfig(path=str(folder)))
         self.model, self.tokenizer = planner.model.eval(), planner.tokenizer
         self.engine = SamplingEngine(self.model, self.tokenizer)
-        self.server = ScriptedServer([self.answer])
+        self.server = VllmServer([self.answer])
         self.server.pages["/server_info"] = FIT
         self.events, self.turn = [], threading.Lock()
 
@@ -265,7 +265,7 @@ def test_what_the_graph_cannot_ask_is_refused(planner, tmp_path, changes, messag
 
 @pytest.mark.parametrize("drive", ["sync", "async"])
 def test_a_policy_keeps_what_was_sent_and_drawn(drive):
-    server = ScriptedServer([429, completion(finish_reason="length"), completion("again")])
+    server = VllmServer([429, completion(finish_reason="length"), completion("again")])
     row = load_mixture(load_config(stage2.Stage2Config, "tiny/stage2", SMALL).data).rows[0]
     model = VllmChatModel(model="tracer1-test", base_url=server.url, temperature=1.0)
     policy = ServerPolicy(model, row, seed=11, retries=Retries(attempts=2, first_wait=0.001))

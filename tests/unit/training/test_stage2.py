@@ -95,7 +95,7 @@ def test_gold_earns_everything_on_records():
     from tracer1_agents.training.rows import PromptOptions, rows_of  # noqa: PLC0415
 
     rows = [row for record in records for row in rows_of(record, PromptOptions(horizon=2, platform="mobile"))]
-    episodes = Episodes(data, RecordWorld(rows))
+    episodes = Episodes(data, RecordWorld())
     found = outcomes(episodes, rows, [row.reply for row in rows])
     totals = [scorer().score(row, PolicyReply(row.reply), one).total for row, one in zip(rows, found, strict=True)]
     assert totals == [1.0, None, 1.0, 1.0] * 3
