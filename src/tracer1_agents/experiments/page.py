@@ -26,7 +26,8 @@ _ANSWERS: Final = {
     Verdict.UNDECIDED: "Undecided: the interval reaches from a loss to a gain.",
     Verdict.NOT_RUN: "Not run yet.",
 }
-_RATES: Final = ("correct", "grounded", "loop")
+_COMPARED: Final = (("correct", "all"), ("correct", "long"), ("grounded", "all"), ("loop", "all"))
+_OF_FORECASTS: Final = (("pairs_exact", "all"), ("hit_3", "all"))  # of planners that forecast equally far
 
 
 def write_page(table: Table, page: Path, figures: Path) -> None:
@@ -38,8 +39,11 @@ def write_page(table: Table, page: Path, figures: Path) -> None:
         figures: Folder for the SVG files.
     """
     plan = table.plan
-    lines = [f"# {plan.title}", "", _answer(table), "", plan.about.strip(), "", _power(table), ""]
-    lines += ["## Claims", "", *_claims(table), "", "## Arms", "", *_arms(table), "", *_outcomes(table), ""]
+    lines = [f"# {plan.title}", ""]
+    lines += [_answer(table), ""] if plan.claims else []
+    lines += [plan.about.strip(), "", _power(table), ""]
+    lines += ["## Claims", "", *_claims(table), ""] if plan.claims else []
+    lines += ["## Arms", "", *_arms(table), "", *_outcomes(table), ""]
     lines += ["## Differences", "", *_differences(table), "", "## Forecasts", "", *_survival(table), ""]
     for figure in draw(table, figures):
         lines += [f"![{figure.says}]({os.path.relpath(figure.path, page.parent)})", ""]
@@ -85,11 +89,11 @@ def _claims(table: Table) -> list[str]:
 
 def _arms(table: Table) -> list[str]:
     """What each arm is, and what its last training took."""
-    lines = ["| arm | from | trained by | T | seeds | updates | rows | reply tokens | minutes |"]
+    lines = ["| arm | from | trained by | T | seeds | updates | rows | taught tokens | minutes |"]
     lines.append("|" + "---|" * 9)
     for name, arm in table.plan.arms.items():
         results = table.cells[name]
-        size = [_mean_of(results, key) for key in ("updates", "rows", "reply_tokens", "seconds")]
+        size = [_mean_of(results, key) for key in ("updates", "rows", "taught_tokens", "seconds")]
         updates, rows, tokens = (f"{value:,.0f}" if value is not None else "" for value in size[:3])
         minutes = f"{size[3] / 60:.1f}" if size[3] is not None else ""
         horizon = arm.horizon or getattr(table.plan, table.split).horizon
@@ -118,7 +122,8 @@ def _outcomes(table: Table) -> list[str]:
 def _differences(table: Table) -> list[str]:
     lines = ["| difference | measure | items | mean and interval | by seed |", "|---|---|---|---|---|"]
     for first, second in table.plan.pairs:
-        for measure, items in (("correct", "all"), ("correct", "long"), ("grounded", "all"), ("loop", "all")):
+        same = table.plan.arms[first].horizon == table.plan.arms[second].horizon
+        for measure, items in (*_COMPARED, *(_OF_FORECASTS if same else ())):
             found = table.difference(first, second, measure, items)
             if found:
                 seeds = ", ".join(shown(measure, value, signed=True) for value in found.by_seed)

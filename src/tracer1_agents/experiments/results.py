@@ -134,7 +134,7 @@ def training_summary(folder: Path) -> tuple[dict[str, float], list[tuple[float, 
     size = {"updates": float(last["step"]), "seconds": float(last["seconds"])}
     tokens = [line[key] for line in ends for key in ("num_tokens", "tokens") if key in line]
     size |= {"tokens": float(tokens[-1])} if tokens else {}
-    size |= {name: float(last[name]) for name in ("rows", "reply_tokens") if name in last}
+    size |= {name: float(last[name]) for name in ("rows", "taught_tokens") if name in last}
     curve = [(float(line["seconds"]), float(line["reward"])) for line in ends if "reward" in line]
     return size, curve
 

@@ -27,7 +27,7 @@ class Progress:
     seconds: float = 0.0
     tokens: int = 0
     rows: int = 0
-    reply_tokens: int = 0
+    taught_tokens: int = 0
     best: float = -1.0
 
 

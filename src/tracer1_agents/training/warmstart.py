@@ -245,7 +245,7 @@ class Run:
         progress.seconds = workers.agree(progress.seconds + reading(self.config.trainer.clock) - began)
         progress.tokens += batch.ids_BL.numel() * workers.count
         progress.rows += len(batch.ids_BL) * workers.count
-        progress.reply_tokens += int((batch.weights_BL > 0).sum()) * workers.count
+        progress.taught_tokens += int((batch.weights_BL > 0).sum()) * workers.count
         if workers.rank == 0 and progress.step % _SHOWN_UPDATES == 0:
             self.log("train", loss=round(statistics.fmean(self.losses), 4))
 

@@ -16,14 +16,16 @@ pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[3]
 
 
-def test_every_number_of_the_page_comes_from_the_result_files(tmp_path):
-    plan = load_plan("world1")
+@pytest.mark.parametrize(("name", "page_name"), [("world1", "results.md"), ("stage2", "stage2.md")])
+def test_every_number_of_a_page_comes_from_the_result_files(name, page_name, tmp_path):
+    plan = load_plan(name)
     table = Table(plan, Results(ROOT / "results" / plan.name), "test")
-    page = tmp_path / "docs" / "results.md"
+    page = tmp_path / "docs" / page_name
     write_page(table, page, page.with_suffix(""))
-    assert page.read_text(encoding="utf-8") == (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    committed = ROOT / "docs" / page_name
+    assert page.read_text(encoding="utf-8") == committed.read_text(encoding="utf-8")
     drawn = {path.name for path in page.with_suffix("").iterdir()}
-    assert drawn == {path.name for path in (ROOT / "docs" / "results").glob("*.svg")}
+    assert drawn == {path.name for path in committed.with_suffix("").glob("*.svg")}
 
 
 def test_results_are_those_of_the_plan_as_it_stands():

@@ -49,7 +49,7 @@ def test_it_goes_on_from_its_checkpoint(finished):
 def test_it_ends_after_so_many_updates_of_so_many_reply_tokens(tmp_path):
     end = run(tmp_path, 60, "trainer.updates=4", "trainer.reply_tokens_per_batch=150")[-1]
     assert (end["event"], end["step"]) == ("evaluation", 4)
-    assert 4 * 75 < end["reply_tokens"] <= 4 * 150
+    assert 4 * 75 < end["taught_tokens"] <= 4 * 150
     assert end["rows"] >= 4
 
 
