@@ -68,7 +68,10 @@ def read_turns(messages: Sequence[AnyMessage]) -> list[Turn]:
     for message in since:
         if not isinstance(message, AIMessage) or not message.tool_calls:
             continue
-        calls = tuple(ToolCall(name=call["name"], arguments=call["args"]) for call in message.tool_calls)
+        # A model's calls are compared and shown, not executed here: whatever it called, nothing is refused.
+        calls = tuple(
+            ToolCall.model_construct(name=call["name"], arguments=call["args"]) for call in message.tool_calls
+        )
         turn = Turn(calls, tuple(answers.get(call["id"] or "") for call in message.tool_calls), seen)
         turns.append(turn)
         if not turn.nudged:
