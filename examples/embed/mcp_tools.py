@@ -1,7 +1,7 @@
 """Tools of an MCP server, with one session per episode (`pip install "tracer1-agents[mcp]"`).
 
 What a server remembers between calls belongs to its session, so every episode opens one of its own: here a basket that
-starts empty each time. This file is the server too (`serve`).
+starts empty each time (`mcp_server.py`).
 
     python examples/embed/mcp_tools.py
 """
@@ -10,30 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import Any
 
 from langchain_mcp_adapters.client import MultiServerMCPClient
 from langchain_mcp_adapters.tools import load_mcp_tools
-from mcp.server.fastmcp import FastMCP
 
 from tracer1_agents import create_tracer1_agent
 from tracer1_agents.testing import ScriptedModel
 
 SCRIPT = ['put(item="tea") # "Put tea in"', 'put(item="cake") # "Put cake in"', 'finish(answer="both") # "Tell"']
-SERVER = {"transport": "stdio", "command": sys.executable, "args": [__file__, "serve"]}
-
-
-def serve() -> None:
-    """A server with a basket, on stdin and stdout."""
-    server, basket = FastMCP("shop", log_level="ERROR"), list[str]()
-
-    @server.tool()
-    def put(item: str) -> str:
-        """Put an item into the basket."""
-        basket.append(item)
-        return f"in the basket: {', '.join(basket)}"
-
-    server.run("stdio")
+SERVER = {"transport": "stdio", "command": sys.executable, "args": [str(Path(__file__).with_name("mcp_server.py"))]}
 
 
 async def run_episode(client: MultiServerMCPClient, task: str) -> Any:
@@ -54,7 +41,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["serve"]:
-        serve()
-    else:
-        asyncio.run(main())
+    asyncio.run(main())

@@ -137,7 +137,7 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
         settings = replace(self._node.settings, tools=tool_specs(tools))
         grammar = settings.profile.grammar_for(None, platform=settings.platform)
         state: Json = dict(planner_state(request.messages, grammar, settings.summarizer))
-        carried = request.state.get("planner_run") or {}
+        carried: Json = dict(request.state).get("planner_run") or {}  # type: ignore[assignment]
         state["run"] = _run_of(request.messages)
         if carried.get("run") == state["run"]:
             state |= {key: carried[key] for key in _CARRIED if key in carried}
@@ -268,9 +268,9 @@ def _respond(
         "status": update.get("status"),
         "detail": update.get("detail") or "",
     }
-    run = {"run": state["run"], **{key: update[key] for key in _CARRIED if key in update}}
+    run: Json = {key: update[key] for key in ("run", *_CARRIED) if key in update}
     newest = None if update.get("status") else update["forecast"]
-    changes = {"forecast": newest, "forecast_log": [entry], "planner_run": run}
+    changes: Json = {"forecast": newest, "forecast_log": [entry], "planner_run": run}
     return ExtendedModelResponse(ModelResponse(result, structured), Command(update=changes))
 
 
