@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from tracer1_agents.graphs.build import build_graph, create_planner_node, create_tracer1_agent, trace_of
+    from tracer1_agents.graphs.conversation import find_loop
     from tracer1_agents.graphs.loop_guard import LoopGuard
+    from tracer1_agents.graphs.middleware import AnticipatoryPlanningMiddleware, LoopGuardMiddleware
     from tracer1_agents.graphs.planner_node import PlannerNode
     from tracer1_agents.graphs.settings import Settings, Tracer1Context
     from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
@@ -34,7 +36,10 @@ _HOMES: Final[dict[str, str]] = {
     "create_planner_node": "graphs.build",
     "create_tracer1_agent": "graphs.build",
     "trace_of": "graphs.build",
+    "find_loop": "graphs.conversation",
     "LoopGuard": "graphs.loop_guard",
+    "AnticipatoryPlanningMiddleware": "graphs.middleware",
+    "LoopGuardMiddleware": "graphs.middleware",
     "PlannerNode": "graphs.planner_node",
     "Settings": "graphs.settings",
     "Tracer1Context": "graphs.settings",
@@ -54,7 +59,10 @@ __all__ = [  # noqa: RUF022  (grouped by room)
     "create_planner_node",
     "create_tracer1_agent",
     "trace_of",
+    "find_loop",
     "LoopGuard",
+    "AnticipatoryPlanningMiddleware",
+    "LoopGuardMiddleware",
     "PlannerNode",
     "Settings",
     "Tracer1Context",

@@ -17,10 +17,12 @@ from pydantic import PrivateAttr
 from tracer1_agents.types import Execution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+    from langchain_core.language_models import LanguageModelInput
     from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import Runnable
 
     from tracer1_agents.actions.space import Action
     from tracer1_agents.types import Observation
@@ -50,6 +52,11 @@ class ScriptedModel(BaseChatModel):
     def prompts(self) -> list[list[BaseMessage]]:
         """The messages of every call so far."""
         return self._prompts
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Itself: a script may hold messages with tool calls."""
+        del tools, kwargs
+        return self
 
     def _generate(
         self,

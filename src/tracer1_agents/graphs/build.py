@@ -1,6 +1,6 @@
 """`create_tracer1_agent`: model and tools in, compiled LangGraph out.
 
-    begin -> plan -> toolbox | ground -> observe -> plan ...      until a status is set
+    begin -> plan -> [review] -> toolbox | ground -> observe -> plan ...      until a status is set
 
 The same compiled graph serves inference, replay and training rollouts; what changes is the policy and the executor,
 handed in here or per run through `context=Tracer1Context(...)`.
@@ -20,6 +20,7 @@ from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.nodes import AtOnce, ExecutorNode, ObserveNode, after_begin, after_observe, after_plan, begin
 from tracer1_agents.graphs.planner_node import PlannerNode
+from tracer1_agents.graphs.review import ReviewNode, after_review
 from tracer1_agents.graphs.settings import Settings, Tracer1Context
 from tracer1_agents.graphs.state import AgentInput, AgentOutput, AgentState
 from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
@@ -28,7 +29,7 @@ from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.planner.profiles import profile_for, profile_named
 from tracer1_agents.planner.prompt import ToolSpec
 from tracer1_agents.serving.tiny import TINY_NAME
-from tracer1_agents.tools.base import ToolRegistry
+from tracer1_agents.tools.base import IDEMPOTENCY_KEY, ToolRegistry
 from tracer1_agents.types import Trace
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def create_tracer1_agent(
     token_limit: int | None = None,
     max_reasks: int = 2,
     max_tool_errors: int = 5,
+    approve_plan: bool = False,
     retries: Retries | None = None,
     blobs: BlobStore | None = None,
     show_last_forecast: bool = False,
@@ -91,6 +93,8 @@ def create_tracer1_agent(
         token_limit: Planner tokens per run, checked between steps.
         max_reasks: How often an unusable reply is asked for again, per step.
         max_tool_errors: Failed executions in a row that end a run.
+        approve_plan: Whether somebody has to approve each forecast before its first pair runs (needs a checkpointer;
+            see `graphs.review`).
         retries: For busy endpoints; see `planner.policy.Retries`.
         blobs: Where screenshots live; needed only when observations carry images.
         show_last_forecast: Put the previous forecast into the prompt (a run-time foresight channel).
@@ -122,6 +126,7 @@ def create_tracer1_agent(
         token_limit=token_limit,
         max_reasks=max_reasks,
         max_tool_errors=max_tool_errors,
+        approve_plan=approve_plan,
         loop_guard=loop_guard,
         summarizer=summarizer or default_summarizer(chosen),
         show_last_forecast=show_last_forecast,
@@ -136,12 +141,15 @@ def build_graph(
     graph = StateGraph(AgentState, context_schema=Tracer1Context, input_schema=AgentInput, output_schema=AgentOutput)
     graph.add_node("begin", AtOnce(begin), input_schema=AgentState)
     graph.add_node("plan", PlannerNode(settings), input_schema=AgentState)
+    graph.add_node("review", ReviewNode(settings), input_schema=AgentState)
     graph.add_node("toolbox", ExecutorNode(settings, "toolbox"), input_schema=AgentState)
     graph.add_node("ground", ExecutorNode(settings, "grounder"), input_schema=AgentState)
     graph.add_node("observe", ObserveNode(settings), input_schema=AgentState)
     graph.add_edge(START, "begin")
     graph.add_conditional_edges("begin", AtOnce(after_begin), ["plan", END])
-    graph.add_conditional_edges("plan", AtOnce(after_plan), ["toolbox", "ground", "observe", END])
+    onwards = ["toolbox", "ground", "observe", END]
+    graph.add_conditional_edges("plan", AtOnce(after_plan), ["review", *onwards])
+    graph.add_conditional_edges("review", AtOnce(after_review), ["plan", *onwards])
     graph.add_edge("toolbox", "observe")
     graph.add_edge("ground", "observe")
     graph.add_conditional_edges("observe", AtOnce(after_observe), ["plan", END])
@@ -273,7 +281,17 @@ def _name_of(model: Any) -> str:
 
 def tool_specs(registry: Mapping[str, Any]) -> tuple[ToolSpec, ...]:
     """What the prompt says about each tool: name, description, JSON schema of the arguments."""
-    return tuple(ToolSpec(tool.name, tool.description, tool.get_input_jsonschema()) for tool in registry.values())
+    return tuple(ToolSpec(tool.name, tool.description, _schema_of(tool)) for tool in registry.values())
+
+
+def _schema_of(tool: Any) -> dict[str, Any]:
+    """The arguments that the planner fills; an idempotency key is the loop's business."""
+    schema: dict[str, Any] = tool.get_input_jsonschema()
+    if IDEMPOTENCY_KEY not in schema.get("properties", {}):
+        return schema
+    properties = {name: value for name, value in schema["properties"].items() if name != IDEMPOTENCY_KEY}
+    required = [name for name in schema.get("required", []) if name != IDEMPOTENCY_KEY]
+    return {**schema, "properties": properties, "required": required}
 
 
 def trace_of(result: Mapping[str, Any]) -> Trace:

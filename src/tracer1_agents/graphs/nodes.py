@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.messages import AIMessage
@@ -14,6 +15,7 @@ from langgraph.runtime import get_runtime
 from tracer1_agents.actions.space import Code, Finish, ToolCall
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, SandboxError
 from tracer1_agents.graphs.loop_guard import mark, remember
+from tracer1_agents.graphs.once import prepare_execution
 from tracer1_agents.graphs.state import (
     STEPS_PER_TURN,
     AgentState,
@@ -83,6 +85,7 @@ def begin(state: AgentState) -> dict[str, Any]:
         **fresh_run(),
         **taken_over,
         "planning": {},
+        "episode": uuid.uuid4().hex,
         "answer": None,
         "tool_errors": 0,
         "forecast_log": None,
@@ -95,8 +98,13 @@ def after_begin(state: AgentState) -> Literal["plan", "__end__"]:
     return "__end__" if state.get("status") else "plan"
 
 
-def after_plan(state: AgentState) -> Literal["toolbox", "ground", "observe", "__end__"]:
-    """Where the first pair of the forecast goes."""
+def after_plan(state: AgentState) -> Literal["review", "toolbox", "ground", "observe", "__end__"]:
+    """Where a new forecast goes: to somebody who approves it, or straight on."""
+    return "review" if state.get("to_review") and not state.get("status") else after_approval(state)
+
+
+def after_approval(state: AgentState) -> Literal["toolbox", "ground", "observe", "__end__"]:
+    """Where the first pair of an approved forecast goes."""
     if state.get("status"):
         return "__end__"
     action = Forecast.model_validate(state["forecast"]).pairs[0].action
@@ -128,11 +136,14 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
         executor, action, instruction, observation = self._first_pair(input)
         if executor is None:
             return self._refusal()
+        action, update, refused = prepare_execution(input, executor, action)
+        if refused is not None:
+            return {**update, "execution": refused.model_dump(mode="json")}
         try:
             execution = executor.execute(action, instruction, observation)
         except (SandboxError, EnvironmentFailure) as error:
             execution = _lost(error)
-        return {"execution": execution.model_dump(mode="json")}
+        return {**update, "execution": execution.model_dump(mode="json")}
 
     async def ainvoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
         """Execute without blocking the event loop."""
@@ -140,11 +151,14 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
         executor, action, instruction, observation = self._first_pair(input)
         if executor is None:
             return self._refusal()
+        action, update, refused = prepare_execution(input, executor, action)
+        if refused is not None:
+            return {**update, "execution": refused.model_dump(mode="json")}
         try:
             execution = await executor.aexecute(action, instruction, observation)
         except (SandboxError, EnvironmentFailure) as error:
             execution = _lost(error)
-        return {"execution": execution.model_dump(mode="json")}
+        return {**update, "execution": execution.model_dump(mode="json")}
 
     def _first_pair(self, state: AgentState) -> tuple[Executor | None, Any, str, Observation]:
         settings = self.settings.with_context(get_runtime().context)
@@ -205,6 +219,7 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
             "history": [old.model_dump() for old in last_k([*history, entry], max(1, settings.history_window))],
             "trail": [list(step) for step in remember(trail, mark(first.action, first.instruction, before))],
             "tool_errors": errors,
+            "rejections": [],
         }
 
 

@@ -19,6 +19,7 @@ from langgraph.runtime import get_runtime
 from tracer1_agents.actions.match import similarity
 from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.loop_guard import mark
+from tracer1_agents.graphs.once import issue_ticket
 from tracer1_agents.graphs.state import (
     STEPS_PER_TURN,
     PlannerState,
@@ -66,10 +67,17 @@ class _Tally:
     events: list[str] = field(default_factory=list)
     began: float = field(default_factory=time.perf_counter)
 
-    def as_json(self) -> dict[str, Any]:
-        seconds = round(time.perf_counter() - self.began, 4)
-        usage = self.usage.model_dump()
-        return {"usage": usage, "planner_calls": self.calls, "events": self.events, "seconds": seconds}
+    def as_json(self, state: PlannerState) -> dict[str, Any]:
+        """The cost, with that of forecasts of this step that somebody rejected."""
+        rejections, seconds = state.get("rejections") or [], time.perf_counter() - self.began
+        spent = (state.get("planning") or {}) if rejections else {}
+        events = [*spent.get("events", []), f"rejected: {rejections[-1]}"] if rejections else []
+        return {
+            "usage": (Usage.model_validate(spent.get("usage") or {}) + self.usage).model_dump(),
+            "planner_calls": spent.get("planner_calls", 0) + self.calls,
+            "events": [*events, *self.events],
+            "seconds": round(spent.get("seconds", 0.0) + seconds, 4),
+        }
 
 
 class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
@@ -151,7 +159,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         update = {**opening, "usage": usage.model_dump(), "planner_calls": calls}
         if problem:
             status, detail = problem
-            return {**update, "planning": tally.as_json(), "status": status.value, "detail": detail}
+            return {**update, "planning": tally.as_json(state), "status": status.value, "detail": detail}
         previous = Forecast.model_validate(state["forecast"]) if state.get("forecast") else None
         if previous is not None and _diverges(previous, forecast):
             tally.events.append("replan")
@@ -160,7 +168,9 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         emit({"type": "forecast", "step": step, "pairs": [pair.model_dump(mode="json") for pair in forecast.pairs]})
         return {
             **update,
-            "planning": tally.as_json(),
+            "planning": tally.as_json(state),
+            "ticket": issue_ticket(),
+            "to_review": settings.approve_plan,
             "history": history,
             "forecast": forecast.model_dump(mode="json"),
             "step": step,
@@ -173,10 +183,11 @@ def _forecast(
     """Ask until there is a forecast whose first pair can run, or say why there is none."""
     step, observation = state.get("step", 0) + 1, observation_of(state)
     grammar = settings.profile.grammar_for(observation.image, platform=settings.platform)
-    note, nudges, reasks = None, 0, 0
+    rejections = state.get("rejections") or []
+    note, nudges, reasks = f"your last plan was rejected: {rejections[-1]}" if rejections else None, 0, 0
     while True:
         try:
-            reply: PolicyReply = yield _Ask(_prompt(state, settings, note), reasks + nudges)
+            reply: PolicyReply = yield _Ask(_prompt(state, settings, note), len(rejections) + reasks + nudges)
         except PlannerError as error:
             return Forecast(), (Status.MODEL_ERROR, str(error))
         tally.usage, tally.calls = tally.usage + reply.usage, tally.calls + 1
@@ -238,7 +249,8 @@ def _over_budget(state: PlannerState, settings: Settings, started: float) -> dic
     tokens, seconds = usage.input_tokens + usage.output_tokens, time.time() - started
     if state.get("step", 0) >= settings.max_steps:
         return out_of_steps(settings.max_steps)
-    if state.get("remaining_steps", STEPS_PER_TURN) < STEPS_PER_TURN:
+    needed = STEPS_PER_TURN + settings.approve_plan
+    if state.get("remaining_steps", needed) < needed:
         return no_room()
     if settings.time_limit is not None and seconds >= settings.time_limit:
         return {"status": Status.TIME_LIMIT.value, "detail": f"{seconds:.1f} of {settings.time_limit:g} seconds used"}

@@ -37,6 +37,7 @@ class Tracer1Context:
         max_reasks: How often an unusable reply is asked for again, per step.
         time_limit: Seconds per run, checked between steps.
         token_limit: Input plus output tokens of the planner per run.
+        approve_plan: Whether somebody has to approve each forecast before its first pair runs.
         policy: Who plans.
         toolbox: Who runs tool calls and code.
         grounder: Who carries out GUI actions.
@@ -48,6 +49,7 @@ class Tracer1Context:
     max_reasks: int | None = None
     time_limit: float | None = None
     token_limit: int | None = None
+    approve_plan: bool | None = None
     policy: Policy | None = None
     toolbox: Executor | None = None
     grounder: Executor | None = None
@@ -71,6 +73,7 @@ class Settings:
         token_limit: Planner tokens per run.
         max_reasks: How often an unusable reply is asked for again, per step.
         max_tool_errors: Failed executions in a row that end a run.
+        approve_plan: Whether somebody has to approve each forecast before its first pair runs; see `graphs.review`.
         loop_guard: Watches for repetition; None lets the agent repeat itself.
         summarizer: Writes the history.
         thought_chars: Characters of a model's reasoning that the state keeps; none of it enters history or prompts.
@@ -90,6 +93,7 @@ class Settings:
     token_limit: int | None = None
     max_reasks: int = 2
     max_tool_errors: int = 5
+    approve_plan: bool = False
     loop_guard: LoopGuard | None = field(default_factory=LoopGuard)
     summarizer: Summarizer = field(default_factory=ExecutorText)
     thought_chars: int = 4_000
@@ -106,6 +110,9 @@ class Settings:
             if value is not None and value <= 0:
                 msg = f"{name} must be above 0, or None for no limit, got {value!r}"
                 raise ConfigurationError(msg)
+        if type(self.approve_plan) is not bool:
+            msg = f"approve_plan must be True or False, got {self.approve_plan!r}"
+            raise ConfigurationError(msg)
 
     def with_context(self, context: Any) -> Settings:
         """These settings as one run wants them (see the module docstring).

@@ -34,7 +34,8 @@ class PlannerState(TypedDict, total=False):
     `types.HistoryEntry`), `execution` (what the newest entry returned), `forecast` (`types.Forecast`), `step` (steps
     planned so far), `trail` (operations and what was seen before each, for the loop guard), `planning` (events, tokens,
     seconds of the newest planner call), `usage` (`types.Usage` so far), `planner_calls` so far, `started_at` (seconds
-    since the epoch), `status`, `detail`.
+    since the epoch), `rejections` (reasons why this step's forecasts were rejected), `ticket` (see
+    `graphs.once`), `to_review` (whether somebody has to approve the forecast; see `graphs.review`), `status`, `detail`.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -51,6 +52,9 @@ class PlannerState(TypedDict, total=False):
     usage: Json
     planner_calls: int
     started_at: float
+    rejections: list[str]
+    ticket: str
+    to_review: bool
     status: str | None
     detail: str
     remaining_steps: RemainingSteps
@@ -78,6 +82,7 @@ def fresh_run() -> Json:
         "trail": [],
         "usage": Usage().model_dump(),
         "planner_calls": 0,
+        "rejections": [],
         "status": None,
         "detail": "",
         "started_at": 0.0,
@@ -96,12 +101,17 @@ def out_of_steps(max_steps: int) -> Json:
 
 
 class AgentState(PlannerState, total=False):
-    """State of the whole loop: `forecast_log` (`types.StepRecord`, one a step), `answer`, `tool_errors` in a row."""
+    """State of the whole loop.
+
+    Keys besides the planner's: `forecast_log` (`types.StepRecord`, one a step), `answer`, `tool_errors` in a row,
+    `episode` (a name of this run's own, part of idempotency keys).
+    """
 
     past: list[Json]
     forecast_log: Annotated[list[Json], grow_log]
     answer: str | None
     tool_errors: int
+    episode: str
 
 
 class AgentInput(TypedDict, total=False):

@@ -71,6 +71,10 @@ class ToolboxExecutor:
             self._abandon()
             raise
 
+    def takes_key(self, action: Action) -> bool:
+        """Whether the action calls a tool that declares an idempotency key."""
+        return isinstance(action, ToolCall) and self.registry.takes_key(action.name)
+
     def _abandon(self) -> None:
         if self._close is not None:
             self._close()

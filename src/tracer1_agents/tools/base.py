@@ -30,6 +30,7 @@ from tracer1_agents.types import Execution
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+IDEMPOTENCY_KEY: Final = "idempotency_key"  # a tool with this argument is run at most once a step (see graphs.once)
 TEXT_LIMIT: Final = 8_000  # characters of an observation
 VALUE_LIMIT: Final = 200_000  # characters of JSON; traces keep every value
 
@@ -120,6 +121,11 @@ class ToolRegistry(Mapping[str, BaseTool]):
         """`run` for async callers; see `arun_tool`."""
         tool, arguments = self._resolve(name, arguments)
         return await arun_tool(tool, arguments, timeout=timeout) if tool else self._unknown(name)
+
+    def takes_key(self, name: str) -> bool:
+        """Whether a tool declares an idempotency key."""
+        tool, _ = self._resolve(name, {})
+        return tool is not None and IDEMPOTENCY_KEY in tool.args
 
     def _resolve(self, name: str, arguments: Mapping[str, Any]) -> tuple[BaseTool | None, Mapping[str, Any]]:
         alias = self._aliases.get(name)

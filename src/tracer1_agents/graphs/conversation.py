@@ -1,0 +1,148 @@
+"""A conversation with tool calls, read as the planner's world: the task, the steps taken, what is seen now.
+
+This is what lets the planner and the loop guard sit in agents that keep messages only. The task is the last human
+message; every tool call after it that was answered is a step; the newest answers are the observation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+
+from tracer1_agents.actions.space import ToolCall
+from tracer1_agents.graphs.loop_guard import LoopGuard, mark, remember
+from tracer1_agents.graphs.state import task_of
+from tracer1_agents.types import Execution, HistoryEntry, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.messages import AnyMessage
+
+    from tracer1_agents.actions.codec import Grammar
+    from tracer1_agents.graphs.loop_guard import Mark
+    from tracer1_agents.graphs.state import PlannerState
+    from tracer1_agents.planner.history import Summarizer
+
+NUDGE: Final = {"tracer1": "loop"}  # artifact of an answer that the loop guard gave in a tool's place
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Tool calls of one AI message, with their answers.
+
+    Attributes:
+        calls: In order; parallel calls saw the same.
+        answers: One a call, None where there is none yet.
+        seen: What the newest answers before it said; "" at the beginning.
+    """
+
+    calls: tuple[ToolCall, ...]
+    answers: tuple[ToolMessage | None, ...]
+    seen: str
+
+    @property
+    def nudged(self) -> bool:
+        """Whether the loop guard answered in the tools' place: then nothing ran."""
+        return any(answer is not None and answer.artifact == NUDGE for answer in self.answers)
+
+    @property
+    def marks(self) -> list[Mark]:
+        """The calls as the loop guard compares them."""
+        return [mark(call, "", Observation(text=self.seen)) for call in self.calls]
+
+
+def read_turns(messages: Sequence[AnyMessage]) -> list[Turn]:
+    """The turns since the last human message, oldest first.
+
+    Args:
+        messages: A conversation; messages without tool calls are passed over.
+    """
+    newest_task = max((k for k, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
+    since = messages[newest_task + 1 :]
+    answers = {message.tool_call_id: message for message in since if isinstance(message, ToolMessage)}
+    turns: list[Turn] = []
+    seen = ""
+    for message in since:
+        if not isinstance(message, AIMessage) or not message.tool_calls:
+            continue
+        # A model's calls are compared and shown, not executed here: whatever it called, nothing is refused.
+        calls = tuple(
+            ToolCall.model_construct(name=call["name"], arguments=call["args"]) for call in message.tool_calls
+        )
+        turn = Turn(calls, tuple(answers.get(call["id"] or "") for call in message.tool_calls), seen)
+        turns.append(turn)
+        if not turn.nudged:
+            seen = "\n".join(str(answer.text) for answer in turn.answers if answer is not None)
+    return turns
+
+
+def find_loop(messages: Sequence[AnyMessage], guard: LoopGuard = LoopGuard()) -> ToolCall | None:  # noqa: B008  (frozen)
+    """The first call of the newest turn that repeats the run so far, or None.
+
+    The definition is that of `LoopGuard`, and so of the training penalty: the same operation, having seen the same, or
+    a closed cycle of them.
+
+    Args:
+        messages: A conversation; its newest turn is about to run.
+        guard: What counts as a repeat.
+    """
+    turns = read_turns(messages)
+    trail: list[Mark] = []
+    for turn in turns[:-1]:
+        for step in () if turn.nudged else turn.marks:
+            trail = remember(trail, step)
+    if turns and not any(turns[-1].answers):
+        for call, step in zip(turns[-1].calls, turns[-1].marks, strict=True):
+            if guard.repeats(trail, step):
+                return call
+            trail = remember(trail, step)
+    return None
+
+
+def count_nudges(messages: Sequence[AnyMessage]) -> int:
+    """How often the loop guard has just spoken, without anything having run since."""
+    count = 0
+    for turn in reversed([turn for turn in read_turns(messages) if any(turn.answers)]):
+        if not turn.nudged:
+            break
+        count += 1
+    return count
+
+
+def planner_state(messages: Sequence[AnyMessage], grammar: Grammar, summarizer: Summarizer) -> PlannerState:
+    """What `PlannerNode` reads, from a conversation.
+
+    Args:
+        messages: A conversation.
+        grammar: Writes past calls as the planner knows them.
+        summarizer: Writes what they returned.
+    """
+    history: list[dict[str, Any]] = []
+    trail: list[Mark] = []
+    seen = ""
+    for turn in read_turns(messages):
+        if turn.nudged:
+            continue
+        for call, answer, step in zip(turn.calls, turn.answers, turn.marks, strict=True):
+            execution = _execution_of(answer)
+            line = grammar.render_action(call)
+            summary = summarizer.summarize(line, execution, None)
+            history.append(HistoryEntry(step=len(history) + 1, action=line, summary=summary).model_dump())
+            trail = remember(trail, step)
+        seen = "\n".join(str(answer.text) for answer in turn.answers if answer is not None)
+    return {
+        "task": task_of({"messages": list(messages)}),
+        "observation": Observation(text=seen).model_dump(mode="json"),
+        "history": history,
+        "step": len(history),
+        "trail": [list(step) for step in trail],
+    }
+
+
+def _execution_of(answer: ToolMessage | None) -> Execution:
+    if answer is None:
+        return Execution(ok=False, text="no answer")
+    return Execution(ok=answer.status != "error", text=str(answer.text))
