@@ -145,8 +145,8 @@ def drill_checkpoint(place: Place) -> str:
     check(not (half / "complete").exists(), "the checkpoint was whole already; run the drill again")
     left = ", ".join(sorted(path.name for path in half.iterdir()))
     outcome = resumed(place, "checkpoint")
-    check(half.with_name("checkpoint-4.partial").is_dir(), "the half-written checkpoint was not put aside")
-    return f"half-written ({left}), put aside as checkpoint-4.partial; " + outcome
+    check(half.with_name("partial-checkpoint-4").is_dir(), "the half-written checkpoint was not put aside")
+    return f"half-written ({left}), put aside; " + outcome
 
 
 def drill_full(place: Place) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -49,14 +50,16 @@ def mark_complete(checkpoint: Path) -> None:
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint; half-written ones are renamed to `*.partial`."""
+    """The newest whole checkpoint; half-written ones are renamed to `partial-*`, which transformers does not count."""
     whole: dict[int, Path] = {}
     for path in folder.iterdir() if folder.is_dir() else ():
         match = _NAME.fullmatch(path.name)
         if match and (path / _MARKER).exists():
             whole[int(match[1])] = path
         elif match:
-            path.rename(path.with_name(f"{path.name}.partial"))
+            aside = path.with_name(f"partial-{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)  # of an earlier kill
+            path.rename(aside)
     return whole[max(whole)] if whole else None
 
 

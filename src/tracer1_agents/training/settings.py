@@ -78,7 +78,9 @@ class TrainerConfig(BaseConfig):
     epsilon: float = Field(0.2, gt=0, description="clip of the probability ratio")
     mask_truncated: bool = Field(default=False, description="leave replies that hit max_new_tokens out of the loss")
     save_steps: int = Field(50, ge=1, description="updates between checkpoints")
-    keep_checkpoints: int = Field(2, ge=1, description="older ones are deleted")
+    keep_checkpoints: int = Field(
+        2, ge=2, description="older ones are deleted; two at least, since the newest may be half-written"
+    )
     sample_steps: int = Field(10, ge=1, description="updates between sample replies in samples.jsonl")
     gradient_checkpointing: bool = Field(default=False, description="less memory, about a third more time")
     bf16: bool = Field(default=False, description="autocast to bfloat16 (GPU)")

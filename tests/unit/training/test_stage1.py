@@ -225,12 +225,26 @@ def test_two_runs_never_share_a_folder(planner, tmp_path):
 
 
 def test_a_half_written_checkpoint_is_put_aside(tmp_path):
-    for step in (2, 4):
-        (tmp_path / f"checkpoint-{step}").mkdir()
+    (tmp_path / "checkpoint-2").mkdir()
     mark_complete(tmp_path / "checkpoint-2")
-    assert newest_checkpoint(tmp_path).name == "checkpoint-2"
-    assert (tmp_path / "checkpoint-4.partial").is_dir()
+    for content in ("first kill", "second kill"):
+        (tmp_path / "checkpoint-4").mkdir()
+        (tmp_path / "checkpoint-4" / "weights").write_text(content, encoding="utf-8")
+        assert newest_checkpoint(tmp_path).name == "checkpoint-2"
+        assert (tmp_path / "partial-checkpoint-4" / "weights").read_text(encoding="utf-8") == content
     assert newest_checkpoint(tmp_path / "nothing") is None
+
+
+def test_what_was_put_aside_costs_no_whole_checkpoint(planner, tmp_path):
+    """transformers counts every folder whose name begins like a checkpoint's towards those to keep."""
+    stage1.train(config(planner, tmp_path, "trainer.max_steps=2"))
+    (tmp_path / "checkpoint-4").mkdir()
+    stage1.train(config(planner, tmp_path, "trainer.max_steps=4", "trainer.keep_checkpoints=2"), resume=True)
+    assert [path.name for path in sorted(tmp_path.glob("*checkpoint-*"))] == [
+        "checkpoint-2",
+        "checkpoint-4",
+        "partial-checkpoint-4",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -238,6 +252,7 @@ def test_a_half_written_checkpoint_is_put_aside(tmp_path):
     [
         ("max_steps=3", "trainer.max_steps counts optimiser updates, rollout.max_steps"),
         ("trainer.report_to=[no_such_tracker]", "names no_such_tracker, which is not installed"),
+        ("trainer.keep_checkpoints=1", "keep_checkpoints"),
         ("trainer.micro_batch=3", "cannot take in micro-batches of 3"),
         ("trainer.max_step=3", r"trainer\.max_step"),
         ("rollout.prompts_per_update=40", "an update draws 40 prompts and there are 12 rows"),
