@@ -5,7 +5,6 @@ import pytest
 pytest.importorskip("trl", reason="trl is not installed")
 
 import torch
-from transformers import AutoModelForImageTextToText, Qwen3VLConfig
 
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.tools.grounding_profiles import grounding_profile
@@ -14,6 +13,7 @@ from tracer1_agents.training.grpo import check_engine
 from tracer1_agents.training.memory import GIB, Workload, estimate_memory
 from tracer1_agents.training.stage1 import Stage1Config
 from tracer1_agents.training.stage2 import Stage2Config
+from tracer1_agents.training.vision_model import QWEN3_VL_8B, build_vision_planner
 
 pytestmark = pytest.mark.torch
 
@@ -34,30 +34,13 @@ def test_it_has_the_papers_mixture(config):
 
 
 def test_it_fits_the_card_by_our_estimate(config):
-    architecture = Qwen3VLConfig(
-        text_config={
-            "hidden_size": 4096,
-            "num_hidden_layers": 36,
-            "num_attention_heads": 32,
-            "num_key_value_heads": 8,
-            "head_dim": 128,
-            "intermediate_size": 12_288,
-            "vocab_size": 151_936,
-        },
-        vision_config={
-            "depth": 27,
-            "hidden_size": 1152,
-            "intermediate_size": 4304,
-            "num_heads": 16,
-            "out_hidden_size": 4096,
-        },
-    )
     with torch.device("meta"):
-        model = AutoModelForImageTextToText.from_config(architecture)
-    assert sum(part.numel() for part in model.parameters()) == pytest.approx(8.77e9, rel=1e-3)
+        model = build_vision_planner(QWEN3_VL_8B).model
+    assert sum(part.numel() for part in model.parameters()) == pytest.approx(8.77e9, rel=1e-3)  # as published
     patches = config.data.max_pixels // 16**2
     work = Workload(
         completions=config.rollout.prompts_per_update * config.rollout.group_size,
+        prompts=config.rollout.prompts_per_update,
         prompt_tokens=patches // 4 + 2000,
         patches=patches,
         mean_patches=patches,
