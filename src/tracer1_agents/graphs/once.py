@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.space import ToolCall
 from tracer1_agents.tools.base import IDEMPOTENCY_KEY
+from tracer1_agents.tools.executor import takes_key
 from tracer1_agents.types import Execution
 
 if TYPE_CHECKING:
@@ -62,9 +63,7 @@ def prepare_execution(
         it, or None.
     """
     first_time = redeem_ticket(state.get("ticket", ""))
-    declares = getattr(executor, "takes_key", None)
-    keyed = isinstance(action, ToolCall) and declares is not None and declares(action)
-    if isinstance(action, ToolCall) and keyed:
+    if isinstance(action, ToolCall) and takes_key(executor, action):
         key = _key_of(state, action)
         if not first_time:
             text = (

@@ -40,3 +40,14 @@ class Executor(Protocol):
 def lost(problem: Exception | str, *, seconds: float = 0.0) -> Execution:
     """The execution of an action whose executor went away: infrastructure, so no reward."""
     return Execution(ok=False, text=f"error: {problem}", seconds=seconds, infrastructure=True)
+
+
+def takes_key(executor: Executor | None, action: Action) -> bool:
+    """Whether an action calls a tool that declares an idempotency key; wrappers are looked through (`inner`)."""
+    at: object = executor
+    while at is not None:
+        declares = getattr(at, "takes_key", None)
+        if declares is not None:
+            return bool(declares(action))
+        at = getattr(at, "inner", None)
+    return False

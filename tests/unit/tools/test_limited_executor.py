@@ -8,10 +8,11 @@ import time
 
 import pytest
 
-from tracer1_agents.actions.space import Wait
+from tracer1_agents.actions.space import ToolCall, Wait
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, SandboxError
 from tracer1_agents.planner.policy import Retries
 from tracer1_agents.testing import RecordingExecutor
+from tracer1_agents.tools.executor import takes_key
 from tracer1_agents.tools.limited import LimitedExecutor, Slots
 from tracer1_agents.types import Execution, Observation
 
@@ -200,3 +201,15 @@ def test_cancelling_a_waiter_or_a_call_gives_its_place_on():
 def test_a_limit_below_one():
     with pytest.raises(ConfigurationError, match="got a limit of 0"):
         LimitedExecutor(RecordingExecutor(), slots=0)
+
+
+def test_a_declared_idempotency_key_is_seen_through_wrappers():
+    class Keyed(RecordingExecutor):
+        def takes_key(self, action):
+            return action.name == "pay"
+
+    wrapped = LimitedExecutor(LimitedExecutor(Keyed()))
+    assert takes_key(wrapped, ToolCall(name="pay", arguments={}))
+    assert not takes_key(wrapped, ToolCall(name="look", arguments={}))
+    assert not takes_key(LimitedExecutor(RecordingExecutor()), ToolCall(name="pay", arguments={}))
+    assert not takes_key(None, ToolCall(name="pay", arguments={}))
