@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
 from tracer1_agents.types import Execution
@@ -54,9 +55,8 @@ class ScriptedModel(BaseChatModel):
         return self._prompts
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
-        """Itself: a script may hold messages with tool calls."""
-        del tools, kwargs
-        return self
+        """Itself with the tools' schemas, which it does not look at: a script may hold messages with tool calls."""
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
     def _generate(
         self,
