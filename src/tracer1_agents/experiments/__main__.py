@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, help="begin nothing new after so many; the same command goes on")
     parser.add_argument("--workers", type=int, default=2, help="processes at one time (default 2)")
     parser.add_argument("--group", help="only the arms of this group of the plan, with what they start from")
+    parser.add_argument("--arm", help="only this arm, with what it starts from")
+    parser.add_argument("--seed", type=int, help="only this seed")
     parser.add_argument("--page", type=Path, help="write the test split as a page too, figures beside it")
     parser.add_argument("--split", choices=("development", "test"), action="append", help="default: both")
     parser.add_argument("--only-report", action="store_true", help="train and measure nothing")
@@ -43,8 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         out = arguments.out or Path("runs/experiments") / plan.name
         results = Results(arguments.results or Path("results") / plan.name)
         runner = Runner(plan, arguments.plan, out, results, workers=arguments.workers, say=_say)
-        if not arguments.only_report and not runner.run(splits, minutes=arguments.minutes, group=arguments.group):
-            left = len(runner.jobs(splits, arguments.group))
+        cells = plan.choose(group=arguments.group, arm=arguments.arm, seed=arguments.seed)
+        if not arguments.only_report and not runner.run(splits, cells, minutes=arguments.minutes):
+            left = len(runner.jobs(splits, cells))
             _say(f"time is up; {left} trainings and measurements are left for the same command")
         for split in splits:
             print(as_markdown(Table(plan, results, split)), end="\n\n")  # noqa: T201  (the command's answer)
@@ -53,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Tracer1Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
+    except KeyboardInterrupt:
+        _say("interrupted; what is done is kept, and the same command goes on")
+        return 130
     return 0
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from statistics import fmean
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tracer1_agents.experiments.measures import MEASURES, is_among
 from tracer1_agents.metrics.intervals import paired_difference
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracer1_agents.experiments.results import CellResult, Results
     from tracer1_agents.metrics.intervals import Difference
 
+_Values: TypeAlias = dict[int, dict[str, float]]  # seed -> item -> value
 RESOLUTION: Final = 0.02
 """A difference that is not clearly on one side counts as none when its interval reaches no further than this."""
 
@@ -59,7 +60,7 @@ class Table:
         """Items of an arm for each seed: those that the measure reads."""
         return [result.items(MEASURES[measure].kind) for result in self.cells[arm]]
 
-    def values(self, arm: str, measure: str, items: str = "all") -> dict[int, dict[str, float]]:
+    def values(self, arm: str, measure: str, items: str = "all") -> _Values:
         """One measure of an arm: seed -> item -> value.
 
         Args:
@@ -84,8 +85,8 @@ class Table:
         """First arm minus second, over the seeds and items that both have; None where there are none."""
         one, other = self.values(first, measure, items), self.values(second, measure, items)
         if self.plan.seeds_of(first) != self.plan.seeds_of(second):  # an arm without training has one seed for all
-            one = one if len(self.plan.seeds_of(first)) > 1 else dict.fromkeys(other, *one.values())
-            other = other if len(self.plan.seeds_of(second)) > 1 else dict.fromkeys(one, *other.values())
+            one = self._for_all(one, first, other)
+            other = self._for_all(other, second, one)
         seeds = sorted(set(one) & set(other))
         if not seeds:
             return None
@@ -94,6 +95,17 @@ class Table:
             return None
         groups = [key.rpartition("/")[0] or key for key in keys]  # windows of one recorded trajectory overlap
         return paired_difference([[one[seed][key] - other[seed][key] for key in keys] for seed in seeds], groups)
+
+    def _for_all(self, values: _Values, arm: str, seeds: _Values) -> _Values:
+        """The only seed of an arm for each of the other's seeds; nothing where it was not measured."""
+        if len(self.plan.seeds_of(arm)) > 1 or not values:
+            return values
+        return dict.fromkeys(seeds, *values.values())
+
+    def seeds_planned(self, first: str, second: str) -> int:
+        """How many seeds a difference will have when all is measured."""
+        counts = [len(self.plan.seeds_of(arm)) for arm in (first, second)]
+        return max(counts) if 1 in counts else min(counts)
 
     def judge(self, claim: Claim) -> tuple[Verdict, Difference | None]:
         """What a claim came to, and the difference in the direction that it says."""

@@ -83,7 +83,9 @@ def _claims(table: Table) -> list[str]:
         verdict, found = table.judge(claim)
         pair = f"{claim.better} - {claim.than}" if not claim.lower else f"{claim.than} - {claim.better}"
         label, gained = MEASURES[claim.measure].label, _interval(claim.measure, found) if found else ""
-        lines.append(f"| {claim.says} | {pair} | {label} | {claim.items} | {gained} | {verdict} |")
+        planned = table.seeds_planned(claim.better, claim.than)
+        so_far = f", {len(found.by_seed)} of {planned} seeds so far" if found and len(found.by_seed) < planned else ""
+        lines.append(f"| {claim.says} | {pair} | {label} | {claim.items} | {gained} | {verdict}{so_far} |")
     return lines
 
 

@@ -191,6 +191,26 @@ class Plan(_Plain):
         """Every arm with each of its seeds, seed by seed, each after the one it starts from."""
         return [Cell(name, seed) for seed in self.seeds for name in self.order() if seed in self.seeds_of(name)]
 
+    def choose(self, *, group: str | None = None, arm: str | None = None, seed: int | None = None) -> list[Cell]:
+        """Cells of a group, an arm, a seed; all of them where nothing is said.
+
+        Raises:
+            ConfigurationError: There are none.
+        """
+        wanted = [
+            cell
+            for cell in self.cells()
+            if group in {None, self.arms[cell.arm].group} and arm in {None, cell.arm} and seed in {None, cell.seed}
+        ]
+        if not wanted:
+            groups = ", ".join(sorted({one.group for one in self.arms.values()}))
+            msg = (
+                f"{self.name} has no arm {arm or 'of any name'} in group {group or 'of any name'} with "
+                f"{'any seed' if seed is None else f'seed {seed}'}; groups: {groups}; arms: {', '.join(self.arms)}"
+            )
+            raise ConfigurationError(msg)
+        return wanted
+
     def start_of(self, cell: Cell) -> Cell | None:
         """The cell that a cell starts from; None where that is a checkpoint."""
         start = self.arms[cell.arm].start
@@ -205,7 +225,7 @@ class Plan(_Plain):
         at: Cell | None = cell
         while at is not None:
             arm = self.arms[at.arm]
-            chain.append([arm.model_dump(mode="json"), _config_text(arm), at.seed])
+            chain.append([arm.model_dump(mode="json"), _config_of(arm), at.seed])
             at = self.start_of(at)
         return hashlib.sha256(json.dumps(chain, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -217,14 +237,14 @@ class Plan(_Plain):
         return self.seeds[: arm.seeds]
 
 
-def _config_text(arm: Arm) -> str:
-    """What the arm's config says."""
+def _config_of(arm: Arm) -> Any:
+    """What the arm's config says, comments apart."""
     if arm.train is None:
-        return ""
+        return None
     path = Path(arm.config)
     if not path.is_file():
         path = Path(str(resources.files("tracer1_agents") / "assets" / "configs" / f"{arm.config}.yaml"))
-    return path.read_text(encoding="utf-8")
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def load_plan(name: str) -> Plan:

@@ -26,7 +26,7 @@ from tracer1_agents.experiments.results import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from tracer1_agents.experiments.plan import Cell, Plan
@@ -69,13 +69,13 @@ class Runner:
     workers: int
     say: Callable[[str], None]
 
-    def run(self, splits: Iterable[str], *, minutes: float | None = None, group: str | None = None) -> bool:
+    def run(self, splits: Iterable[str], cells: Sequence[Cell] | None = None, *, minutes: float | None = None) -> bool:
         """Do what is not done.
 
         Args:
             splits: To measure.
+            cells: That are measured; None for all.
             minutes: After so many nothing new is begun; what is under way comes to its end.
-            group: Of the arms that are measured; None for all.
 
         Returns:
             Whether all is done.
@@ -85,7 +85,7 @@ class Runner:
             ConfigurationError: A result was made by another recipe.
         """
         end = time.monotonic() + minutes * 60 if minutes is not None else None
-        left = self.jobs(splits, group)
+        left = self.jobs(splits, cells)
         with ThreadPoolExecutor(self.workers) as pool:
             running: dict[Future[None], Job] = {}
             while left or running:
@@ -102,19 +102,19 @@ class Runner:
                     future.result()
         return True
 
-    def jobs(self, splits: Iterable[str], group: str | None = None) -> list[Job]:
+    def jobs(self, splits: Iterable[str], measured: Sequence[Cell] | None = None) -> list[Job]:
         """What is to be done, in order: measurements without a result, and the trainings that they need.
 
         Args:
             splits: To measure.
-            group: Of the arms that are measured; None for all.
+            measured: The cells that are measured; None for all.
 
         Raises:
             ConfigurationError: A result was made by another recipe.
         """
         splits, cells = list(splits), self.plan.cells()
-        measured = [cell for cell in cells if group in {None, self.plan.arms[cell.arm].group}]
-        missing = [Job(cell, split) for cell in measured for split in splits if not self._has_result(cell, split)]
+        wanted = cells if measured is None else measured
+        missing = [Job(cell, split) for cell in wanted for split in splits if not self._has_result(cell, split)]
         needed: set[Cell] = set()
         for job in missing:
             at: Cell | None = job.cell

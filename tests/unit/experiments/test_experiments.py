@@ -308,3 +308,41 @@ def test_a_page_answers_first_and_says_what_was_not_run(tmp_path):
     first = {name: (page.with_suffix("") / name).read_bytes() for name in drawn}
     write_page(Table(one.plan, one.results, "test"), page, page.with_suffix(""))
     assert {name: (page.with_suffix("") / name).read_bytes() for name in drawn} == first
+
+
+def test_an_arm_whose_only_seed_is_not_measured_gives_no_difference(tmp_path):
+    one = runner(tmp_path)
+    keep(one, "better", 0, windows=[1.0])
+    keep(one, "better", 1, windows=[1.0])
+    table = Table(one.plan, one.results, "test")
+    assert table.difference("better", "base", "reward") is None
+    assert table.difference("base", "better", "reward") is None
+
+
+def test_a_verdict_on_a_part_of_the_seeds_says_so(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    one = runner(tmp_path, claims=[{**CLAIM, "measure": "correct"}])
+    for arm, seed, solved in (("base", 0, 0), ("better", 1, 1)):
+        keep(one, arm, seed, tasks=[{**task(f"t{at}", solved), "tokens": 1, "seconds": 1.0} for at in range(40)])
+    write_page(Table(one.plan, one.results, "test"), tmp_path / "page.md", tmp_path / "page")
+    assert "| confirmed, 1 of 2 seeds so far |" in (tmp_path / "page.md").read_text(encoding="utf-8")
+
+
+def test_one_arm_and_one_seed_can_be_asked_for(tmp_path):
+    one = runner(tmp_path)
+    jobs = one.jobs(["development"], one.plan.choose(arm="full", seed=1))
+    assert [(job.cell.name, job.split) for job in jobs] == [("better-1", ""), ("full-1", ""), ("full-1", "development")]
+    with pytest.raises(ConfigurationError, match="no arm of any name in group sweeps with any seed; groups: core"):
+        one.plan.choose(group="sweeps")
+    with pytest.raises(ConfigurationError, match="no arm base in group of any name with seed 2"):
+        one.plan.choose(arm="base", seed=2)
+
+
+def test_a_comment_in_a_config_changes_no_recipe(tmp_path):
+    config = tmp_path / "config.yaml"
+    arms = {"a": {"start": "tracer1-tiny", "train": "stage1", "config": str(config)}}
+    recipes = []
+    for text in ("trainer: {max_steps: 1}", "# why\ntrainer: {max_steps: 1}", "trainer: {max_steps: 2}"):
+        config.write_text(text, encoding="utf-8")
+        recipes.append(plan(arms=arms, pairs=[]).recipe(Cell("a", 0), "test"))
+    assert recipes[0] == recipes[1] != recipes[2]
