@@ -44,3 +44,8 @@ def split_thought(text: str) -> SplitThought:
         thoughts.append(_ANY.sub("", text[: closing.start()]).strip())
         at = closing.end()
     return SplitThought("\n".join(filter(None, thoughts)), text[at:], closed=True)
+
+
+def thinking(thought: str) -> str:
+    """A thought as it stands before a reply, on the line of the first action; "" for no thought."""
+    return f"<think>{thought}</think>" if thought else ""

@@ -1,6 +1,6 @@
 """One checkpoint on one split: held-out windows asked greedily, and whole tasks in the closed loop with real tools.
 
-    python -m tracer1_agents.experiments.measure MODEL --plan stage1 --split test --out FOLDER
+    python -m tracer1_agents.experiments.measure MODEL --plan stage1 --arm warm_start --split test --out FOLDER
 
 Writes `windows.jsonl` and `tasks.jsonl`, a record an item, and nothing that is there already is done again. Of each
 window's reply the first action is carried out by the real tools and compared as stage 2 compares it (`grounded`).
@@ -12,10 +12,10 @@ import argparse
 import asyncio
 import json
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -25,7 +25,7 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.gaia import read_tasks
 from tracer1_agents.evals.results import ResultsFile
 from tracer1_agents.evals.run import Runner
-from tracer1_agents.experiments.plan import load_plan
+from tracer1_agents.experiments.plan import AgentOptions, load_plan
 from tracer1_agents.graphs.build import create_tracer1_agent
 from tracer1_agents.graphs.workbench import find_sandbox
 from tracer1_agents.planner.policy import ReplayPolicy, Retries
@@ -49,11 +49,12 @@ if TYPE_CHECKING:
     from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.training.worlds import World
 
+_USUAL: Final = AgentOptions()
 _MAX_STEPS = 25
 _ACTIONS_AT_ONCE, _SCENES_AT_ONCE = 8, 32
 
 
-def held_out_rows(measurement: Measurement) -> list[TrainingRow]:
+def held_out_rows(measurement: Measurement, agent: AgentOptions = _USUAL) -> list[TrainingRow]:
     """The windows of a split, by default with names that training never shows, or parts of recorded data.
 
     Raises:
@@ -61,22 +62,24 @@ def held_out_rows(measurement: Measurement) -> list[TrainingRow]:
         DataError: There is nothing at a source's path.
     """
     if measurement.data is not None:
-        config = MixtureConfig.model_validate({"horizon": measurement.horizon, **measurement.data})
+        shown = agent.model_dump(include={"history_window", "show_last_forecast", "thoughts"})
+        config = MixtureConfig.model_validate({"horizon": measurement.horizon, **shown, **measurement.data})
         rows = load_mixture(config).rows
         return evenly_spread(rows, measurement.windows)
-    stream = stream_windows(measurement.window_seed, measurement.window_options, split=measurement.names)
-    options = PromptOptions(horizon=measurement.horizon)
+    how = replace(measurement.window_options, history_window=agent.history_window, previous=agent.show_last_forecast)
+    stream = stream_windows(measurement.window_seed, how, split=measurement.names)
+    options = PromptOptions(horizon=measurement.horizon, thoughts=agent.thoughts)
     return [
         generated_row(window, options, source=window.family, key=f"{measurement.window_seed}-{number}")
         for number, window in enumerate(islice(stream, measurement.windows))
     ]
 
 
-def measure_windows(model: str, measurement: Measurement, out: Path) -> None:
+def measure_windows(model: str, measurement: Measurement, out: Path, agent: AgentOptions = _USUAL) -> None:
     """Write a record for each window, unless they stand already."""
     if out.exists() or not measurement.windows:
         return
-    engine, rows = load_batcher(model).engine, held_out_rows(measurement)
+    engine, rows = load_batcher(model).engine, held_out_rows(measurement, agent)
     samples = greedy_samples(engine.model, engine.tokenizer, rows)
     earned = asyncio.run(first_action_rewards(rows, [sample.text for sample in samples], measurement.horizon))
     records = [
@@ -136,19 +139,36 @@ def write_tasks(measurement: Measurement, folder: Path) -> None:
                     raise
 
 
-def measure_tasks(model: str, measurement: Measurement, tasks: Path, out: Path, concurrency: int = 40) -> None:
+def measure_tasks(
+    model: str,
+    measurement: Measurement,
+    tasks: Path,
+    out: Path,
+    options: AgentOptions = _USUAL,
+    *,
+    concurrency: int = 40,
+) -> None:
     """Run the tasks that have no result yet."""
     if not measurement.bundle.families():
         return
     found, output = read_tasks(tasks), ResultsFile(out)
-    done = output.resume({"model": model, "tasks": str(tasks), "horizon": measurement.horizon})
+    done = output.resume(
+        {"model": model, "tasks": str(tasks), "horizon": measurement.horizon, "agent": options.model_dump()}
+    )
     left = tuple(task for task in found.tasks if task.task_id not in done)
     if not left:
         return
     with tempfile.TemporaryDirectory() as nowhere:  # only names and schemas are wanted, for the prompt
         tools = default_toolbox(nowhere, corpus=found.corpus)
         tools += desk_tools(Workspace(nowhere)) if measurement.world else []
-    agent = create_tracer1_agent(model, tools, horizon=measurement.horizon, max_steps=_MAX_STEPS, profile="compact")
+    agent = create_tracer1_agent(
+        model,
+        tools,
+        horizon=measurement.horizon,
+        max_steps=_MAX_STEPS,
+        profile="compact",
+        **options.model_dump(exclude={"thoughts"}),
+    )
     runner = Runner(agent, sandbox=working_sandbox(), corpus=found.corpus, concurrency=concurrency)
     asyncio.run(runner.run(left, output))
 
@@ -161,19 +181,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--split", choices=("development", "test"), required=True)
     parser.add_argument("--tasks", type=Path, required=True, help="folder of the split's tasks; written when missing")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--horizon", type=int, help="pairs asked for, where that is not the split's")
+    parser.add_argument("--arm", required=True, help="whose horizon and way of asking are used")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args(argv)
     torch.set_num_threads(arguments.threads)
-    measurement: Measurement = getattr(load_plan(arguments.plan), arguments.split)
-    if arguments.horizon:
-        measurement = measurement.model_copy(update={"horizon": arguments.horizon})
+    plan = load_plan(arguments.plan)
+    measurement: Measurement = getattr(plan, arguments.split)
+    arm = plan.arms[arguments.arm]
+    if arm.horizon:
+        measurement = measurement.model_copy(update={"horizon": arm.horizon})
     arguments.out.mkdir(parents=True, exist_ok=True)
-    measure_windows(arguments.model, measurement, arguments.out / "windows.jsonl")
+    measure_windows(arguments.model, measurement, arguments.out / "windows.jsonl", arm.agent)
     if measurement.bundle.families():
         arguments.tasks.parent.mkdir(parents=True, exist_ok=True)
         write_tasks(measurement, arguments.tasks)
-        measure_tasks(arguments.model, measurement, arguments.tasks, arguments.out / "tasks.jsonl")
+        measure_tasks(arguments.model, measurement, arguments.tasks, arguments.out / "tasks.jsonl", arm.agent)
 
 
 if __name__ == "__main__":

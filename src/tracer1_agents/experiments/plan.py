@@ -33,6 +33,26 @@ class _Plain(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class AgentOptions(_Plain):
+    """How a planner is asked when it is measured, where that is not the usual way.
+
+    Attributes:
+        history_window: Past steps shown (K).
+        show_last_forecast: Whether the prompt carries the previous forecast.
+        commitment: Pairs of one forecast that may run before the planner is asked again.
+        best_of: Forecasts sampled a step.
+        agreement_discount: How much later pairs count in the choice among them.
+        thoughts: Whether its replies to held-out windows are given room for a thought.
+    """
+
+    history_window: int = Field(5, ge=0)
+    show_last_forecast: bool = False
+    commitment: int = Field(1, ge=1)
+    best_of: int = Field(1, ge=1)
+    agreement_discount: float = Field(0.8, ge=0, le=1)
+    thoughts: bool = False
+
+
 class Arm(_Plain):
     """One way to come by a planner.
 
@@ -41,10 +61,11 @@ class Arm(_Plain):
         train: Which trainer runs (its module in `training`), None for none.
         config: Of that trainer, by name or path.
         set: Overrides of the config; `output_dir`, seed and start are the runner's.
-        seeds: How many of the plan's seeds; None for all. An arm without training has one. What starts from an arm with
-            fewer seeds starts from its first.
+        seeds: How many of the plan's seeds; None for all (without training: all of its start). What starts from an arm
+            with fewer seeds starts from its first.
         horizon: Pairs it is trained to forecast and asked for (T), where that differs from the split's.
         group: Arms that are run together; a run may be told to do one group only.
+        agent: How it is asked when it is measured. Its training is told by `set`.
     """
 
     start: str
@@ -54,6 +75,12 @@ class Arm(_Plain):
     seeds: int | None = Field(None, ge=1)
     horizon: int | None = Field(None, ge=1)
     group: str = "core"
+    agent: AgentOptions = AgentOptions()
+
+    def recipe(self) -> dict[str, Any]:
+        """What decides a result; the usual way of asking goes without saying."""
+        left_out = {"agent"} if self.agent == AgentOptions() else set()
+        return self.model_dump(mode="json", exclude=left_out)
 
 
 class Claim(_Plain):
@@ -225,7 +252,7 @@ class Plan(_Plain):
         at: Cell | None = cell
         while at is not None:
             arm = self.arms[at.arm]
-            chain.append([arm.model_dump(mode="json"), _config_of(arm), at.seed])
+            chain.append([arm.recipe(), _config_of(arm), at.seed])
             at = self.start_of(at)
         return hashlib.sha256(json.dumps(chain, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -233,7 +260,7 @@ class Plan(_Plain):
         """The seeds that an arm is trained with: those of its start where it does not train itself."""
         arm = self.arms[name]
         if arm.train is None:
-            return self.seeds_of(arm.start) if arm.start in self.arms else self.seeds[:1]
+            return self.seeds_of(arm.start)[: arm.seeds] if arm.start in self.arms else self.seeds[:1]
         return self.seeds[: arm.seeds]
 
 

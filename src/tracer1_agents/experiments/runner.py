@@ -190,11 +190,10 @@ class Runner:
 
     def measure(self, cell: Cell, split: str) -> None:
         """Measure a cell on a split, or go on where that stopped, and write its result."""
-        folder, tasks, arm = self.measured(cell, split), self.out / "tasks" / split, self.plan.arms[cell.arm]
+        folder, tasks = self.measured(cell, split), self.out / "tasks" / split
         if not (folder / "done.json").exists():
             command = ["-m", "tracer1_agents.experiments.measure", self.model(cell), "--plan", self.source]
-            command += ["--split", split, "--tasks", str(tasks), "--out", str(folder)]
-            command += ["--horizon", str(arm.horizon)] if arm.horizon else []
+            command += ["--split", split, "--arm", cell.arm, "--tasks", str(tasks), "--out", str(folder)]
             self._process(f"measuring {cell.name} on {split}", command, folder / "output.log")
             (folder / "done.json").write_text(json.dumps({"model": self.model(cell)}) + "\n", encoding="utf-8")
         training, curve = training_summary(self.out / "arms" / cell.name)

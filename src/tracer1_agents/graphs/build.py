@@ -70,6 +70,9 @@ def create_tracer1_agent(
     retries: Retries | None = None,
     blobs: BlobStore | None = None,
     show_last_forecast: bool = False,
+    commitment: int = 1,
+    best_of: int = 1,
+    agreement_discount: float = 0.8,
     checkpointer: Any = None,
     store: Any = None,
     name: str = "tracer1",
@@ -98,6 +101,11 @@ def create_tracer1_agent(
         retries: For busy endpoints; see `planner.policy.Retries`.
         blobs: Where screenshots live; needed only when observations carry images.
         show_last_forecast: Put the previous forecast into the prompt (a run-time foresight channel).
+        commitment: Pairs of one forecast that may run before the planner is asked again, while they fit (a run-time
+            foresight channel; see `graphs.commitment`).
+        best_of: Forecasts sampled a step; the one that the others agree with most is kept (a run-time foresight
+            channel; each costs a planner call).
+        agreement_discount: How much later pairs count in that choice; 0 lets only first actions vote.
         checkpointer: Any LangGraph checkpointer.
         store: Any LangGraph store.
         name: Of the graph, for traces and parent graphs.
@@ -130,6 +138,9 @@ def create_tracer1_agent(
         loop_guard=loop_guard,
         summarizer=summarizer or default_summarizer(chosen),
         show_last_forecast=show_last_forecast,
+        commitment=commitment,
+        best_of=best_of,
+        agreement_discount=agreement_discount,
     )
     return build_graph(settings, checkpointer=checkpointer, store=store, name=name)
 

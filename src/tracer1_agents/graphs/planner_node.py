@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -18,6 +19,7 @@ from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.match import similarity
 from tracer1_agents.errors import PlannerError
+from tracer1_agents.graphs.commitment import COMMITTED, standing_forecast
 from tracer1_agents.graphs.loop_guard import mark
 from tracer1_agents.graphs.once import issue_ticket
 from tracer1_agents.graphs.state import (
@@ -29,12 +31,14 @@ from tracer1_agents.graphs.state import (
     out_of_steps,
     task_of,
 )
+from tracer1_agents.planner.agreement import most_agreed
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.history import cut, last_k
 from tracer1_agents.planner.prompt import build_messages
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, Usage
 
 if TYPE_CHECKING:
+    from tracer1_agents.actions.codec import Grammar
     from tracer1_agents.graphs.settings import Settings
     from tracer1_agents.planner.policy import PolicyReply
     from tracer1_agents.planner.prompt import Message
@@ -42,10 +46,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Ask:
-    """Effect: put these messages to the policy; `again` counts the answers of this step that could not be used."""
+    """Effect: put these messages to the policy once for each of `again`, which numbers the answers of this step."""
 
     messages: list[Message]
-    again: int
+    again: range
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         def answer(effect: _Ask | _Work) -> Any:
             if isinstance(effect, _Work):
                 return effect.call()
-            return settings.policy.sample(effect.messages, horizon=settings.horizon, again=effect.again, config=config)
+            ask = partial(settings.policy.sample, effect.messages, horizon=settings.horizon, config=config)
+            return [ask(again=again) for again in effect.again]
 
         value: Any = None
         step = planning.send
@@ -127,9 +132,8 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         async def answer(effect: _Ask | _Work) -> Any:
             if isinstance(effect, _Work):
                 return await asyncio.to_thread(effect.call)
-            return await settings.policy.asample(
-                effect.messages, horizon=settings.horizon, again=effect.again, config=config
-            )
+            ask = partial(settings.policy.asample, effect.messages, horizon=settings.horizon, config=config)
+            return await asyncio.gather(*(ask(again=again) for again in effect.again))
 
         value: Any = None
         step = planning.send
@@ -153,10 +157,16 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         if ended := _over_budget(state, settings, opening["started_at"]):
             return {**opening, **ended}
         step, tally = state.get("step", 0) + 1, _Tally()
-        forecast, problem = yield from _forecast(state, settings, tally, emit)
+        problem = None
+        forecast = standing_forecast(state, settings, observation_of(state))
+        if forecast is None:
+            forecast, problem = yield from _forecast(state, settings, tally, emit)
+        else:
+            tally.events.append(COMMITTED)
         usage = Usage.model_validate(state.get("usage") or {}) + tally.usage
         calls = state.get("planner_calls", 0) + tally.calls
-        update = {**opening, "usage": usage.model_dump(), "planner_calls": calls}
+        committed = 0 if tally.calls else state.get("committed", 0) + 1
+        update = {**opening, "usage": usage.model_dump(), "planner_calls": calls, "committed": committed}
         if problem:
             status, detail = problem
             return {**update, "planning": tally.as_json(state), "status": status.value, "detail": detail}
@@ -186,20 +196,17 @@ def _forecast(
     rejections = state.get("rejections") or []
     note, nudges, reasks = f"your last plan was rejected: {rejections[-1]}" if rejections else None, 0, 0
     while True:
+        asked = (len(rejections) + reasks + nudges) * settings.best_of
         try:
-            reply: PolicyReply = yield _Ask(_prompt(state, settings, note), len(rejections) + reasks + nudges)
+            replies: list[PolicyReply] = yield _Ask(
+                _prompt(state, settings, note), range(asked, asked + settings.best_of)
+            )
         except PlannerError as error:
             return Forecast(), (Status.MODEL_ERROR, str(error))
-        tally.usage, tally.calls = tally.usage + reply.usage, tally.calls + 1
-        forecast = read_forecast(
-            reply.text,
-            grammar=grammar,
-            horizon=settings.horizon,
-            step=step,
-            reasoning=reply.reasoning,
-            truncated=reply.truncated,
-        )
-        forecast = forecast.model_copy(update={"thought": cut(forecast.thought, settings.thought_chars)})
+        tally.usage = sum((reply.usage for reply in replies), start=tally.usage)
+        tally.calls += len(replies)
+        forecasts = [_read(reply, grammar, step, settings) for reply in replies]
+        forecast = forecasts[most_agreed(forecasts, settings.agreement_discount)]
         if not forecast.ok:
             tally.events.append(f"re-asked: {forecast.outcome.value}: {forecast.problem}")
             if reasks == settings.max_reasks:
@@ -214,6 +221,18 @@ def _forecast(
         if settings.loop_guard is None or nudges == settings.loop_guard.max_nudges:
             return forecast, (Status.LOOP, f"the planner keeps repeating {wording} although nothing changed")
         nudges, note = nudges + 1, f"{wording} was tried before and changed nothing; do something else"
+
+
+def _read(reply: PolicyReply, grammar: Grammar, step: int, settings: Settings) -> Forecast:
+    forecast = read_forecast(
+        reply.text,
+        grammar=grammar,
+        horizon=settings.horizon,
+        step=step,
+        reasoning=reply.reasoning,
+        truncated=reply.truncated,
+    )
+    return forecast.model_copy(update={"thought": cut(forecast.thought, settings.thought_chars)})
 
 
 def _prompt(state: PlannerState, settings: Settings, note: str | None) -> list[Message]:

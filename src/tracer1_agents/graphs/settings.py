@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from tracer1_agents.tools.executor import Executor
 
 
-_LEAST: Final = {"horizon": 1, "history_window": 0, "max_steps": 1, "max_reasks": 0, "max_tool_errors": 1}
+_LEAST: Final = {
+    "horizon": 1,
+    "history_window": 0,
+    "max_steps": 1,
+    "max_reasks": 0,
+    "max_tool_errors": 1,
+    "commitment": 1,
+    "best_of": 1,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +46,10 @@ class Tracer1Context:
         time_limit: Seconds per run, checked between steps.
         token_limit: Input plus output tokens of the planner per run.
         approve_plan: Whether somebody has to approve each forecast before its first pair runs.
+        show_last_forecast: Whether the prompt carries the previous forecast.
+        commitment: Pairs of one forecast that may run before the planner is asked again.
+        best_of: Forecasts sampled a step.
+        agreement_discount: How much later pairs count when one of them is chosen.
         policy: Who plans.
         toolbox: Who runs tool calls and code.
         grounder: Who carries out GUI actions.
@@ -50,6 +62,10 @@ class Tracer1Context:
     time_limit: float | None = None
     token_limit: int | None = None
     approve_plan: bool | None = None
+    show_last_forecast: bool | None = None
+    commitment: int | None = None
+    best_of: int | None = None
+    agreement_discount: float | None = None
     policy: Policy | None = None
     toolbox: Executor | None = None
     grounder: Executor | None = None
@@ -78,6 +94,12 @@ class Settings:
         summarizer: Writes the history.
         thought_chars: Characters of a model's reasoning that the state keeps; none of it enters history or prompts.
         show_last_forecast: Whether the prompt carries the previous forecast (a run-time foresight channel).
+        commitment: Pairs of one forecast that may run before the planner is asked again, while they fit (a run-time
+            foresight channel; see `graphs.commitment`). 1 looks again after every action, as the paper does.
+        best_of: Forecasts sampled a step; the one that the others agree with most is kept (a run-time foresight
+            channel; see `planner.agreement`). Each costs a planner call.
+        agreement_discount: Weight of each pair relative to the one before it when forecasts are compared; 0 compares
+            first actions alone.
     """
 
     policy: Policy
@@ -98,6 +120,9 @@ class Settings:
     summarizer: Summarizer = field(default_factory=ExecutorText)
     thought_chars: int = 4_000
     show_last_forecast: bool = False
+    commitment: int = 1
+    best_of: int = 1
+    agreement_discount: float = 0.8
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -110,8 +135,12 @@ class Settings:
             if value is not None and value <= 0:
                 msg = f"{name} must be above 0, or None for no limit, got {value!r}"
                 raise ConfigurationError(msg)
-        if type(self.approve_plan) is not bool:
-            msg = f"approve_plan must be True or False, got {self.approve_plan!r}"
+        for name in ("approve_plan", "show_last_forecast"):
+            if type(getattr(self, name)) is not bool:
+                msg = f"{name} must be True or False, got {getattr(self, name)!r}"
+                raise ConfigurationError(msg)
+        if not 0 <= self.agreement_discount <= 1:
+            msg = f"agreement_discount must lie between 0 and 1, got {self.agreement_discount!r}"
             raise ConfigurationError(msg)
 
     def with_context(self, context: Any) -> Settings:

@@ -33,9 +33,10 @@ class PlannerState(TypedDict, total=False):
     (`types.Observation` as handed in), `seen` (the one to plan from, where the whole loop runs), `history` (newest K
     `types.HistoryEntry`), `execution` (what the newest entry returned), `forecast` (`types.Forecast`), `step` (steps
     planned so far), `trail` (operations and what was seen before each, for the loop guard), `planning` (events, tokens,
-    seconds of the newest planner call), `usage` (`types.Usage` so far), `planner_calls` so far, `started_at` (seconds
-    since the epoch), `rejections` (reasons why this step's forecasts were rejected), `ticket` (see
-    `graphs.once`), `to_review` (whether somebody has to approve the forecast; see `graphs.review`), `status`, `detail`.
+    seconds of the newest planner call), `committed` (steps since the planner was asked), `usage` (`types.Usage`) and
+    `planner_calls` so far, `started_at` (seconds since the epoch), `rejections` (why forecasts of this step were
+    rejected), `ticket` (see `graphs.once`), `to_review` (whether somebody has to approve the forecast; see
+    `graphs.review`), `status`, `detail`.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -49,6 +50,7 @@ class PlannerState(TypedDict, total=False):
     step: int
     trail: list[list[str]]
     planning: Json
+    committed: int
     usage: Json
     planner_calls: int
     started_at: float
@@ -80,6 +82,7 @@ def fresh_run() -> Json:
         "execution": None,
         "forecast": None,
         "trail": [],
+        "committed": 0,
         "usage": Usage().model_dump(),
         "planner_calls": 0,
         "rejections": [],

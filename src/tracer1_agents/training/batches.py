@@ -40,19 +40,24 @@ class Batch:
 
 
 def generated_rows(
-    seed: int, options: WindowOptions, families: tuple[str, ...] = (), *, split: Split = "train"
+    seed: int,
+    options: WindowOptions,
+    families: tuple[str, ...] = (),
+    *,
+    split: Split = "train",
+    thoughts: bool = False,
 ) -> Iterator[TrainingRow]:
     """Rows of generated tasks without end, the same for the same arguments."""
-    prompt = PromptOptions(horizon=options.horizon, history_window=options.history_window)
+    prompt = PromptOptions(horizon=options.horizon, history_window=options.history_window, thoughts=thoughts)
     for number, window in enumerate(stream_windows(seed, options, split=split, families=families)):
         yield generated_row(window, prompt, source="taskgen", key=f"taskgen/{window.family}/{seed}-{number}")
 
 
-def generated_pools(seed: int, options: WindowOptions, families: tuple[str, ...]) -> Pools:
+def generated_pools(seed: int, options: WindowOptions, families: tuple[str, ...], *, thoughts: bool = False) -> Pools:
     """Pools of generated tasks, no row ever twice."""
 
     def pool(number: int) -> list[TrainingRow]:
-        return list(islice(generated_rows(seed * 1_000_003 + number, options, families), POOL))
+        return list(islice(generated_rows(seed * 1_000_003 + number, options, families, thoughts=thoughts), POOL))
 
     return pool
 

@@ -153,9 +153,9 @@ def summary(scores: Sequence[WindowScore]) -> dict[str, float]:
     }
 
 
-def held_out_rows(options: WindowOptions, count: int) -> list[TrainingRow]:
+def held_out_rows(options: WindowOptions, count: int, *, thoughts: bool = False) -> list[TrainingRow]:
     """Rows of generated tasks with names that no training row has."""
-    return list(islice(generated_rows(_EVALUATION_SEED, options, split="held_out"), count))
+    return list(islice(generated_rows(_EVALUATION_SEED, options, split="held_out", thoughts=thoughts), count))
 
 
 def evaluate_windows(

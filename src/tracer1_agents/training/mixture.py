@@ -117,6 +117,12 @@ class MixtureConfig(BaseConfig):
     history: Literal["reference", "own"] = Field(
         "reference", description="past actions: the reference's, or those the policy itself would have taken"
     )
+    show_last_forecast: bool = Field(
+        default=False, description="prompts show the reference's forecast of the step before (a foresight channel)"
+    )
+    thoughts: bool = Field(
+        default=False, description="replies begin with a thought: the kinds of all actions ahead (a foresight channel)"
+    )
     images: bool = Field(default=True, description="show screenshots, where profile and source have them")
     max_pixels: int = Field(1_258_291, ge=1, description="larger screenshots are scaled down; 1.26 Mpx, ours")
 
@@ -203,6 +209,8 @@ def _rows(
         images=config.images,
         max_pixels=config.max_pixels,
         tools=tools,
+        previous=config.show_last_forecast,
+        thoughts=config.thoughts,
     )
     if isinstance(source, GeneratedSource):
         yield from _generated(source, name, options)
@@ -211,7 +219,9 @@ def _rows(
 
 
 def _generated(source: GeneratedSource, name: str, options: PromptOptions) -> Iterator[TrainingRow]:
-    how = WindowOptions(options.horizon, options.history_window, source.mishap_rate, source.world)
+    how = WindowOptions(
+        options.horizon, options.history_window, source.mishap_rate, source.world, previous=options.previous
+    )
     stream = stream_windows(source.seed, how, split=source.names, families=source.families)
     for number, window in enumerate(islice(stream, source.count)):
         yield generated_row(window, options, source=name, key=f"{name}/{window.family}/{source.seed}-{number}")

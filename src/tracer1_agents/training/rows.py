@@ -19,14 +19,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
+from tracer1_agents.actions.match import kind_of
 from tracer1_agents.actions.space import POINTING_KINDS, Finish
+from tracer1_agents.actions.thoughts import thinking
 from tracer1_agents.data.windows import window_at
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.history import one_line
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.planner.prompt import build_messages
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD, trajectory_reward
-from tracer1_agents.types import HistoryEntry, Observation, ReferenceStep, ReferenceWindow
+from tracer1_agents.types import (
+    Forecast,
+    ForecastPair,
+    HistoryEntry,
+    Observation,
+    ReferenceStep,
+    ReferenceWindow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +45,7 @@ if TYPE_CHECKING:
     from tracer1_agents.data.taskgen.windows import Window
     from tracer1_agents.planner.prompt import ImagePart, Message, TextPart, ToolSpec
     from tracer1_agents.rewards.trajectory import RewardConfig, TrajectoryReward
-    from tracer1_agents.types import Forecast, ForecastPair, ImageRef, ReferenceTrajectory
+    from tracer1_agents.types import ImageRef, ReferenceTrajectory
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,8 @@ class PromptOptions:
         max_pixels: Larger screenshots are scaled down before the planner sees them.
         points: Whether pointing actions keep their points; without them the step instruction alone names the target.
         tools: What the planner may call, for profiles that show tools.
+        previous: Whether prompts show the reference's forecast of the step before (a run-time foresight channel).
+        thoughts: Whether replies begin with a thought that names the kinds of all actions ahead (the same).
     """
 
     profile: str = "compact"
@@ -62,6 +73,8 @@ class PromptOptions:
     max_pixels: int | None = None
     points: bool = True
     tools: tuple[ToolSpec, ...] = ()
+    previous: bool = False
+    thoughts: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +116,7 @@ class TrainingRow:
         start: What the prompt was built from.
         recorded: Where it was cut from; None for generated tasks.
         generated: The generated window it is; None for recorded trajectories.
+        thought: What the reply says before its pairs, "" for nothing.
     """
 
     key: str
@@ -115,11 +129,13 @@ class TrainingRow:
     start: EpisodeStart = field(repr=False)
     recorded: RecordedStep | None = field(default=None, repr=False)
     generated: Window | None = field(default=None, repr=False)
+    thought: str = ""
 
     @property
     def reply(self) -> str:
         """The reference, as the planner would write it."""
-        return self.grammar.render([(step.action, step.instruction) for step in self.window.steps])
+        pairs = self.grammar.render([(step.action, step.instruction) for step in self.window.steps])
+        return thinking(self.thought) + pairs
 
     @property
     def images(self) -> list[ImageRef]:
@@ -256,7 +272,21 @@ def generated_row(window: Window, options: PromptOptions, *, source: str, key: s
         horizon=options.horizon,
         start=EpisodeStart(window.task.instruction, Observation(text=window.observation), window.history),
         generated=window,
+        thought=_outline(steps) if options.thoughts else "",
     )
+
+
+def _outline(steps: Sequence[ReferenceStep]) -> str:
+    """The kinds of the actions ahead, in order; of tools their names."""
+    return " ".join(kind_of(step.action).removeprefix("tool:") for step in steps)
+
+
+def _forecast_before(trajectory: ReferenceTrajectory, at: int, horizon: int) -> Forecast | None:
+    """What the reference would have forecast one step earlier; nothing at the first."""
+    if not at:
+        return None
+    ahead = trajectory.steps[at - 1 : at - 1 + horizon]
+    return Forecast(pairs=tuple(ForecastPair(action=step.action, instruction=step.instruction) for step in ahead))
 
 
 def _cut(recorded: RecordedStep, window: ReferenceWindow, source: str, own: Mapping[int, ForecastPair]) -> TrainingRow:
@@ -275,6 +305,7 @@ def _cut(recorded: RecordedStep, window: ReferenceWindow, source: str, own: Mapp
         horizon=options.horizon,
         tools=options.tools,
         platform=options.platform,
+        previous=_forecast_before(trajectory, at, options.horizon) if options.previous else None,
     )
     return TrainingRow(
         key=f"{source}/{trajectory.id}/{at + 1}",
@@ -286,6 +317,7 @@ def _cut(recorded: RecordedStep, window: ReferenceWindow, source: str, own: Mapp
         horizon=options.horizon,
         start=EpisodeStart(trajectory.instruction, observation, history),
         recorded=recorded,
+        thought=_outline(window.steps) if options.thoughts else "",
     )
 
 

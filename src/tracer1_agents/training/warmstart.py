@@ -182,7 +182,10 @@ def prepare(config: WarmstartConfig, rows: Sequence[TrainingRow]) -> tuple[PreTr
         return planner.tokenizer, cast("Qwen3ForCausalLM", planner.model)
     texts = (
         "".join(message.text for message in row.messages) + row.reply
-        for row in islice(rows or generated_rows(config.data.seed, _options(config)), config.data.tokenizer_windows)
+        for row in islice(
+            rows or generated_rows(config.data.seed, _options(config), thoughts=config.data.thoughts),
+            config.data.tokenizer_windows,
+        )
     )
     tokenizer = train_tokenizer(texts, config.model.vocab_size)
     torch.manual_seed(config.trainer.seed)
@@ -191,20 +194,22 @@ def prepare(config: WarmstartConfig, rows: Sequence[TrainingRow]) -> tuple[PreTr
 
 def _options(config: WarmstartConfig) -> WindowOptions:
     data = config.data
-    return WindowOptions(data.horizon, data.history_window, data.mishap_rate, data.world)
+    return WindowOptions(
+        data.horizon, data.history_window, data.mishap_rate, data.world, previous=data.show_last_forecast
+    )
 
 
 def _pools(config: WarmstartConfig, mixture: Mixture) -> Pools:
     if mixture.rows:
         return mixture_pools(mixture, config.data.seed)
-    return generated_pools(config.data.seed, _options(config), config.data.families)
+    return generated_pools(config.data.seed, _options(config), config.data.families, thoughts=config.data.thoughts)
 
 
 def evaluation_rows(config: WarmstartConfig) -> list[TrainingRow]:
     """At most `trainer.evaluation_windows` rows of `data.evaluation`, evenly spread, or of held-out generated tasks."""
     wanted = config.trainer.evaluation_windows
     if not config.data.evaluation:
-        return held_out_rows(WindowOptions(config.data.horizon, world=config.data.world), wanted)
+        return held_out_rows(_options(config), wanted, thoughts=config.data.thoughts)
     return evenly_spread(load_mixture(config.data.model_copy(update={"sources": config.data.evaluation})).rows, wanted)
 
 

@@ -179,7 +179,7 @@ def test_the_report_has_every_line_and_its_command(planner):
 
 def test_every_extra_is_explained():
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert set(doctor.EXTRAS) == set(project["optional-dependencies"]) - {"all", "dev"}
+    assert set(doctor.EXTRAS) == set(project["optional-dependencies"]) - {"all", "dev", "docs"}
 
 
 def test_every_tool_of_the_default_toolbox_is_judged(tmp_path):

@@ -19,7 +19,7 @@ from tracer1_agents.data.taskgen.mishaps import mishap, timeout_text
 from tracer1_agents.planner.history import ExecutorText, last_k
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.planner.prompt import build_messages
-from tracer1_agents.types import Execution, HistoryEntry, Observation
+from tracer1_agents.types import Execution, Forecast, ForecastPair, HistoryEntry, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,12 +70,14 @@ class WindowOptions:
         history_window: Past steps shown (K).
         mishap_rate: Chance of a mishap before each step; where calls are limited, no more than a task allows.
         world: The desk's world and its dials; None for the plain families.
+        previous: Whether the prompt shows the reference's forecast of the step before.
     """
 
     horizon: int = 8
     history_window: int = 5
     mishap_rate: float = 0.1
     world: WorldOptions | None = None
+    previous: bool = False
 
 
 def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Window | None:
@@ -93,6 +95,7 @@ def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Wi
     ahead = task.steps[step - 1 : step - 1 + options.horizon]
     pairs = tuple((planned.action(step - 1, rename), planned.instruction) for planned in ahead)
     history = last_k(entries, options.history_window)
+    previous = _previous(task, step, entries, number_of, options) if options.previous else None
     messages = tuple(
         build_messages(
             profile_named("compact"),
@@ -101,6 +104,7 @@ def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Wi
             history=history,
             horizon=options.horizon,
             tools=(),
+            previous=previous,
         )
     )
     if not _knowable(task, step, messages):
@@ -137,6 +141,30 @@ def _play(task: Task, step: int, rng: Random, options: WindowOptions) -> tuple[l
             made += 1
             number_of[number] = len(entries)
     return entries, observation, number_of
+
+
+def _previous(
+    task: Task, step: int, entries: list[HistoryEntry], number_of: dict[int, int], options: WindowOptions
+) -> Forecast | None:
+    """What the reference would have forecast when the newest entry was about to run, numbered as the episode was then.
+
+    Nothing at the first step. After a call that failed and is made again, that call stands for the first pair.
+    """
+    if not entries:
+        return None
+    now, made = len(entries), number_of.get(step - 1) == len(entries)
+    first = step - 1 if made else step  # reference step that was about to run
+    ahead = task.steps[first - 1 : first - 1 + options.horizon]
+
+    def rename(reference_step: int) -> int:
+        earlier = reference_step < first and reference_step in number_of
+        return number_of[reference_step] if earlier else now + reference_step - first
+
+    return Forecast(
+        pairs=tuple(
+            ForecastPair(action=planned.action(first - 1, rename), instruction=planned.instruction) for planned in ahead
+        )
+    )
 
 
 def _slips_allowed(task: Task) -> int:
