@@ -10,7 +10,7 @@ PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test vllm-test drills rehearsal reproduce reproduce-quick check build clean system
+.PHONY: help demo docs test vllm-test drills rehearsal reproduce reproduce-quick check build clean system
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -36,6 +36,9 @@ reproduce: $(VENV)/.ready-dev system ## train and measure the ladder, in pieces 
 reproduce-quick: $(VENV)/.ready-dev system ## the same with three small rungs: does it run? Its numbers mean nothing
 	$(PYTHON) -m tracer1_agents.experiments world1_quick --split test --results runs/experiments/world1_quick/results \
 		--page runs/experiments/world1_quick/results.md $(ARGS)
+
+docs: $(VENV)/.ready-dev ## the pages of docs/ as a site in build/site; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet $(ARGS)
 
 check: $(VENV)/.ready-dev ## lint, formatting, types, import layers
 	$(VENV)/bin/ruff check

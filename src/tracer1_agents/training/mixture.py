@@ -11,11 +11,12 @@ import hashlib
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.space import OpenApp
@@ -111,6 +112,9 @@ class MixtureConfig(BaseConfig):
     sources: tuple[Source, ...] = Field(
         min_length=1, description="reader, path, weight, filter, ... of each; see docs/training.md"
     )
+    plugins: tuple[str, ...] = Field(
+        (), description="modules imported first, such as one that registers readers or task families of your own"
+    )
     profile: str = Field("compact", description="prompt profile")
     horizon: int = Field(10, ge=1, description="pairs asked for (T); paper: about 10 is best (secondary source)")
     history_window: int = Field(5, ge=0, description="past steps in the prompt (K); ours")
@@ -125,6 +129,17 @@ class MixtureConfig(BaseConfig):
     )
     images: bool = Field(default=True, description="show screenshots, where profile and source have them")
     max_pixels: int = Field(1_258_291, ge=1, description="larger screenshots are scaled down; 1.26 Mpx, ours")
+
+    @field_validator("plugins")
+    @classmethod
+    def _imported(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            try:
+                import_module(name)
+            except ImportError as error:
+                msg = f"plugin {name!r} cannot be imported: {error}; is its folder on PYTHONPATH?"
+                raise ValueError(msg) from error
+        return names
 
 
 @dataclass

@@ -31,6 +31,21 @@ READERS: Final[dict[str, Callable[[ReaderOptions], Reader]]] = {
 _WITH_SPLITS: Final = frozenset({AndroidControlReader.name, GuiOdysseyReader.name})
 
 
+def register_reader(name: str, make: Callable[[ReaderOptions], Reader]) -> None:
+    """Have a format of your own read by name, in training configs and by `tracer1 data`.
+
+    Args:
+        name: Of the format.
+        make: Builds a reader from its options, such as the reader's class.
+
+    Raises:
+        ConfigurationError: Another reader has the name.
+    """
+    if READERS.setdefault(name, make) is not make:
+        msg = f"there is a reader {name!r} already; give yours another name"
+        raise ConfigurationError(msg)
+
+
 def reader_named(name: str, options: ReaderOptions | None = None) -> Reader:
     """The reader of a source format.
 
