@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
 from tracer1_agents.types import Execution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LanguageModelInput
@@ -94,6 +95,51 @@ class ScriptedModel(BaseChatModel):
             raise reply
         message = reply if isinstance(reply, AIMessage) else AIMessage(reply, usage_metadata=_usage(messages, reply))
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+class StreamingModel(ScriptedModel):
+    """The same, said word by word.
+
+    Attributes:
+        pause: Seconds before each piece.
+    """
+
+    pause: float = 0.0
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        del stop, run_manager, kwargs
+        for piece in self._pieces(messages):
+            time.sleep(self.pause)
+            yield piece
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        del stop, run_manager, kwargs
+        for piece in self._pieces(messages):
+            await asyncio.sleep(self.pause)
+            yield piece
+
+    def _pieces(self, messages: list[BaseMessage]) -> Iterator[ChatGenerationChunk]:
+        """A script's entry may be a list: its pieces, of which an exception is raised when its turn comes."""
+        reply = self._next(messages)
+        pieces = reply if isinstance(reply, list) else re.findall(r"\s*\S+\s*?", str(reply))
+        for piece in pieces:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
+        text = "".join(map(str, pieces))
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=_usage(messages, text)))
 
 
 def _usage(messages: list[BaseMessage], reply: str) -> Any:

@@ -73,6 +73,7 @@ def create_tracer1_agent(
     commitment: int = 1,
     best_of: int = 1,
     agreement_discount: float = 0.8,
+    eager_first: bool = False,
     checkpointer: Any = None,
     store: Any = None,
     name: str = "tracer1",
@@ -106,6 +107,8 @@ def create_tracer1_agent(
         best_of: Forecasts sampled a step; the one that the others agree with most is kept (a run-time foresight
             channel; each costs a planner call).
         agreement_discount: How much later pairs count in that choice; 0 lets only first actions vote.
+        eager_first: Run the first pair as soon as it is written, while the rest of the forecast still is (streaming
+            models).
         checkpointer: Any LangGraph checkpointer.
         store: Any LangGraph store.
         name: Of the graph, for traces and parent graphs.
@@ -141,6 +144,7 @@ def create_tracer1_agent(
         commitment=commitment,
         best_of=best_of,
         agreement_discount=agreement_discount,
+        eager_first=eager_first,
     )
     return build_graph(settings, checkpointer=checkpointer, store=store, name=name)
 

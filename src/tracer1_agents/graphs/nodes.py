@@ -13,9 +13,10 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.space import Code, Finish, ToolCall
-from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, SandboxError
+from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, PlannerError, SandboxError
 from tracer1_agents.graphs.loop_guard import mark, remember
 from tracer1_agents.graphs.once import prepare_execution
+from tracer1_agents.graphs.replies import complete, take_rest
 from tracer1_agents.graphs.state import (
     STEPS_PER_TURN,
     AgentState,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracer1_agents.graphs.settings import Settings
+    from tracer1_agents.planner.policy import PolicyReply
     from tracer1_agents.tools.executor import Executor
 
 _LEAST_STEPS: Final = 3  # super-steps from here to the end of a run that plans once
@@ -187,21 +189,42 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
         self.name = "observe"
 
     async def ainvoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
-        """Observe; nothing here waits."""
-        return self.invoke(input, config, **kwargs)
+        """Observe; waits for nothing but the rest of a forecast that is still being written."""
+        del config, kwargs
+        under_way = take_rest(input)
+        rest: PolicyReply | PlannerError | None
+        try:
+            rest = await under_way.awhole() if under_way else None
+        except PlannerError as error:
+            rest = error
+        return self._observe(input, rest)
 
     def invoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
         """Observe."""
         del config, kwargs
+        under_way = take_rest(input)
+        rest: PolicyReply | PlannerError | None
+        try:
+            rest = under_way.whole() if under_way else None
+        except PlannerError as error:
+            rest = error
+        return self._observe(input, rest)
+
+    def _observe(self, input: AgentState, rest: PolicyReply | PlannerError | None) -> dict[str, Any]:  # noqa: A002  (as the nodes call it)
         runtime = get_runtime()
         settings = self.settings.with_context(runtime.context)
+        completed = complete(input, rest, settings)
+        input = {**input, **completed}  # type: ignore[typeddict-item]  # noqa: A001
+        if completed:
+            pairs = completed["forecast"]["pairs"]
+            runtime.stream_writer({"type": "forecast", "step": input["step"], "pairs": pairs})
         forecast = Forecast.model_validate(input["forecast"])
         first = forecast.pairs[0]
         finish = first.action if isinstance(first.action, Finish) else None
         execution = Execution() if finish else Execution.model_validate(input["execution"])
         record = _record(input, forecast, execution)
         runtime.stream_writer({"type": "executed", **record.model_dump(mode="json", exclude={"forecast"})})
-        update: dict[str, Any] = {"forecast_log": [record.model_dump(mode="json")]}
+        update: dict[str, Any] = {**completed, "forecast_log": [record.model_dump(mode="json")]}
         if finish:
             return {**update, **_finished(finish)}
         before = observation_of(input)

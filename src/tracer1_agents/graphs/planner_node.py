@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
@@ -22,6 +22,7 @@ from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.commitment import COMMITTED, standing_forecast
 from tracer1_agents.graphs.loop_guard import mark
 from tracer1_agents.graphs.once import issue_ticket
+from tracer1_agents.graphs.replies import first_pair_is_complete, goes_ahead, keep_rest, read_reply
 from tracer1_agents.graphs.state import (
     STEPS_PER_TURN,
     PlannerState,
@@ -32,24 +33,34 @@ from tracer1_agents.graphs.state import (
     task_of,
 )
 from tracer1_agents.planner.agreement import most_agreed
-from tracer1_agents.planner.forecast import read_forecast
-from tracer1_agents.planner.history import cut, last_k
+from tracer1_agents.planner.history import last_k
 from tracer1_agents.planner.prompt import build_messages
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, Usage
 
 if TYPE_CHECKING:
-    from tracer1_agents.actions.codec import Grammar
     from tracer1_agents.graphs.settings import Settings
-    from tracer1_agents.planner.policy import PolicyReply
+    from tracer1_agents.planner.policy import PolicyReply, StreamingPolicy
     from tracer1_agents.planner.prompt import Message
+    from tracer1_agents.planner.streaming import StreamedReply
 
 
 @dataclass(frozen=True)
 class _Ask:
-    """Effect: put these messages to the policy once for each of `again`, which numbers the answers of this step."""
+    """Effect: put these messages to the policy once for each of `again`, which numbers the answers of this step.
+
+    With `enough`, an answer may come back as soon as that is true of its text.
+    """
 
     messages: list[Message]
     again: range
+    enough: Callable[[str], bool] | None = None
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """Effect: wait for the rest of a reply."""
+
+    rest: StreamedReply
 
 
 @dataclass(frozen=True)
@@ -59,13 +70,15 @@ class _Work:
     call: Callable[[], Any]
 
 
-_Planning = Generator[_Ask | _Work, Any, dict[str, Any]]
+_Effect = _Ask | _Wait | _Work
+_Planning = Generator[_Effect, Any, dict[str, Any]]
 
 
 @dataclass
 class _Tally:
-    """What planning one step has cost so far."""
+    """What planning one step has cost so far, and what of its reply is still being written."""
 
+    rest: StreamedReply | None = None
     usage: Usage = field(default_factory=Usage)
     calls: int = 0
     events: list[str] = field(default_factory=list)
@@ -105,9 +118,15 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         settings, emit = self._runtime()
         planning = self._plan(input, settings, emit)
 
-        def answer(effect: _Ask | _Work) -> Any:
+        def answer(effect: _Effect) -> Any:
             if isinstance(effect, _Work):
                 return effect.call()
+            if isinstance(effect, _Wait):
+                return effect.rest.whole()
+            if effect.enough is not None:
+                start = cast("StreamingPolicy", settings.policy).start
+                again, horizon = effect.again[0], settings.horizon
+                return [start(effect.messages, horizon=horizon, enough=effect.enough, again=again, config=config)]
             ask = partial(settings.policy.sample, effect.messages, horizon=settings.horizon, config=config)
             return [ask(again=again) for again in effect.again]
 
@@ -129,9 +148,15 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         settings, emit = self._runtime()
         planning = self._plan(input, settings, emit)
 
-        async def answer(effect: _Ask | _Work) -> Any:
+        async def answer(effect: _Effect) -> Any:
             if isinstance(effect, _Work):
                 return await asyncio.to_thread(effect.call)
+            if isinstance(effect, _Wait):
+                return await effect.rest.awhole()
+            if effect.enough is not None:
+                start = cast("StreamingPolicy", settings.policy).astart
+                again, horizon = effect.again[0], settings.horizon
+                return [await start(effect.messages, horizon=horizon, enough=effect.enough, again=again, config=config)]
             ask = partial(settings.policy.asample, effect.messages, horizon=settings.horizon, config=config)
             return await asyncio.gather(*(ask(again=again) for again in effect.again))
 
@@ -176,10 +201,13 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
             emit({"type": "replan", "step": step})
         history = yield from _finalise_history(state, settings, forecast)
         emit({"type": "forecast", "step": step, "pairs": [pair.model_dump(mode="json") for pair in forecast.pairs]})
+        ticket = issue_ticket()
+        if tally.rest is not None:
+            keep_rest(ticket, tally.rest)
         return {
             **update,
-            "planning": tally.as_json(state),
-            "ticket": issue_ticket(),
+            "planning": {**tally.as_json(state), "unfinished": tally.rest is not None},
+            "ticket": ticket,
             "to_review": settings.approve_plan,
             "history": history,
             "forecast": forecast.model_dump(mode="json"),
@@ -189,23 +217,32 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
 
 def _forecast(
     state: PlannerState, settings: Settings, tally: _Tally, emit: Callable[[dict[str, Any]], None]
-) -> Generator[_Ask | _Work, Any, tuple[Forecast, tuple[Status, str] | None]]:
+) -> Generator[_Effect, Any, tuple[Forecast, tuple[Status, str] | None]]:
     """Ask until there is a forecast whose first pair can run, or say why there is none."""
     step, observation = state.get("step", 0) + 1, observation_of(state)
     grammar = settings.profile.grammar_for(observation.image, platform=settings.platform)
     rejections = state.get("rejections") or []
     note, nudges, reasks = f"your last plan was rejected: {rejections[-1]}" if rejections else None, 0, 0
+    enough = first_pair_is_complete(grammar, step) if goes_ahead(settings) else None
     while True:
         asked = (len(rejections) + reasks + nudges) * settings.best_of
         try:
             replies: list[PolicyReply] = yield _Ask(
-                _prompt(state, settings, note), range(asked, asked + settings.best_of)
+                _prompt(state, settings, note), range(asked, asked + settings.best_of), enough
             )
+            if (rest := replies[0].rest) is not None:
+                tally.calls += 1
+                forecast = read_reply(replies[0], grammar, step, settings)
+                if forecast.ok and not _loops(state, settings, forecast, observation):
+                    tally.rest = rest
+                    return forecast.model_copy(update={"pairs": forecast.pairs[:1]}), None
+                replies = [(yield _Wait(rest))]
+                tally.calls -= 1
         except PlannerError as error:
             return Forecast(), (Status.MODEL_ERROR, str(error))
         tally.usage = sum((reply.usage for reply in replies), start=tally.usage)
         tally.calls += len(replies)
-        forecasts = [_read(reply, grammar, step, settings) for reply in replies]
+        forecasts = [read_reply(reply, grammar, step, settings) for reply in replies]
         forecast = forecasts[most_agreed(forecasts, settings.agreement_discount)]
         if not forecast.ok:
             tally.events.append(f"re-asked: {forecast.outcome.value}: {forecast.problem}")
@@ -221,18 +258,6 @@ def _forecast(
         if settings.loop_guard is None or nudges == settings.loop_guard.max_nudges:
             return forecast, (Status.LOOP, f"the planner keeps repeating {wording} although nothing changed")
         nudges, note = nudges + 1, f"{wording} was tried before and changed nothing; do something else"
-
-
-def _read(reply: PolicyReply, grammar: Grammar, step: int, settings: Settings) -> Forecast:
-    forecast = read_forecast(
-        reply.text,
-        grammar=grammar,
-        horizon=settings.horizon,
-        step=step,
-        reasoning=reply.reasoning,
-        truncated=reply.truncated,
-    )
-    return forecast.model_copy(update={"thought": cut(forecast.thought, settings.thought_chars)})
 
 
 def _prompt(state: PlannerState, settings: Settings, note: str | None) -> list[Message]:
@@ -299,7 +324,7 @@ def _diverges(previous: Forecast, forecast: Forecast) -> bool:
 
 def _finalise_history(
     state: PlannerState, settings: Settings, forecast: Forecast
-) -> Generator[_Ask | _Work, Any, list[dict[str, Any]]]:
+) -> Generator[_Effect, Any, list[dict[str, Any]]]:
     """Write the newest entry's summary, now that the planner has seen and described what it returned."""
     history = list(state.get("history", []))
     if not history or not state.get("execution"):

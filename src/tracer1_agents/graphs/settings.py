@@ -100,6 +100,9 @@ class Settings:
             channel; see `planner.agreement`). Each costs a planner call.
         agreement_discount: Weight of each pair relative to the one before it when forecasts are compared; 0 compares
             first actions alone.
+        eager_first: Whether the first pair runs as soon as it is written, while the rest of the forecast still is;
+            needs a policy that streams (any chat model). Whole forecasts are waited for where somebody approves them
+            or several are compared.
     """
 
     policy: Policy
@@ -123,6 +126,7 @@ class Settings:
     commitment: int = 1
     best_of: int = 1
     agreement_discount: float = 0.8
+    eager_first: bool = False
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -135,10 +139,13 @@ class Settings:
             if value is not None and value <= 0:
                 msg = f"{name} must be above 0, or None for no limit, got {value!r}"
                 raise ConfigurationError(msg)
-        for name in ("approve_plan", "show_last_forecast"):
+        for name in ("approve_plan", "show_last_forecast", "eager_first"):
             if type(getattr(self, name)) is not bool:
                 msg = f"{name} must be True or False, got {getattr(self, name)!r}"
                 raise ConfigurationError(msg)
+        if self.eager_first and not hasattr(self.policy, "start"):
+            msg = f"eager_first needs a policy that streams, such as a chat model, got {type(self.policy).__name__}"
+            raise ConfigurationError(msg)
         if not 0 <= self.agreement_discount <= 1:
             msg = f"agreement_discount must lie between 0 and 1, got {self.agreement_discount!r}"
             raise ConfigurationError(msg)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from tracer1_agents.errors import ConfigurationError, PlannerError
+from tracer1_agents.planner.streaming import StreamedReply
 from tracer1_agents.types import Usage
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class PolicyReply:
         reasoning: A thought that the model's server kept apart from the text.
         usage: Tokens, zeros where the model does not say.
         truncated: Whether the answer was cut by its token limit.
+        rest: What is still being written, for a reply that was read up to its first pair (`ChatModelPolicy.start`).
         prompt_ids: Token ids of the prompt, None where unknown.
         completion_ids: Sampled token ids, None where unknown.
         logprobs: Their log-probabilities, None where unknown.
@@ -68,6 +70,7 @@ class PolicyReply:
     prompt_ids: tuple[int, ...] | None = None
     completion_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
+    rest: StreamedReply | None = field(default=None, compare=False, repr=False)
 
 
 class Policy(Protocol):
@@ -90,6 +93,34 @@ class Policy(Protocol):
         self, messages: Sequence[Message], *, horizon: int, again: int = 0, config: RunnableConfig | None = None
     ) -> PolicyReply:
         """The same, awaitable; cancelling it ends the sampling."""
+        ...
+
+
+class StreamingPolicy(Policy, Protocol):
+    """A policy whose replies can be read while they are written."""
+
+    def start(
+        self,
+        messages: Sequence[Message],
+        *,
+        horizon: int,
+        enough: Callable[[str], bool],
+        again: int = 0,
+        config: RunnableConfig | None = None,
+    ) -> PolicyReply:
+        """Answer as far as is `enough`; what is still being written stands in `PolicyReply.rest`."""
+        ...
+
+    async def astart(
+        self,
+        messages: Sequence[Message],
+        *,
+        horizon: int,
+        enough: Callable[[str], bool],
+        again: int = 0,
+        config: RunnableConfig | None = None,
+    ) -> PolicyReply:
+        """The same, awaitable."""
         ...
 
 
@@ -185,6 +216,52 @@ class ChatModelPolicy:
                 self._refusal(error, attempt)
                 await asyncio.sleep(self.retries.wait(attempt))
         raise AssertionError  # _refusal raises at the last attempt
+
+    def start(
+        self,
+        messages: Sequence[Message],
+        *,
+        horizon: int,
+        enough: Callable[[str], bool],
+        again: int = 0,
+        config: RunnableConfig | None = None,
+    ) -> PolicyReply:
+        """Answer `messages` as far as is `enough`; the rest is written meanwhile (`PolicyReply.rest`).
+
+        A model that does not stream answers whole. A stream that breaks before there is enough is asked anew, whole.
+
+        Raises:
+            PlannerError: See `sample`.
+        """
+        prompt, options = self._prepare(messages, horizon, again)
+        under_way = StreamedReply(enough, read_message, self.retries.timeout)
+        try:
+            text = under_way.follow(self.model.stream(prompt, config, **options)).head()
+        except PlannerError:
+            return self.sample(messages, horizon=horizon, again=again, config=config)
+        return under_way.whole() if under_way.finished else PolicyReply(text, rest=under_way)
+
+    async def astart(
+        self,
+        messages: Sequence[Message],
+        *,
+        horizon: int,
+        enough: Callable[[str], bool],
+        again: int = 0,
+        config: RunnableConfig | None = None,
+    ) -> PolicyReply:
+        """The same, awaitable.
+
+        Raises:
+            PlannerError: See `sample`.
+        """
+        prompt, options = self._prepare(messages, horizon, again)
+        under_way = StreamedReply(enough, read_message, self.retries.timeout)
+        try:
+            text = await under_way.afollow(self.model.astream(prompt, config, **options)).ahead()
+        except PlannerError:
+            return await self.asample(messages, horizon=horizon, again=again, config=config)
+        return await under_way.awhole() if under_way.finished else PolicyReply(text, rest=under_way)
 
     def _prepare(
         self, messages: Sequence[Message], horizon: int, again: int

@@ -1,0 +1,108 @@
+"""A policy's replies as forecasts, and the rest of replies that are still being written (`eager_first`).
+
+With `eager_first` the plan node goes on once the first pair of a reply is complete. The rest is kept here, by the
+ticket of the step, until the observe node takes it in. Another process has no rest: a run that is resumed there keeps
+the first pair alone, and the step's events say so.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from tracer1_agents.actions.codec import ParseOutcome
+from tracer1_agents.errors import PlannerError
+from tracer1_agents.graphs.state import observation_of
+from tracer1_agents.planner.forecast import read_forecast
+from tracer1_agents.planner.history import cut
+from tracer1_agents.types import Forecast, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracer1_agents.actions.codec import Grammar
+    from tracer1_agents.graphs.settings import Settings
+    from tracer1_agents.graphs.state import PlannerState
+    from tracer1_agents.planner.policy import PolicyReply
+    from tracer1_agents.planner.streaming import StreamedReply
+
+REST_LOST: Final = "the rest of the forecast was lost"
+_MOST_OPEN: Final = 1_000  # rests of runs that never went on; the oldest are forgotten
+_rests: dict[str, StreamedReply] = {}
+_lock = threading.Lock()
+
+
+def read_reply(reply: PolicyReply, grammar: Grammar, step: int, settings: Settings) -> Forecast:
+    """A reply as the forecast of a step; its thought is cut to what the state keeps."""
+    forecast = read_forecast(
+        reply.text,
+        grammar=grammar,
+        horizon=settings.horizon,
+        step=step,
+        reasoning=reply.reasoning,
+        truncated=reply.truncated,
+    )
+    return forecast.model_copy(update={"thought": cut(forecast.thought, settings.thought_chars)})
+
+
+def first_pair_is_complete(grammar: Grammar, step: int) -> Callable[[str], bool]:
+    """Whether a reply's text so far holds its first pair whole: the second one has begun.
+
+    Args:
+        grammar: Of the reply.
+        step: That the first pair would be.
+    """
+
+    def enough(text: str) -> bool:
+        found = read_forecast(text, grammar=grammar, horizon=2, step=step)
+        return found.ok and (len(found.pairs) > 1 or found.tail_outcome is not ParseOutcome.OK)
+
+    return enough
+
+
+def keep_rest(ticket: str, rest: StreamedReply) -> None:
+    """Put by what is still being written."""
+    with _lock:
+        _rests[ticket] = rest
+        if len(_rests) > _MOST_OPEN:
+            del _rests[next(iter(_rests))]
+
+
+def take_rest(state: PlannerState) -> StreamedReply | None:
+    """What was put by for the step that a run is at, once; None where nothing was, or another process has it."""
+    with _lock:
+        return _rests.pop(state.get("ticket", ""), None)
+
+
+def complete(state: PlannerState, rest: PolicyReply | PlannerError | None, settings: Settings) -> dict[str, Any]:
+    """The update by which a step has its whole forecast and what that cost; empty where it has them already.
+
+    Args:
+        state: After the first pair ran.
+        rest: The whole reply, why it did not come, or None where nobody has it.
+        settings: Of the run.
+    """
+    planning = state.get("planning") or {}
+    if not planning.get("unfinished"):
+        return {}
+    forecast, usage, events = state["forecast"] or {}, Usage(), list(planning.get("events", []))
+    if rest is None or isinstance(rest, PlannerError):
+        events.append(f"{REST_LOST}: {rest}" if rest else REST_LOST)
+    else:
+        seen = observation_of(state)
+        grammar = settings.profile.grammar_for(seen.image, platform=settings.platform)
+        whole, usage = read_reply(rest, grammar, state["step"], settings), rest.usage
+        ran = Forecast.model_validate(forecast).pairs[0]
+        if whole.pairs and whole.pairs[0] == ran:
+            forecast = whole.model_dump(mode="json")
+    spent = {"usage": _sum(planning, usage), "events": events, "unfinished": False}
+    return {"forecast": forecast, "planning": {**planning, **spent}, "usage": _sum(state, usage)}
+
+
+def _sum(holder: Any, usage: Usage) -> dict[str, Any]:
+    return (Usage.model_validate(holder.get("usage") or {}) + usage).model_dump()
+
+
+def goes_ahead(settings: Settings) -> bool:
+    """Whether the first pair may run before the rest is written: whoever approves or chooses needs whole forecasts."""
+    return settings.eager_first and not settings.approve_plan and settings.best_of == 1
