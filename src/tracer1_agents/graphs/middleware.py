@@ -23,7 +23,7 @@ from tracer1_agents.graphs.build import create_planner_node, tool_specs
 from tracer1_agents.graphs.conversation import NUDGE, count_nudges, find_loop, planner_state
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.planner_node import PlannerNode
-from tracer1_agents.graphs.state import Json, grow_log
+from tracer1_agents.graphs.state import GROWING, Json
 from tracer1_agents.types import Forecast, Usage
 
 try:
@@ -58,7 +58,7 @@ class AnticipationState(AgentState[Any]):
     """
 
     forecast: NotRequired[Annotated[Json | None, OmitFromInput]]
-    forecast_log: NotRequired[Annotated[list[Json], OmitFromInput, grow_log]]  # the reducer has to stand last
+    forecast_log: NotRequired[Annotated[list[Json], OmitFromInput, GROWING]]  # the channel has to stand last
     planner_run: NotRequired[Annotated[Json, PrivateStateAttr]]
 
 

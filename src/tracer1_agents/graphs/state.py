@@ -8,22 +8,32 @@ human message, the answer goes out as an AI message.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from langchain_core.messages import AnyMessage, HumanMessage
+from langgraph.channels.delta import DeltaChannel
 from langgraph.graph.message import add_messages
 from langgraph.managed import RemainingSteps  # noqa: TC002  (LangGraph reads the annotations)
 from typing_extensions import TypedDict
 
 from tracer1_agents.types import Observation, Status, Usage
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 Json = dict[str, Any]
 STEPS_PER_TURN: Final = 4  # super-steps of the graph that one more turn of the loop needs, with one to say how it ended
 
 
-def grow_log(log: list[Json], newer: list[Json] | None) -> list[Json]:
-    """Append to the log of a run; None begins a new one."""
-    return [] if newer is None else log + newer
+def grow_log(log: list[Json], writes: Sequence[list[Json] | None]) -> list[Json]:
+    """Append to the log of a run, write after write; None begins a new one."""
+    for newer in writes:
+        log = [] if newer is None else log + newer
+    return log
+
+
+GROWING: Final = DeltaChannel(grow_log, list)
+"""Of a log: only what is new is checkpointed, and the whole every 100 updates, so that bytes a step stay the same."""
 
 
 class PlannerState(TypedDict, total=False):
@@ -111,7 +121,7 @@ class AgentState(PlannerState, total=False):
     """
 
     past: list[Json]
-    forecast_log: Annotated[list[Json], grow_log]
+    forecast_log: Annotated[list[Json], GROWING]
     answer: str | None
     tool_errors: int
     episode: str
@@ -135,7 +145,7 @@ class AgentOutput(TypedDict, total=False):
 
     messages: Annotated[list[AnyMessage], add_messages]
     task: str
-    forecast_log: Annotated[list[Json], grow_log]
+    forecast_log: Annotated[list[Json], GROWING]
     status: str | None
     answer: str | None
     detail: str
