@@ -24,6 +24,7 @@ PROGRAMS: Final[dict[str, tuple[str, ...]]] = {  # word in a reason -> names of 
     "tesseract": ("tesseract",),
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "deno": ("deno",),
+    "postgres": ("postgres",),
 }
 
 

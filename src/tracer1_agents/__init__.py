@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from tracer1_agents.graphs.build import build_graph, create_planner_node, create_tracer1_agent, trace_of
-    from tracer1_agents.graphs.conversation import find_loop
+    from tracer1_agents.graphs.conversation import find_loop, messages_of
     from tracer1_agents.graphs.loop_guard import LoopGuard
     from tracer1_agents.graphs.middleware import AnticipatoryPlanningMiddleware, LoopGuardMiddleware
     from tracer1_agents.graphs.planner_node import PlannerNode
@@ -37,6 +37,7 @@ _HOMES: Final[dict[str, str]] = {
     "create_tracer1_agent": "graphs.build",
     "trace_of": "graphs.build",
     "find_loop": "graphs.conversation",
+    "messages_of": "graphs.conversation",
     "LoopGuard": "graphs.loop_guard",
     "AnticipatoryPlanningMiddleware": "graphs.middleware",
     "LoopGuardMiddleware": "graphs.middleware",
@@ -60,6 +61,7 @@ __all__ = [  # noqa: RUF022  (grouped by room)
     "create_tracer1_agent",
     "trace_of",
     "find_loop",
+    "messages_of",
     "LoopGuard",
     "AnticipatoryPlanningMiddleware",
     "LoopGuardMiddleware",

@@ -1,4 +1,4 @@
-"""A conversation with tool calls, read as the planner's world: the task, the steps taken, what is seen now.
+"""A conversation with tool calls, read as the planner's world: the task, the steps taken, what is seen now; and back.
 
 This is what lets the planner and the loop guard sit in agents that keep messages only. The task is the last human
 message; every tool call after it that was answered is a step; the newest answers are the observation.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
-from tracer1_agents.actions.space import ToolCall
+from tracer1_agents.actions.space import Finish, ToolCall, dump_action
 from tracer1_agents.graphs.loop_guard import LoopGuard, mark, remember
 from tracer1_agents.graphs.state import task_of
 from tracer1_agents.types import Execution, HistoryEntry, Observation
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from langchain_core.messages import AnyMessage
 
     from tracer1_agents.actions.codec import Grammar
+    from tracer1_agents.actions.space import Action
     from tracer1_agents.graphs.loop_guard import Mark
     from tracer1_agents.graphs.state import PlannerState
     from tracer1_agents.planner.history import Summarizer
+    from tracer1_agents.types import Trace
 
 NUDGE: Final = {"tracer1": "loop"}  # artifact of an answer that the loop guard gave in a tool's place
 
@@ -140,6 +142,35 @@ def planner_state(messages: Sequence[AnyMessage], grammar: Grammar, summarizer: 
         "step": len(history),
         "trail": [list(step) for step in trail],
     }
+
+
+def messages_of(trace: Trace) -> list[AnyMessage]:
+    """An episode as a conversation: the task, each executed action as a tool call with its answer, the final answer.
+
+    For evaluators and viewers that read messages, such as agentevals' trajectory match. Actions that are no tool calls
+    (clicks, code) are written as calls of their kind with their fields as arguments.
+
+    Args:
+        trace: Of one run (see `trace_of`).
+    """
+    messages: list[AnyMessage] = [HumanMessage(trace.instruction)]
+    for step in trace.steps:
+        if isinstance(step.executed, Finish):
+            continue
+        call = _as_call(step.executed, f"step-{step.step}")
+        status = "success" if step.execution.ok else "error"
+        messages.append(AIMessage(step.instruction, tool_calls=[call]))
+        messages.append(ToolMessage(step.execution.text, tool_call_id=call["id"], name=call["name"], status=status))
+    if trace.answer is not None:
+        messages.append(AIMessage(trace.answer))
+    return messages
+
+
+def _as_call(action: Action, number: str) -> Any:
+    if isinstance(action, ToolCall):
+        return {"name": action.name, "args": dict(action.model_dump(mode="json")["arguments"]), "id": number}
+    fields = dump_action(action)
+    return {"name": fields.pop("kind"), "args": fields, "id": number}
 
 
 def _execution_of(answer: ToolMessage | None) -> Execution:
