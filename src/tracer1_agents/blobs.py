@@ -63,10 +63,11 @@ class BlobStore:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, content: bytes) -> str:
-        """Store bytes; returns their reference (SHA-256, hex)."""
+        """Store bytes; returns their reference (SHA-256, hex). A folder that vanished is made again."""
         ref = hashlib.sha256(content).hexdigest()
         path = self.folder / ref
         if not path.exists():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle, fresh = tempfile.mkstemp(dir=self.folder)
             with os.fdopen(handle, "wb") as file:
                 file.write(content)

@@ -53,10 +53,10 @@ def as_langchain_tool(tool: Any) -> BaseTool:
         tool: A LangChain tool, a smolagents tool, or a function (async too) with annotations and a docstring.
 
     Raises:
-        ConfigurationError: It is none of these, or a function lacks its docstring.
+        ConfigurationError: It is none of these, a function lacks its docstring, or a schema describes no object.
     """
     if isinstance(tool, BaseTool):
-        return tool
+        return _with_object_schema(tool)
     if isinstance(tool, SmolagentsTool):
         return from_smolagents(tool)
     if not callable(tool) or isinstance(tool, type):
@@ -72,6 +72,25 @@ def as_langchain_tool(tool: Any) -> BaseTool:
         parse_docstring=True,
         error_on_invalid_docstring=False,
     )
+
+
+def _with_object_schema(tool: BaseTool) -> BaseTool:
+    """The tool, if its arguments are described as an object; one without a word about them takes none.
+
+    Raises:
+        ConfigurationError: They are described as something else.
+    """
+    schema = tool.args_schema
+    if not isinstance(schema, dict):
+        return tool
+    properties = schema.get("properties", {})
+    if schema.get("type", "object") != "object" or not isinstance(properties, dict):
+        msg = (
+            f'tool "{tool.name}": its arguments have to be a JSON schema of type object with properties by name, '
+            f"got {str(schema)[:80]}"
+        )
+        raise ConfigurationError(msg)
+    return tool if "properties" in schema else tool.model_copy(update={"args_schema": {**schema, "properties": {}}})
 
 
 def from_smolagents(tool: SmolagentsTool) -> BaseTool:
