@@ -25,7 +25,7 @@ TASK = {"instruction": "What does cake cost?"}
 
 def check(right: bool, what: str, got: Any = "") -> None:  # noqa: FBT001  (a statement of fact)
     """Print what holds; end where something does not."""
-    print(f"{'ok    ' if right else 'FAILED'}  {what}", flush=True)  # noqa: T201
+    print(f"{'ok    ' if right else 'FAILED'}  {what}", flush=True)
     if not right:
         sys.exit(f"got: {str(got)[:2000]}")
 
