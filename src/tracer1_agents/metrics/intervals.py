@@ -51,6 +51,19 @@ class Difference:
     items: int
 
 
+def mean_interval(values: Sequence[float], groups: Sequence[str] | None = None) -> tuple[float, float, float]:
+    """A mean with its 95% bootstrap interval (percentiles; whole groups are drawn, see `paired_difference`).
+
+    Returns:
+        Mean, lower and upper bound.
+
+    Raises:
+        ValueError: There are no values, or values and groups differ in number.
+    """
+    found = paired_difference([values], groups)
+    return found.mean, found.low, found.high
+
+
 def paired_difference(
     by_seed: Sequence[Sequence[float]], groups: Sequence[str] | None = None, *, resamples: int = 2000
 ) -> Difference:
