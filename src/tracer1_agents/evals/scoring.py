@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from tracer1_agents.actions.space import Click, Point, Scroll, dump_action
 from tracer1_agents.data.readers.base import CONTINUED
 from tracer1_agents.errors import ConfigurationError, DataError
+from tracer1_agents.evals.foresight import planning_marks
 from tracer1_agents.evals.markers import own_steps, tools_called
 from tracer1_agents.evals.marks import Mark, Score, reasons, scores_of
 from tracer1_agents.evals.predictions import Prediction, Predictions, Problem
@@ -48,6 +49,8 @@ class Evaluation:
         missed: Reasons for values below 1, by count (of the first metric).
         baselines: Name -> its scores; the ceiling is among them.
         problems: What was wrong with predictions and references.
+        planning: How the policy plans (see `foresight`).
+        planning_marks: What that is a mean of.
     """
 
     suite: str
@@ -60,6 +63,8 @@ class Evaluation:
     missed: dict[str, int]
     baselines: dict[str, list[Score]]
     problems: list[Problem] = field(repr=False)
+    planning: Sequence[Score] = ()
+    planning_marks: Sequence[Mark] = field(default=(), repr=False)
 
     def score(self, metric: str) -> Score | None:
         """One metric, None where it has no value."""
@@ -118,6 +123,7 @@ def evaluate(
     suite = found.suite
     name, _ = suite.marker(rule)
     marks = marks_of(found, predictions, name)
+    planning = [] if name in suite.own_course else planning_marks(found, predictions)
     problems = [*found.problems, *predictions.problems, *_mismatches(found, predictions, name)]
     return Evaluation(
         suite=suite.name,
@@ -130,6 +136,8 @@ def evaluate(
         missed=reasons(marks, scored=True),
         baselines=_baselines(found, name) if baselines else {},
         problems=problems,
+        planning=scores_of(planning, name),
+        planning_marks=planning,
     )
 
 
