@@ -5,7 +5,8 @@ one ``point [x, y]`` (fractions: where a grounding model put an action that has 
 may say more: ``usage{input_tokens, output_tokens}, planner_calls, outcome``. ``error`` marks a sample that failed for
 reasons outside the model: it predicts nothing. An empty forecast is an answer, and wrong.
 
-``uground``: the plan files of OSU-NLP-Group/UGround for Multimodal-Mind2Web.
+``uground``: the plan files of OSU-NLP-Group/UGround for Multimodal-Mind2Web. ``results``: what `examples/gaia_agent.py`
+writes.
 
 Nothing here is scored, and nothing is repaired: what cannot be used is a `Problem` with file, line and kind.
 """
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tracer1_agents.actions.space import Click, Point, Select, Type
+from tracer1_agents.actions.space import Click, Finish, Point, Select, Type
 from tracer1_agents.data.records import Record, read_records
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.types import ForecastPair, Usage
@@ -40,6 +41,7 @@ Kind = Literal[
     "missing",
     "unreadable_reference",
 ]
+_ONLY_FOR: Final = {"uground": "mind2web", "results": "gaia"}
 _PLACES: Final = frozenset({"point", "start", "end"})
 
 
@@ -120,14 +122,16 @@ def read_predictions(path: Path, suite: str, form: str = "canonical") -> Predict
     Args:
         path: JSON lines, or a JSON array of the same objects.
         suite: Predictions for another suite are problems.
-        form: "canonical" or "uground".
+        form: "canonical", "uground" or "results".
 
     Raises:
         ConfigurationError: There is no such form, or it is not one of this suite.
         DataError: There is no such file.
     """
-    if form not in _FORMS or (form == "uground" and suite != "mind2web"):
-        msg = f"no form {form!r} of predictions for {suite}; there are canonical, and uground for mind2web"
+    if form not in _FORMS or _ONLY_FOR.get(form, suite) != suite:
+        msg = (
+            f"no form {form!r} of predictions for {suite}; there are canonical, uground for mind2web, results for gaia"
+        )
         raise ConfigurationError(msg)
     found = Predictions()
     for item in read_records(path):
@@ -174,7 +178,17 @@ def _uground(value: dict[str, Any]) -> Prediction:
     return Prediction.model_validate(data)
 
 
-_FORMS: Final[dict[str, Callable[[dict[str, Any]], Prediction]]] = {"canonical": _canonical, "uground": _uground}
+def _result(value: dict[str, Any]) -> Prediction:
+    """A line of a results file: the final answer is all that is scored."""
+    end = Finish(answer=value.get("prediction"))
+    return Prediction(episode_id=value.get("task_id", ""), step=1, forecast=(ForecastPair(action=end),))
+
+
+_FORMS: Final[dict[str, Callable[[dict[str, Any]], Prediction]]] = {
+    "canonical": _canonical,
+    "uground": _uground,
+    "results": _result,
+}
 
 
 def _invalid(error: ValidationError, where: str) -> Problem:

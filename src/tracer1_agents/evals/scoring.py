@@ -104,6 +104,21 @@ class References:
             raise ConfigurationError(msg)
         return cls(suite, tuple(trajectories), tuple(problems))
 
+    def spread(self, limit: int) -> References:
+        """At most so many episodes, spread evenly over the file.
+
+        Raises:
+            ConfigurationError: `limit` is below 1.
+        """
+        if limit < 1:
+            msg = f"--limit counts episodes from 1, got {limit}"
+            raise ConfigurationError(msg)
+        all_of_them = self.trajectories
+        if limit >= len(all_of_them):
+            return self
+        chosen = tuple(all_of_them[at * len(all_of_them) // limit] for at in range(limit))
+        return References(self.suite, chosen, self.problems)
+
 
 def evaluate(
     found: References, predictions: Predictions, rule: str | None = None, *, baselines: bool = True
