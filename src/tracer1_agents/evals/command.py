@@ -51,6 +51,37 @@ def _add_model(task: argparse.ArgumentParser) -> None:
     task.add_argument("--max-pixels", type=int, metavar="N", help="larger screenshots are scaled down")
 
 
+def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The arguments of `tracer1 report`."""
+    task = commands.add_parser("report", help="runs beside one another: tables, curves, one HTML file")
+    task.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="results, or predictions with their scores")
+    for form, told in (("html", "one file with its figures inside"), ("markdown", "tables"), ("csv", "every number")):
+        task.add_argument(f"--{form}", type=Path, metavar="F", help=told)
+    task.set_defaults(command=run_report)
+
+
+def run_report(parsed: argparse.Namespace) -> int:
+    """`tracer1 report`; returns the exit code."""
+    from tracer1_agents.evals import run_report as report  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals.run_summary import read_run  # noqa: PLC0415
+
+    found = [read_run(path) for path in parsed.runs]
+    written = False
+    for path, write in (
+        (parsed.html, report.as_html),
+        (parsed.markdown, report.as_markdown),
+        (parsed.csv, report.as_csv),
+    ):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(write(found), encoding="utf-8")
+            _print(f"written: {path}")
+            written = True
+    if not written:
+        _print(report.as_markdown(found))
+    return 0
+
+
 def run_eval(parsed: argparse.Namespace) -> int:
     """`tracer1 eval`; returns the exit code."""
     asked = [name for name in ("predictions", "compare", "model") if getattr(parsed, name)]
