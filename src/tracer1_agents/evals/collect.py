@@ -48,7 +48,6 @@ class Asking:
         seed: Of sampling, where the model takes one; for the record.
         concurrency: Samples at one time.
         per_minute: Samples that begin in a minute at most; None: no limit.
-        max_pixels: Larger screenshots are scaled down.
     """
 
     model: str
@@ -58,7 +57,6 @@ class Asking:
     seed: int | None = None
     concurrency: int = 8
     per_minute: float | None = None
-    max_pixels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,6 @@ def setup_of(found: References, asking: Asking) -> dict[str, Any]:
         "horizon": asking.horizon,
         "history": asking.history,
         "seed": asking.seed,
-        "max_pixels": asking.max_pixels,
         "version": __version__,
     }
     text = json.dumps(setup, sort_keys=True)
@@ -241,7 +238,6 @@ def _options(found: References, asking: Asking) -> PromptOptions:
         horizon=asking.horizon,
         history_window=asking.history,
         platform=found.suite.platform,
-        max_pixels=asking.max_pixels,
     )
 
 

@@ -48,7 +48,6 @@ def _add_model(task: argparse.ArgumentParser) -> None:
     task.add_argument("--rate", type=float, metavar="N", help="samples that begin in a minute at most")
     task.add_argument("--price", type=float, nargs=2, metavar=("IN", "OUT"), help="of a million tokens, for the cost")
     task.add_argument("--seed", type=int, help="of sampling, for endpoints that take one")
-    task.add_argument("--max-pixels", type=int, metavar="N", help="larger screenshots are scaled down")
 
 
 def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -154,7 +153,6 @@ def _run_model(parsed: argparse.Namespace, found: References) -> int:
         seed=parsed.seed,
         concurrency=parsed.concurrency,
         per_minute=parsed.rate,
-        max_pixels=parsed.max_pixels,
     )
     if parsed.limit is not None:
         found = found.spread(parsed.limit)

@@ -1,8 +1,8 @@
 """Marks and scores: each thing that a rule looked at, and what they come to.
 
 A *mark* is one metric's value for one step or one episode, or the reason why it has none. A *score* is the mean of
-marks with a 95% interval that draws whole episodes, and it carries the name of its rule: scores under two rules are not
-comparable.
+marks with a 95% interval that draws whole episodes (where all marks are 0, or all 1: Wilson's over episodes), and it
+carries the name of its rule: scores under two rules are not comparable.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracer1_agents.errors import MissingExtraError
-from tracer1_agents.metrics.intervals import Difference, mean_interval, paired_difference
+from tracer1_agents.metrics.intervals import Difference, mean_interval, paired_difference, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,6 +92,9 @@ def _score(metric: str, rule: str, marks: Sequence[Mark], weights: Sequence[floa
     except ImportError:
         feature = "confidence intervals"
         raise MissingExtraError(feature, "eval") from None
+    if weights is None and set(values) in ({0.0}, {1.0}):  # drawing anew cannot show what was never seen
+        episodes = len({mark.episode for mark, _ in known})
+        low, high = wilson_interval(episodes if mean else 0, episodes)
     unit = "episodes" if all(mark.step == 0 for mark, _ in known) else "steps"
     return Score(metric, rule, mean, low, high, len(known), unit)
 

@@ -60,6 +60,12 @@ def test_what_is_wrong_is_named_and_not_scored(tmp_path, bad, problems):
     assert all(problem.where for problem in found.problems)
 
 
+def test_an_interval_says_how_little_one_episode_shows(tmp_path):
+    """All right in one episode: Wilson's interval of 1 in 1 begins at 1 / (1 + 1.96^2)."""
+    score = scored(tmp_path / "f.jsonl", FOUND, *GOOD).score("step_success")
+    assert (score.low, score.high) == (pytest.approx(0.2065, abs=1e-4), 1.0)
+
+
 def test_of_two_predictions_the_first_counts(tmp_path):
     found = scored(tmp_path / "f.jsonl", FOUND, *GOOD, line("e", 1, click(0.9, 0.9)))
     assert counted(found.problems) == {"duplicate": 1}

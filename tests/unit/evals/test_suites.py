@@ -173,6 +173,16 @@ def test_gaia(tmp_path):
     assert values(scored(tmp_path / "f.jsonl", found, *lines, rule="strict"))["accuracy"] == 0.5
 
 
+def test_results_of_the_gaia_runner_are_predictions(tmp_path):
+    (tmp_path / "metadata.jsonl").write_text('{"task_id": "a", "Question": "q", "Final answer": "17"}\n')
+    suite = suite_named("gaia")
+    found = References.gather(suite, read_references(suite, tmp_path))
+    path = tmp_path / "results.jsonl"
+    for prediction, value in (('"17"', 1.0), ('"18"', 0.0), ("null", 0.0)):
+        path.write_text(f'{{"task_id": "a", "status": "finished", "prediction": {prediction}}}\n')
+        assert values(evaluate(found, read_predictions(path, "gaia", "results")))["accuracy"] == value
+
+
 def test_planning_of_predictions(tmp_path):
     """Step 1 forecasts all three actions, step 2 the last one and something else."""
     ahead = (click(0.1, 0.1), Scroll(direction="down"), Type(content="y"))
