@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from tracer1_agents import __version__
 from tracer1_agents.errors import ConfigurationError, Tracer1Error
+from tracer1_agents.evals.command import add_eval, add_report
 from tracer1_agents.viewer.plain import harmless
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(command=_doctor)
     _add_data(commands)
+    add_eval(commands)
+    add_report(commands)
     return parser
 
 

@@ -15,6 +15,7 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.types import Status, Trace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 REDO: Final = frozenset({Status.MODEL_ERROR.value, Status.INFRASTRUCTURE_ERROR.value, Status.CANCELLED.value})
@@ -58,8 +59,8 @@ class TaskResult(BaseModel):
     trace: Trace | None = None
 
 
-class ResultsFile:
-    """Results of one run.
+class RunFile:
+    """JSON lines of one run, with a file beside it that says how the run was made.
 
     Args:
         path: The JSONL file; `path` with suffix ".meta.json" holds how the run was made.
@@ -69,11 +70,14 @@ class ResultsFile:
         self.path = path
         self.meta_path = path.with_suffix(".meta.json")
 
-    def resume(self, setup: dict[str, Any]) -> dict[str, TaskResult]:
-        """Finished results of an earlier, equal run; writes the metadata of a fresh one.
+    def begin(self, setup: dict[str, Any]) -> bool:
+        """Write the metadata of a fresh run, or compare them with those of an earlier one.
 
         Args:
-            setup: What decides the results (model, tasks, horizon, ...); must equal that of the earlier run.
+            setup: What decides the results; keys that begin with "info_" are only kept.
+
+        Returns:
+            Whether the run is fresh.
 
         Raises:
             ConfigurationError: The file belongs to a run with another setup.
@@ -82,13 +86,20 @@ class ResultsFile:
         if not self.path.exists():
             self.meta_path.write_text(json.dumps(setup, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             self.path.touch()
-            return {}
+            return True
         self._check_setup(setup)
-        done = {result.task_id: result for result in read_results(self.path)[0] if result.status not in REDO}
+        return False
+
+    def rewrite(self, lines: Iterable[str]) -> None:
+        """Put these lines in the place of what stands there, all or nothing."""
         fresh = self.path.with_suffix(".tmp")
-        fresh.write_text("".join(_line(result) for result in done.values()), encoding="utf-8")
+        fresh.write_text("".join(lines), encoding="utf-8")
         fresh.replace(self.path)
-        return done
+
+    def append_line(self, line: str) -> None:
+        """Add one line, which ends in a line feed."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(line)
 
     def _check_setup(self, setup: dict[str, Any]) -> None:
         try:
@@ -104,10 +115,28 @@ class ResultsFile:
             msg = f"{self.path} belongs to another run ({parts}); choose another --output or delete it"
             raise ConfigurationError(msg)
 
+
+class ResultsFile(RunFile):
+    """Results of one run."""
+
+    def resume(self, setup: dict[str, Any]) -> dict[str, TaskResult]:
+        """Finished results of an earlier, equal run; writes the metadata of a fresh one.
+
+        Args:
+            setup: What decides the results (model, tasks, horizon, ...); must equal that of the earlier run.
+
+        Raises:
+            ConfigurationError: The file belongs to a run with another setup.
+        """
+        if self.begin(setup):
+            return {}
+        done = {result.task_id: result for result in read_results(self.path)[0] if result.status not in REDO}
+        self.rewrite(map(_line, done.values()))
+        return done
+
     def append(self, result: TaskResult) -> None:
         """Add one finished task."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(result))
+        self.append_line(_line(result))
 
 
 def _line(result: TaskResult) -> str:

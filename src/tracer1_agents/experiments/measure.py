@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 import torch
 
+from tracer1_agents.data.prompts import PromptOptions
 from tracer1_agents.data.taskgen.bundle import write_bundle
 from tracer1_agents.data.taskgen.windows import stream_windows
 from tracer1_agents.errors import ConfigurationError
@@ -38,7 +39,7 @@ from tracer1_agents.tools.workspace import Workspace
 from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.evaluate import greedy_samples, score_reply
 from tracer1_agents.training.mixture import GeneratedSource, MixtureConfig, evenly_spread, load_mixture
-from tracer1_agents.training.rows import PromptOptions, generated_row
+from tracer1_agents.training.rows import generated_row
 from tracer1_agents.training.worlds import RecordWorld, TaskWorld
 
 if TYPE_CHECKING:

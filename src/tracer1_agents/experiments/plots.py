@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tracer1_agents.errors import MissingExtraError
+from tracer1_agents.evals.drawing import legend, svg
 from tracer1_agents.experiments.measures import DISTANCES, MEASURES
 
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracer1_agents.experiments.compare import Table
-
-_SIZE: Final = (7.2, 3.6)  # inches
 
 
 @dataclass(frozen=True)
@@ -37,15 +35,9 @@ def draw(table: Table, folder: Path) -> list[Figure]:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        import matplotlib as mpl  # noqa: PLC0415  (an extra)
-        from matplotlib.figure import Figure as Canvas  # noqa: PLC0415
-    except ImportError:
-        feature = "figures of experiments"
-        raise MissingExtraError(feature, "tools") from None
     folder.mkdir(parents=True, exist_ok=True)
     figures = []
-    kinds: tuple[tuple[str, str, Callable[[Any, Table], bool]], ...] = (
+    kinds: tuple[tuple[str, str, Callable[..., bool]], ...] = (
         ("solved", "Tasks solved by arm, with the mean of each seed", partial(_bars, measure="correct")),
         ("loops", "Episodes that ended in a loop by arm, with the mean of each seed", partial(_bars, measure="loop")),
         ("survival", "Share of forecast pairs that came true, by steps ahead", _survival),
@@ -54,11 +46,9 @@ def draw(table: Table, folder: Path) -> list[Figure]:
         ("horizon", "Tasks solved against the trained horizon", _horizon),
     )
     for name, says, fill in kinds:
-        canvas = Canvas(figsize=_SIZE, layout="constrained")
-        if fill(canvas.subplots(), table):
+        if drawn := svg(partial(fill, table=table), salt=table.plan.name):
             path = folder / f"{table.plan.name}_{name}.svg"
-            with mpl.rc_context({"svg.hashsalt": table.plan.name, "svg.fonttype": "none"}):
-                canvas.savefig(path, metadata={"Date": None, "Creator": None})
+            path.write_text(drawn, encoding="utf-8")
             figures.append(Figure(path, says))
     return figures
 
@@ -85,7 +75,7 @@ def _survival(axes: Any, table: Table) -> bool:
     axes.set_xlabel("steps ahead")
     axes.set_ylim(0, 100)
     axes.set_ylabel("came true (%)")
-    _legend(axes, drawn)
+    legend(axes, drawn=drawn)
     return drawn
 
 
@@ -113,7 +103,7 @@ def _learning(axes: Any, table: Table) -> bool:
             drawn = True
     axes.set_xlabel("minutes of training")
     axes.set_ylabel("reward")
-    _legend(axes, drawn)
+    legend(axes, drawn=drawn)
     return drawn
 
 
@@ -131,8 +121,3 @@ def _horizon(axes: Any, table: Table) -> bool:
     axes.set_ylim(bottom=0)
     axes.set_ylabel("tasks solved (%)")
     return len(points) > 1
-
-
-def _legend(axes: Any, drawn: bool) -> None:  # noqa: FBT001
-    if drawn:
-        axes.legend(fontsize=7, frameon=False)

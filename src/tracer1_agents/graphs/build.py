@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from tracer1_agents.actions.space import Platform
-    from tracer1_agents.blobs import BlobStore
+    from tracer1_agents.blobs import BlobStore, ImageSource
     from tracer1_agents.planner.history import Summarizer
     from tracer1_agents.planner.policy import Policy, Retries
     from tracer1_agents.planner.profiles import Profile
@@ -226,7 +226,7 @@ def default_summarizer(profile: Profile) -> Summarizer:
 def as_policy(
     model: BaseChatModel | Policy | str | Path,
     *,
-    blobs: BlobStore | None = None,
+    blobs: ImageSource | None = None,
     retries: Retries | None = None,
     profile: Profile | None = None,
 ) -> Policy:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import fmean
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+_Item = TypeVar("_Item")
 
 _Z95: Final = 1.959964
 
@@ -51,6 +55,42 @@ class Difference:
     items: int
 
 
+def mean_interval(values: Sequence[float], groups: Sequence[str] | None = None) -> tuple[float, float, float]:
+    """A mean with its 95% bootstrap interval (percentiles; whole groups are drawn, see `paired_difference`).
+
+    Returns:
+        Mean, lower and upper bound.
+
+    Raises:
+        ValueError: There are no values, or values and groups differ in number.
+    """
+    found = paired_difference([values], groups)
+    return found.mean, found.low, found.high
+
+
+def resampled(
+    items: Sequence[_Item], statistic: Callable[[Sequence[_Item]], float | None], *, resamples: int = 500
+) -> tuple[float, float]:
+    """95% bootstrap interval of any statistic of some items (percentiles; the same draws for the same input).
+
+    Args:
+        items: Drawn anew, each as a whole.
+        statistic: Of a draw; draws for which it is None are left out.
+        resamples: Draws.
+
+    Raises:
+        ValueError: No draw gives a value.
+    """
+    rng = random.Random(0)  # noqa: S311  (no secret)
+    values = [statistic(rng.choices(items, k=len(items))) for _ in range(resamples)] if items else []
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        msg = f"none of {len(values)} draws gives a value"
+        raise ValueError(msg)
+    low, high = (known[min(len(known) - 1, int(part * len(known)))] for part in (0.025, 0.975))
+    return low, high
+
+
 def paired_difference(
     by_seed: Sequence[Sequence[float]], groups: Sequence[str] | None = None, *, resamples: int = 2000
 ) -> Difference:
@@ -79,10 +119,19 @@ def paired_difference(
         raise ValueError(msg)
     sizes = np.bincount(member).astype(float)
     sums = np.stack([np.bincount(member, weights=row) for row in values])  # by seed and group
-    rng = np.random.default_rng(0)
-    drawn = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=resamples)  # how often each group
+    drawn, weights = _draws(len(sizes), seeds, resamples)
     by_draw = (drawn @ sums.T) / (drawn @ sizes)[:, None]
-    weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
     low, high = np.quantile((by_draw * weights).sum(axis=1), [0.025, 0.975])
     per_seed = tuple(fmean(seed) for seed in by_seed)
     return Difference(fmean(per_seed), float(low), float(high), per_seed, items)
+
+
+@lru_cache(maxsize=2)  # every metric of an evaluation has the same groups
+def _draws(groups: int, seeds: int, resamples: int) -> tuple[Any, Any]:
+    """How often each group is in each draw, and the weight of each seed (arrays: draws by groups, draws by seeds)."""
+    import numpy as np  # noqa: PLC0415  (see `paired_difference`)
+
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
+    weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
+    return drawn.astype(float), weights

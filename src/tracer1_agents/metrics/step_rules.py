@@ -38,8 +38,10 @@ class Reason(StrEnum):
     NO_TARGET = "the source does not say where the action belongs"
     NO_REFERENCE_POINT = "the reference has no point"
     NO_SCREEN_SIZE = "no candidate box holds the point, and the screen's size is unknown"
+    NOT_SCORED = "the rule does not score this kind of action"
     KIND = "another kind of action"
     NO_POINT = "no point"
+    NO_NODE = "no node of the screen holds the reference's point"
     PLACE = "outside the target"
     ARGUMENTS = "other arguments"
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import torch
 
+from tracer1_agents.data.prompts import PromptOptions
 from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
-from tracer1_agents.training.rows import PromptOptions, generated_row
+from tracer1_agents.training.rows import generated_row
 from tracer1_agents.training.sampler import MixtureSampler
 
 if TYPE_CHECKING:

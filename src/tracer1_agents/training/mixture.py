@@ -20,6 +20,7 @@ from pydantic import Discriminator, Field, Tag, field_validator
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.space import OpenApp
+from tracer1_agents.data.prompts import PromptOptions
 from tracer1_agents.data.readers.base import ReaderOptions
 from tracer1_agents.data.readers.registry import reader_named
 from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001  (pydantic reads it)
@@ -27,7 +28,7 @@ from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
 from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.training.config import BaseConfig
 from tracer1_agents.training.row_store import RowStore
-from tracer1_agents.training.rows import PromptOptions, generated_row, rows_of
+from tracer1_agents.training.rows import generated_row, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

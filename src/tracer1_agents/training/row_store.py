@@ -24,7 +24,8 @@ from tracer1_agents.data.store import dump_trajectory, load_trajectory
 from tracer1_agents.training.rows import row_at
 
 if TYPE_CHECKING:
-    from tracer1_agents.training.rows import PromptOptions, TrainingRow
+    from tracer1_agents.data.prompts import PromptOptions
+    from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.types import ReferenceTrajectory
 
 _KEPT_TRAJECTORIES: Final = 64

@@ -5,76 +5,32 @@ the function that serves inference. A row says how its reply is read and scored;
 
 `points: false` takes the places out of all pointing actions of a recorded trajectory, before anything is cut from it:
 a planner that sees no screenshot cannot know them, and the step instruction names the target.
-
-History lines of a recorded trajectory: the source's own summary of what was seen next where it has one, else the text
-that the action returned, else the step instruction. A planner that is shown no screenshot reads the last of them as its
-observation (rule: ours).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.match import kind_of
 from tracer1_agents.actions.space import POINTING_KINDS, Finish
 from tracer1_agents.actions.thoughts import thinking
+from tracer1_agents.data.prompts import PromptOptions, recorded_prompt
 from tracer1_agents.data.windows import window_at
 from tracer1_agents.planner.forecast import read_forecast
-from tracer1_agents.planner.history import one_line
-from tracer1_agents.planner.profiles import profile_named
-from tracer1_agents.planner.prompt import build_messages
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD, trajectory_reward
-from tracer1_agents.types import (
-    Forecast,
-    ForecastPair,
-    HistoryEntry,
-    Observation,
-    ReferenceStep,
-    ReferenceWindow,
-)
+from tracer1_agents.types import Observation, ReferenceStep, ReferenceWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tracer1_agents.actions.codec import Grammar
-    from tracer1_agents.actions.space import Action, Platform
+    from tracer1_agents.actions.space import Action
     from tracer1_agents.data.taskgen.windows import Window
-    from tracer1_agents.planner.prompt import ImagePart, Message, TextPart, ToolSpec
+    from tracer1_agents.planner.prompt import ImagePart, Message, TextPart
     from tracer1_agents.rewards.trajectory import RewardConfig, TrajectoryReward
-    from tracer1_agents.types import ImageRef, ReferenceTrajectory
-
-
-@dataclass(frozen=True)
-class PromptOptions:
-    """How the prompts of recorded trajectories are written.
-
-    Attributes:
-        profile: Dialect and templates.
-        horizon: Pairs asked for (T).
-        history_window: Past steps shown (K).
-        platform: Whose actions are listed.
-        images: Whether screenshots are shown, where the profile takes them and their files are here.
-        max_pixels: Larger screenshots are scaled down before the planner sees them.
-        points: Whether pointing actions keep their points; without them the step instruction alone names the target.
-        tools: What the planner may call, for profiles that show tools.
-        previous: Whether prompts show the reference's forecast of the step before (a run-time foresight channel).
-        thoughts: Whether replies begin with a thought that names the kinds of all actions ahead (the same).
-    """
-
-    profile: str = "compact"
-    horizon: int = 10
-    history_window: int = 5
-    platform: Platform = "tools"
-    images: bool = True
-    max_pixels: int | None = None
-    points: bool = True
-    tools: tuple[ToolSpec, ...] = ()
-    previous: bool = False
-    thoughts: bool = False
+    from tracer1_agents.types import Forecast, ForecastPair, HistoryEntry, ImageRef, ReferenceTrajectory
 
 
 @dataclass(frozen=True)
@@ -281,74 +237,18 @@ def _outline(steps: Sequence[ReferenceStep]) -> str:
     return " ".join(kind_of(step.action).removeprefix("tool:") for step in steps)
 
 
-def _forecast_before(trajectory: ReferenceTrajectory, at: int, horizon: int) -> Forecast | None:
-    """What the reference would have forecast one step earlier; nothing at the first."""
-    if not at:
-        return None
-    ahead = trajectory.steps[at - 1 : at - 1 + horizon]
-    return Forecast(pairs=tuple(ForecastPair(action=step.action, instruction=step.instruction) for step in ahead))
-
-
 def _cut(recorded: RecordedStep, window: ReferenceWindow, source: str, own: Mapping[int, ForecastPair]) -> TrainingRow:
     trajectory, at, options = recorded.trajectory, recorded.at, recorded.options
-    profile = profile_named(options.profile)
-    image = _shown(trajectory.steps[at].observation.image, options) if profile.supports_images else None
-    observation = _observed(trajectory.steps, at, image)
-    grammar = profile.grammar_for(image or trajectory.steps[at].observation.image, platform=options.platform)
-    first = max(0, at - options.history_window)
-    history = tuple(_entry(trajectory.steps, past, grammar, own.get(past)) for past in range(first, at))
-    messages = build_messages(
-        profile,
-        instruction=trajectory.instruction,
-        observation=observation,
-        history=history,
-        horizon=options.horizon,
-        tools=options.tools,
-        platform=options.platform,
-        previous=_forecast_before(trajectory, at, options.horizon) if options.previous else None,
-    )
+    asked = recorded_prompt(trajectory, at, options, own)
     return TrainingRow(
         key=f"{source}/{trajectory.id}/{at + 1}",
         source=source,
         number=at + 1,
-        messages=tuple(messages),
+        messages=asked.messages,
         window=window,
-        grammar=grammar,
+        grammar=asked.grammar,
         horizon=options.horizon,
-        start=EpisodeStart(trajectory.instruction, observation, history),
+        start=EpisodeStart(trajectory.instruction, asked.observation, asked.history),
         recorded=recorded,
         thought=_outline(window.steps) if options.thoughts else "",
     )
-
-
-def _shown(image: ImageRef | None, options: PromptOptions) -> ImageRef | None:
-    """The screenshot as the planner will see it; what loads it scales it to the size given here."""
-    if image is None or not options.images or not Path(image.ref).is_file():
-        return None
-    pixels = image.width * image.height
-    if options.max_pixels is None or pixels <= options.max_pixels:
-        return image
-    shrink = math.sqrt(options.max_pixels / pixels)
-    smaller = {"width": max(1, int(image.width * shrink)), "height": max(1, int(image.height * shrink))}
-    return image.model_copy(update=smaller)
-
-
-def _observed(steps: tuple[ReferenceStep, ...], at: int, image: ImageRef | None) -> Observation:
-    """What the planner sees before step `at`."""
-    text = steps[at].observation.text or (steps[at - 1].result if at else "")
-    if not text and image is None and at:
-        text = _summary(steps, at - 1)
-    return Observation(text=text, image=image)
-
-
-def _entry(steps: tuple[ReferenceStep, ...], at: int, grammar: Grammar, own: ForecastPair | None) -> HistoryEntry:
-    action, instruction = (own.action, own.instruction) if own else (steps[at].action, steps[at].instruction)
-    return HistoryEntry(
-        step=at + 1, action=grammar.render_action(action), instruction=instruction, summary=_summary(steps, at)
-    )
-
-
-def _summary(steps: tuple[ReferenceStep, ...], at: int) -> str:
-    """What a later planner is told of step `at`."""
-    seen_next = steps[at + 1].summary if at + 1 < len(steps) else None
-    return one_line(seen_next or steps[at].result or steps[at].instruction)

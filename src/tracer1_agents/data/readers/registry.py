@@ -8,6 +8,7 @@ from tracer1_agents.data.readers.agentnet import AgentNetReader
 from tracer1_agents.data.readers.agenttrek import AgentTrekReader
 from tracer1_agents.data.readers.androidcontrol import AndroidControlReader
 from tracer1_agents.data.readers.base import ReaderOptions
+from tracer1_agents.data.readers.gta import GtaReader
 from tracer1_agents.data.readers.gui_odyssey import GuiOdysseyReader
 from tracer1_agents.data.readers.mind2web import Mind2WebReader
 from tracer1_agents.data.readers.mm_traj import MmTrajReader
@@ -23,6 +24,7 @@ READERS: Final[dict[str, Callable[[ReaderOptions], Reader]]] = {
     AgentNetReader.name: AgentNetReader,
     AgentTrekReader.name: AgentTrekReader,
     AndroidControlReader.name: AndroidControlReader,
+    GtaReader.name: GtaReader,
     GuiOdysseyReader.name: GuiOdysseyReader,
     Mind2WebReader.name: Mind2WebReader,
     MmTrajReader.name: MmTrajReader,

@@ -1,0 +1,188 @@
+"""`tracer1 eval` and `tracer1 report`: their arguments, and which module does the work."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.viewer.plain import harmless
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tracer1_agents.evals.scoring import Evaluation, References
+
+
+def add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The arguments of `tracer1 eval`."""
+    task = commands.add_parser("eval", help="score predictions on a benchmark by a named rule")
+    task.add_argument("suite", metavar="SUITE", help="androidcontrol-high, gui-odyssey, mind2web, gaia, ...")
+    task.add_argument("--data", type=Path, metavar="PATH", help="the references (default: below TRACER1_DATA)")
+    task.add_argument("--split", metavar="NAME", help="part of the set, as its own split files name it")
+    task.add_argument("--images", type=Path, metavar="DIR", help="its screenshots")
+    task.add_argument("--rule", metavar="NAME", help="by whose rule (default: the suite's first)")
+    task.add_argument("--predictions", type=Path, metavar="F.jsonl", help="what a model forecast, step by step")
+    task.add_argument("--compare", type=Path, nargs=2, metavar=("A.jsonl", "B.jsonl"), help="paired differences B - A")
+    task.add_argument(
+        "--format", default="canonical", choices=("canonical", "uground", "results"), help="of prediction files"
+    )
+    task.add_argument("--json", action="store_true", help="for programs")
+    task.add_argument("--strict", action="store_true", help="exit code 1 on any problem with the input")
+    _add_model(task)
+    task.set_defaults(command=run_eval)
+
+
+def _add_model(task: argparse.ArgumentParser) -> None:
+    task.add_argument("--model", help="run it over the suite: tracer1-tiny, a checkpoint folder, or provider:name")
+    task.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible endpoint that serves --model")
+    task.add_argument("--profile", help="prompt profile (default: by the model's name)")
+    task.add_argument("--horizon", type=int, default=10, metavar="T", help="pairs per forecast (default: 10)")
+    task.add_argument("--history", type=int, default=5, metavar="K", help="past steps in the prompt (default: 5)")
+    task.add_argument("--ablate", action="append", default=[], metavar="AXIS", help="horizon=1,2,5,10 or history=0,5")
+    task.add_argument("--out", type=Path, metavar="F.jsonl", help="predictions; with --ablate a folder")
+    task.add_argument("--limit", type=int, metavar="N", help="episodes at most, spread over the suite")
+    task.add_argument("--concurrency", type=int, default=8, metavar="N", help="samples at one time (default: 8)")
+    task.add_argument("--rate", type=float, metavar="N", help="samples that begin in a minute at most")
+    task.add_argument("--price", type=float, nargs=2, metavar=("IN", "OUT"), help="of a million tokens, for the cost")
+    task.add_argument("--seed", type=int, help="of sampling, for endpoints that take one")
+
+
+def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The arguments of `tracer1 report`."""
+    task = commands.add_parser("report", help="runs beside one another: tables, curves, one HTML file")
+    task.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="results, or predictions with their scores")
+    for form, told in (("html", "one file with its figures inside"), ("markdown", "tables"), ("csv", "every number")):
+        task.add_argument(f"--{form}", type=Path, metavar="F", help=told)
+    task.set_defaults(command=run_report)
+
+
+def run_report(parsed: argparse.Namespace) -> int:
+    """`tracer1 report`; returns the exit code."""
+    from tracer1_agents.evals import run_report as report  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals.run_summary import read_run  # noqa: PLC0415
+
+    found = [read_run(path) for path in parsed.runs]
+    written = False
+    for path, write in (
+        (parsed.html, report.as_html),
+        (parsed.markdown, report.as_markdown),
+        (parsed.csv, report.as_csv),
+    ):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(write(found), encoding="utf-8")
+            _print(f"written: {path}")
+            written = True
+    if not written:
+        _print(report.as_markdown(found))
+    return 0
+
+
+def run_eval(parsed: argparse.Namespace) -> int:
+    """`tracer1 eval`; returns the exit code."""
+    asked = [name for name in ("predictions", "compare", "model") if getattr(parsed, name)]
+    if len(asked) != 1:
+        msg = "say what to score: one of --predictions F.jsonl, --compare A.jsonl B.jsonl, --model NAME"
+        raise ConfigurationError(msg)
+    found = _references(parsed)
+    if parsed.compare:
+        return _compare(parsed, found)
+    if parsed.model:
+        return _run_model(parsed, found)
+    return _show(parsed, _evaluated(parsed, found, parsed.predictions))
+
+
+def _references(parsed: argparse.Namespace) -> References:
+    from tracer1_agents.evals.scoring import References  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals.suites import data_path, references, suite_named  # noqa: PLC0415
+
+    suite = suite_named(parsed.suite)
+    suite.marker(parsed.rule)
+    path = data_path(suite, parsed.data)
+    return References.gather(suite, references(suite, path, split=parsed.split, images=parsed.images))
+
+
+def _evaluated(parsed: argparse.Namespace, found: References, path: Path, *, baselines: bool = True) -> Evaluation:
+    from tracer1_agents.evals.predictions import read_predictions  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals.scoring import evaluate  # noqa: PLC0415
+
+    predictions = read_predictions(path, parsed.suite, parsed.format)
+    return evaluate(found, predictions, parsed.rule, baselines=baselines)
+
+
+def _show(parsed: argparse.Namespace, found: Evaluation) -> int:
+    from tracer1_agents.evals import eval_report  # noqa: PLC0415  (only this command)
+
+    _print(json.dumps(eval_report.as_json(found), indent=2) if parsed.json else eval_report.as_text(found))
+    return _verdict(parsed, [found])
+
+
+def _compare(parsed: argparse.Namespace, found: References) -> int:
+    from tracer1_agents.evals import eval_report  # noqa: PLC0415  (only this command)
+
+    first, second = (_evaluated(parsed, found, path, baselines=False) for path in parsed.compare)
+    names = (str(parsed.compare[0]), str(parsed.compare[1]))
+    gained = eval_report.compare(first, second)
+    if parsed.json:
+        _print(json.dumps(eval_report.comparison_json(names, first.rule, gained), indent=2))
+    else:
+        _print(eval_report.comparison_text(names, first.rule, gained))
+    return _verdict(parsed, [first, second], tell=True)
+
+
+def _run_model(parsed: argparse.Namespace, found: References) -> int:
+    from tracer1_agents.evals import eval_report, runs  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals.collect import Asking, samples_of  # noqa: PLC0415
+    from tracer1_agents.planner.profiles import profile_for, profile_named  # noqa: PLC0415
+
+    if parsed.out is None:
+        msg = "say where predictions go: --out F.jsonl (with --ablate a folder); calling again goes on from there"
+        raise ConfigurationError(msg)
+    if parsed.concurrency < 1:
+        msg = f"--concurrency counts from 1, got {parsed.concurrency}"
+        raise ConfigurationError(msg)
+    name = Path(parsed.model).name if Path(parsed.model).is_dir() else parsed.model
+    asking = Asking(
+        model=parsed.model,
+        profile=profile_named(parsed.profile or profile_for(name)).name,
+        horizon=parsed.horizon,
+        history=parsed.history,
+        seed=parsed.seed,
+        concurrency=parsed.concurrency,
+        per_minute=parsed.rate,
+    )
+    if parsed.limit is not None:
+        found = found.spread(parsed.limit)
+    samples_of(found)  # before a model is loaded
+    policy = runs.policy_of(asking, parsed.base_url)
+    price = (parsed.price[0], parsed.price[1]) if parsed.price else None
+    more: dict[str, Any] = {"rule": parsed.rule, "price": price, "on_line": _tell_failure}
+    if not parsed.ablate:
+        return _show(parsed, runs.run(found, policy, asking, parsed.out, **more))
+    cells = runs.ablate(found, policy, asking, parsed.ablate, parsed.out, **more)
+    if parsed.json:
+        _print(json.dumps({name: eval_report.as_json(one) for name, one in cells.items()}, indent=2))
+    else:
+        _print(runs.grid_text(found, cells, parsed.out))
+    return _verdict(parsed, list(cells.values()))
+
+
+def _tell_failure(line: dict[str, Any]) -> None:
+    if line.get("error"):
+        where = f"episode {line['episode_id']}, step {line['step']}"
+        print(harmless(f"tracer1: {where}: {line['error']}"), file=sys.stderr)  # noqa: T201  (a command line)
+
+
+def _verdict(parsed: argparse.Namespace, found: list[Evaluation], *, tell: bool = False) -> int:
+    problems = [problem for one in found for problem in one.problems]
+    if problems and (tell or parsed.strict):
+        more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+        print(harmless(f"tracer1: {len(problems)} problems with the input: {problems[0]}{more}"), file=sys.stderr)  # noqa: T201
+    return 1 if parsed.strict and problems else 0
+
+
+def _print(text: Any) -> None:
+    print(harmless(text))  # noqa: T201  (a command line)

@@ -1,0 +1,171 @@
+"""What a run on disk amounts to, whichever kind it is: results of whole tasks, or the scores of predictions.
+
+A results file (`examples/gaia_agent.py`) is summed up here; of predictions (`tracer1 eval --model ... --out F.jsonl`)
+the file `F.scores.json` is read. Nothing is scored anew.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from tracer1_agents.errors import ConfigurationError, DataError
+from tracer1_agents.evals.report import summarise
+from tracer1_agents.evals.results import read_results
+from tracer1_agents.metrics.forecasts import hit_rates
+from tracer1_agents.metrics.intervals import wilson_interval
+from tracer1_agents.metrics.planning import per_success, plan_churn
+from tracer1_agents.types import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tracer1_agents.evals.results import TaskResult
+
+AHEAD: Final = (1, 2, 3, 4, 5, 6, 8, 9)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with its interval; the ends are None where none is known."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run.
+
+    Attributes:
+        name: Of its file.
+        suite: What was run.
+        rule: By whose rule.
+        setup: How it was made.
+        metrics: Name -> value; the first is the one that figures show.
+        survival: Steps ahead -> share of forecast pairs that came true.
+        cost: Tokens an item (a step, or a task) took; None where unknown.
+        problems: What was wrong with the input, by kind.
+    """
+
+    name: str
+    suite: str
+    rule: str
+    setup: Mapping[str, Any]
+    metrics: Mapping[str, Value]
+    survival: Mapping[int, Value] = field(default_factory=dict)
+    cost: float | None = None
+    problems: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def main(self) -> tuple[str, Value] | None:
+        """Name and value of the first metric."""
+        return next(iter(self.metrics.items()), None)
+
+    @property
+    def horizon(self) -> int | None:
+        """T, where the setup says."""
+        value = self.setup.get("horizon")
+        return value if isinstance(value, int) else None
+
+
+def read_run(path: Path) -> RunSummary:
+    """Sum up a run.
+
+    Args:
+        path: A results file, a predictions file with its scores beside it, or such a scores file.
+
+    Raises:
+        ConfigurationError: It is none of these.
+        DataError: Its scores are damaged.
+    """
+    scores = path if path.name.endswith(".scores.json") else path.with_suffix(".scores.json")
+    if scores.is_file():
+        return _from_scores(scores)
+    results, problems = read_results(path)
+    if not results:
+        msg = (
+            f"{path} holds no results of tasks, and no {scores.name} stands beside it (tracer1 eval --model writes it)"
+        )
+        raise ConfigurationError(msg)
+    return _from_results(path, results, len(problems))
+
+
+def _from_scores(path: Path) -> RunSummary:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        metrics = {name: _value(one) for name, one in found["metrics"].items()}
+        planning = {name: _value(one) for name, one in found["planning"].items()}
+        problems = {kind: one["count"] for kind, one in found["problems"].items()}
+        suite, rule, setup = found["suite"], found["rule"], found.get("setup", {})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        msg = f"not the scores of a run ({type(error).__name__}: {error}); score it anew with tracer1 eval"
+        raise DataError(msg, path=path) from None
+    survival = {
+        int(name.removeprefix("hit_")): value
+        for name, value in planning.items()
+        if name.removeprefix("hit_").isdecimal()
+    }
+    tokens = planning.get("tokens_per_step")
+    return RunSummary(
+        name=path.name.removesuffix(".scores.json"),
+        suite=suite,
+        rule=rule,
+        setup=setup,
+        metrics={**metrics, **{name: value for name, value in planning.items() if not name.startswith("hit_")}},
+        survival={ahead: value for ahead, value in survival.items() if ahead},
+        cost=tokens.value if tokens else None,
+        problems=problems,
+    )
+
+
+def _value(one: Mapping[str, Any]) -> Value:
+    return Value(one["value"], one["low"], one["high"], one["n"])
+
+
+def _from_results(path: Path, results: Sequence[TaskResult], broken: int) -> RunSummary:
+    report = summarise(results)
+    metrics = {}
+    for group in (report.total, *report.levels):
+        if group.accuracy is not None:
+            name = "accuracy" if group is report.total else f"accuracy, {group.name}"
+            metrics[name] = Value(group.accuracy, *group.interval, group.scored)
+    scored = [one for one in results if one.correct is not None]
+    right = [bool(one.correct) for one in scored]
+    spent = {"planner_calls": [one.planner_calls for one in scored], "tokens": [one.tokens for one in scored]}
+    for name, values in spent.items():
+        if (each := per_success(values, right)) is not None:
+            metrics[f"{name}_per_success"] = Value(each, n=len(scored))
+    loops = sum(one.status == Status.LOOP for one in results)
+    metrics["loop_rate"] = Value(loops / len(results), *wilson_interval(loops, len(results)), len(results))
+    traces = [one.trace.steps for one in results if one.trace]
+    changed = [value for steps in traces for value in plan_churn([step.forecast for step in steps])]
+    if changed:
+        metrics["plan_churn"] = Value(sum(changed) / len(changed), n=len(changed))
+    rates = hit_rates(traces, AHEAD)
+    return RunSummary(
+        name=path.stem,
+        suite="tasks",
+        rule="official",
+        setup=_setup(path),
+        metrics=metrics,
+        survival={
+            ahead: Value(hits / total, *wilson_interval(hits, total), total)
+            for ahead, (hits, total) in rates.items()
+            if total
+        },
+        cost=sum(one.tokens for one in results) / len(results),
+        problems={"malformed": broken} if broken else {},
+    )
+
+
+def _setup(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.with_suffix(".meta.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,192 @@
+"""`tracer1 eval --model`: resumable, failures stay with their sample, grids say what they are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from eval_cases import references, step, trajectory
+
+from tracer1_agents import cli
+from tracer1_agents.actions.space import OpenApp, Wait
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.evals import runs
+from tracer1_agents.evals.collect import Asking, Pace, PredictionsFile, collect, cost, grid, samples_of
+from tracer1_agents.planner.policy import ChatModelPolicy, Retries
+from tracer1_agents.testing import ScriptedModel, ScriptedServer, chat_completion
+from tracer1_agents.types import Usage
+
+ASKING = Asking(model="scripted", profile="compact", horizon=2, history=1, concurrency=1)
+WAIT, OPEN = "wait()", 'open_app(app_name="Maps")'
+
+
+@pytest.fixture
+def found():
+    one = trajectory("a", step(OpenApp(app_name="Maps"), instruction="open the maps"), step(Wait(), instruction="wait"))
+    return references("androidcontrol-high", one, trajectory("b", Wait()))
+
+
+def policy(*script):
+    model = ScriptedModel(script=list(script))
+    return model, ChatModelPolicy(model, retries=Retries(attempts=1))
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_step_is_asked_and_scored(found, tmp_path):
+    out = tmp_path / "run.jsonl"
+    model, asked = policy(f"{OPEN}\n{WAIT}", WAIT, "no action at all")
+    got = runs.run(found, asked, ASKING, out, price=(1.0, 10.0))
+    assert [(one["episode_id"], one["step"], one["outcome"]) for one in lines_of(out)] == [
+        ("a", 1, "ok"),
+        ("a", 2, "ok"),
+        ("b", 1, "syntax"),
+    ]
+    assert (got.score("step_success").value, got.score("step_success").n) == (pytest.approx(2 / 3), 3)
+    assert got.missed == {"the reply has no readable action": 1}
+    assert "do a" in str(model.prompts[1][-1].content)
+    assert "open_app" in str(model.prompts[1][-1].content)  # the reference's past
+    scores = json.loads(out.with_suffix(".scores.json").read_text())
+    used = scores["usage"]
+    assert scores["setup"]["horizon"] == 2
+    assert scores["cost"] == pytest.approx((used["input_tokens"] + 10 * used["output_tokens"]) / 1e6)
+    assert used["output_tokens"] > 0
+
+
+def test_the_low_setting_tells_the_step_instruction(found, tmp_path):
+    low = references("androidcontrol-low", *found.trajectories)
+    model, asked = policy(WAIT)
+    runs.run(low, asked, ASKING, tmp_path / "run.jsonl")
+    assert "Now: open the maps" in str(model.prompts[0][-1].content)
+    assert "Now:" not in str(model.prompts[2][-1].content)  # that step has none
+
+
+def test_a_failed_sample_stays_alone_and_is_asked_again(found, tmp_path):
+    out = tmp_path / "run.jsonl"
+    _, broken = policy(WAIT, ValueError("boom"), WAIT)
+    first = runs.run(found, broken, ASKING, out)
+    assert [bool(one.get("error")) for one in lines_of(out)] == [False, True, False]
+    assert {problem.kind for problem in first.problems} == {"failed_sample", "missing"}
+    assert first.score("step_success").n == 2
+    model, asked = policy(WAIT)
+    second = runs.run(found, asked, ASKING, out)
+    assert len(model.prompts) == 1  # the one that failed
+    assert second.problems == []
+    assert second.score("step_success").n == 3
+
+
+def test_a_cut_off_line_is_asked_again(found, tmp_path):
+    out = tmp_path / "run.jsonl"
+    _, asked = policy(WAIT)
+    runs.run(found, asked, ASKING, out)
+    out.write_text(out.read_text()[:-40])
+    model, asked = policy(WAIT)
+    assert runs.run(found, asked, ASKING, out).problems == []
+    assert len(model.prompts) == 1
+
+
+def test_another_setup_does_not_mix_in(found, tmp_path):
+    out = tmp_path / "run.jsonl"
+    _, asked = policy(WAIT)
+    runs.run(found, asked, ASKING, out)
+    with pytest.raises(ConfigurationError, match="horizon was 2 and is 5"):
+        runs.run(found, asked, Asking(model="scripted", profile="compact", horizon=5, history=1), out)
+
+
+def test_samples_side_by_side(found, tmp_path):
+    """Answers that come out of order land on their own lines' steps."""
+    model = ScriptedModel(script=[WAIT], delay=0.01)
+    out = PredictionsFile(tmp_path / "run.jsonl")
+    many = Asking(model="scripted", profile="compact", concurrency=3)
+    asyncio.run(collect(found, ChatModelPolicy(model), many, out))
+    assert {(one["episode_id"], one["step"]) for one in lines_of(out.path)} == {("a", 1), ("a", 2), ("b", 1)}
+
+
+def test_the_pace_spaces_samples():
+    async def begin():
+        pace, clock = Pace(6000), asyncio.get_running_loop()
+        started = clock.time()
+        for _ in range(4):
+            await pace.wait()
+        return clock.time() - started
+
+    assert asyncio.run(begin()) >= 0.029  # three gaps of 10 ms
+    with pytest.raises(ConfigurationError, match="above 0"):
+        Pace(0)
+
+
+def test_cost():
+    assert cost(Usage(input_tokens=2_000_000, output_tokens=500_000), (1.5, 6.0)) == 6.0
+
+
+def test_grids():
+    cells = grid(ASKING, ["horizon=1,5", "history=0,2"])
+    assert list(cells) == ["horizon=1,history=0", "horizon=1,history=2", "horizon=5,history=0", "horizon=5,history=2"]
+    assert [(one.horizon, one.history) for one in cells.values()] == [(1, 0), (1, 2), (5, 0), (5, 2)]
+    for wrong in ("horizon=0", "temperature=1", "horizon=", "horizon"):
+        with pytest.raises(ConfigurationError, match="--ablate takes"):
+            grid(ASKING, [wrong])
+
+
+def test_suites_with_a_course_of_their_own_are_refused():
+    with pytest.raises(ConfigurationError, match=r"gaia_agent\.py"):
+        samples_of(references("gta", trajectory("a", Wait())))
+
+
+def test_a_limit_takes_whole_episodes(found):
+    assert [one.id for one in found.spread(1).trajectories] == ["a"]
+    assert found.spread(9) is found
+    with pytest.raises(ConfigurationError, match="from 1"):
+        found.spread(0)
+
+
+class TestCommand:
+    @pytest.fixture
+    def data(self, tmp_path):
+        steps = [{"action_content": {"action": "wait"}}, {"action_content": {"action": "open", "text": "Maps"}}]
+        record = {"goal": "g", "is_successful": True, "episode_id": 7, "steps": steps}
+        path = tmp_path / "references.jsonl"
+        path.write_text(json.dumps(record) + "\n")
+        return str(path)
+
+    @pytest.fixture
+    def server(self):
+        server = ScriptedServer([chat_completion(f"{OPEN}\n{WAIT}")])
+        yield server
+        server.close()
+
+    def run(self, data, server, *more):
+        known = ("--model", "scripted", "--base-url", server.url, "--profile", "compact", "--data", data)
+        return cli.main(["eval", "androidcontrol-high", *known, *map(str, more)])
+
+    def test_over_an_endpoint(self, data, server, tmp_path, capsys):
+        out = tmp_path / "run.jsonl"
+        assert self.run(data, server, "--out", out, "--json", "--strict") == 0
+        assert json.loads(capsys.readouterr().out)["metrics"]["step_success"]["value"] == 0.5
+        assert len(server.asked) == 2
+        assert self.run(data, server, "--out", out, "--json") == 0
+        assert len(server.asked) == 2  # resumed
+
+    def test_a_grid_says_that_it_is_a_control(self, data, server, tmp_path, capsys):
+        assert (
+            self.run(data, server, "--out", tmp_path / "grid", "--ablate", "horizon=1,2", "--ablate", "history=0") == 0
+        )
+        printed = capsys.readouterr().out
+        assert "horizon=2,history=0" in printed
+        assert "this grid is a control" in printed
+        assert "100.0% first actions as horizon=1,history=0" in printed
+        assert sorted(path.name for path in (tmp_path / "grid").glob("*.scores.json")) == [
+            "horizon=1,history=0.scores.json",
+            "horizon=2,history=0.scores.json",
+        ]
+
+    def test_messages(self, data, server, tmp_path, capsys):
+        assert self.run(data, server) == 2
+        assert "--out F.jsonl" in capsys.readouterr().err
+        assert self.run(data, server, "--out", tmp_path / "r.jsonl", "--rate", "0") == 2
+        assert "--rate counts" in capsys.readouterr().err
+        assert self.run(data, server, "--out", tmp_path / "r.jsonl", "--predictions", "x") == 2
+        assert "one of --predictions" in capsys.readouterr().err

@@ -1,0 +1,156 @@
+"""Reports over runs: every number from the files, one HTML file without network."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from eval_cases import references, trajectory
+
+from tracer1_agents import cli
+from tracer1_agents.actions.space import Wait
+from tracer1_agents.evals import runs
+from tracer1_agents.evals.collect import Asking
+from tracer1_agents.evals.results import TaskResult
+from tracer1_agents.evals.run_summary import read_run
+from tracer1_agents.planner.policy import ChatModelPolicy
+from tracer1_agents.testing import ScriptedModel
+from tracer1_agents.types import Execution, ForecastPair, StepRecord, Trace
+
+
+class Page(HTMLParser):
+    """Collects tags that stand open at the wrong place, and attributes that name other places."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.links, self.tags = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in {"src", "href"} and "//" in (value or "")]
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture
+def grid(tmp_path):
+    """Two horizons over four steps; the script is right on waits only."""
+    found = references("androidcontrol-high", trajectory("a", Wait(), Wait()), trajectory("b", Wait(), Wait()))
+    policy = ChatModelPolicy(ScriptedModel(script=["wait()\nwait()", 'press_button(button="back")\nwait()']))
+    asking = Asking(model="scripted", profile="compact", concurrency=1)
+    runs.ablate(found, policy, asking, ["horizon=1,2"], tmp_path / "grid")
+    return [tmp_path / "grid" / f"horizon={horizon}.jsonl" for horizon in (1, 2)]
+
+
+@pytest.fixture
+def tasks(tmp_path):
+    pair = ForecastPair(action=Wait())
+    steps = tuple(StepRecord(step=at, forecast=(pair, pair), executed=Wait(), execution=Execution()) for at in (1, 2))
+    trace = Trace(instruction="t", steps=steps, status="finished")
+    rows = [
+        TaskResult(task_id="1", level=1, correct=True, status="finished", planner_calls=4, tokens=100, trace=trace),
+        TaskResult(task_id="2", level=1, correct=False, status="loop", planner_calls=6, tokens=300),
+    ]
+    path = tmp_path / "tasks.jsonl"
+    path.write_text("".join(row.model_dump_json() + "\n" for row in rows) + "broken\n")
+    path.with_suffix(".meta.json").write_text('{"model": "m", "horizon": 8}')
+    return path
+
+
+def test_results_of_tasks(tasks):
+    run = read_run(tasks)
+    assert {name: (one.value, one.n) for name, one in run.metrics.items()} == {
+        "accuracy": (0.5, 2),
+        "accuracy, level 1": (0.5, 2),
+        "planner_calls_per_success": (10.0, 2),  # both tasks' calls over one success
+        "tokens_per_success": (400.0, 2),
+        "loop_rate": (0.5, 2),
+        "plan_churn": (0.0, 1),
+    }
+    assert (run.horizon, run.cost, run.problems) == (8, 200.0, {"malformed": 1})
+    assert {ahead: (one.value, one.n) for ahead, one in run.survival.items()} == {1: (1.0, 1)}
+
+
+def test_scores_of_predictions(grid):
+    one, two = map(read_run, grid)
+    assert (one.main[0], one.main[1].value) == ("step_success", 0.25)
+    assert one.horizon == 1
+    assert one.survival == {}
+    assert two.survival[1].value == 1.0
+    assert two.cost > 0
+
+
+def test_csv_holds_every_number(grid, tasks, tmp_path):
+    target = tmp_path / "all.csv"
+    assert cli.main(["report", *map(str, grid), str(tasks), "--csv", str(target)]) == 0
+    rows = list(csv.DictReader(io.StringIO(target.read_text())))
+    found = {(row["run"], row["metric"]): float(row["value"]) for row in rows}
+    assert found["horizon=1", "step_success"] == 0.25
+    assert found["horizon=2", "hit_1"] == 1.0
+    assert found["tasks", "tokens_per_success"] == 400.0
+
+
+def test_markdown(grid, tasks, capsys):
+    assert cli.main(["report", *map(str, grid), str(tasks)]) == 0
+    text = capsys.readouterr().out
+    assert "## androidcontrol-high, rule strict" in text
+    assert "## tasks, rule official" in text
+    assert re.search(r"\| horizon=1 \| step_success \| 25.0% \| \S+% to \S+% \| 4 \|", text)
+    assert "this grid is a control" in text
+    assert "tasks: problems with its input: malformed 1." in text
+
+
+def test_html_is_one_whole_file(grid, tasks, tmp_path, capsys):
+    target = tmp_path / "out" / "report.html"
+    assert cli.main(["report", *map(str, grid), str(tasks), "--html", str(target)]) == 0
+    assert "report.html" in capsys.readouterr().out
+    page, text = Page(), target.read_text(encoding="utf-8")
+    page.feed(text)
+    assert page.open == []
+    assert page.links == []
+    assert "script" not in page.tags
+    assert "this grid is a control" in text
+    assert [says for says in ("with 95% interval", "against the horizon", "by steps ahead") if says not in text] == []
+    assert page.tags.count("svg") == 5  # bars, curve and survival of the grid; bars and survival of the tasks
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    named = [
+        one
+        for one in ids
+        if not re.fullmatch(r"(figure|axes|patch|line2d|text|matplotlib|xtick|ytick|legend)_?.*", one)
+    ]
+    assert len(named) == len(set(named))  # what is referred to inside one figure is not taken from another
+    before = text
+    assert cli.main(["report", *map(str, grid), str(tasks), "--html", str(target)]) == 0
+    assert target.read_text(encoding="utf-8") == before  # the same runs give the same bytes
+
+
+def test_names_are_escaped(tmp_path, grid):
+    hostile = tmp_path / "<b>$x$_.scores.json"
+    hostile.write_text(grid[0].with_suffix(".scores.json").read_text())
+    target = tmp_path / "report.html"
+    assert cli.main(["report", str(hostile), "--html", str(target)]) == 0
+    text = target.read_text(encoding="utf-8")
+    assert "<b>" not in text
+    assert "&lt;b&gt;$x$_" in text
+
+
+def test_what_is_no_run(tmp_path, capsys):
+    path = tmp_path / "x.jsonl"
+    path.write_text(json.dumps({"episode_id": "e", "step": 1, "forecast": []}) + "\n")
+    assert cli.main(["report", str(path)]) == 2
+    assert "no x.scores.json stands beside it" in capsys.readouterr().err
+    (tmp_path / "x.scores.json").write_text("{}")
+    assert cli.main(["report", str(path)]) == 2
+    assert "not the scores of a run" in capsys.readouterr().err
+    assert cli.main(["report", str(tmp_path / "none.jsonl")]) == 2
+    assert "no such results file" in capsys.readouterr().err
