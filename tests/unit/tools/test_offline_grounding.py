@@ -41,7 +41,7 @@ def element(number, role, name, box, **more):
 ELEMENTS = (
     element(1, "heading", "Search results", (0, 0, 300, 40)),
     element(2, "searchbox", "Search the shop", (300, 0, 800, 40), value="red shoes"),
-    element(3, "button", "Search", (800, 0, 900, 40)),
+    element(3, "button", "Search", (800, 0, 1000, 40)),
     element(4, "link", "Edit", (0, 100, 100, 140)),
     element(5, "link", "Edit", (0, 200, 100, 240)),
     element(6, "link", "Edit", (0, 300, 100, 340)),
@@ -117,16 +117,16 @@ class TestElementGrounder:
     def test_the_middle_of_the_element(self, action):
         execution = ElementGrounder().execute(action, "Click 'Search'", seen())
         assert execution.ok
-        assert load_action(execution.value) == action.model_copy(update={"point": Point(0.85, 0.04)})
+        assert load_action(execution.value) == action.model_copy(update={"point": Point(0.9, 0.04)})
 
     def test_a_drag(self):
         execution = ElementGrounder().execute(Drag(), 'Drag "Gift wrap" to "Search"', seen())
-        assert load_action(execution.value) == Drag(start=Point(0.6, 0.9), end=Point(0.85, 0.04))
+        assert load_action(execution.value) == Drag(start=Point(0.6, 0.9), end=Point(0.9, 0.04))
 
     def test_a_list_of_its_own_and_async(self):
         grounder = ElementGrounder(ELEMENTS, screen=SCREEN)
         execution = asyncio.run(grounder.aexecute(Click(), "Click 'Search'", Observation()))
-        assert load_action(execution.value).point == Point(0.85, 0.04)
+        assert load_action(execution.value).point == Point(0.9, 0.04)
 
     @pytest.mark.parametrize("action", [Type(content="a"), Scroll(direction="up"), Hotkey(keys=("a",))], ids=str)
     def test_what_needs_no_place(self, action):
@@ -220,8 +220,8 @@ class TestGroundThenAct:
         executor = GroundThenAct(ElementGrounder(), page)
         call = (Click(), "Click 'Search'", seen())
         execution = executor.execute(*call) if how == "sync" else asyncio.run(executor.aexecute(*call))
-        assert page.calls == [(Click(point=Point(0.85, 0.04)), "Click 'Search'")]
-        assert (execution.text, load_action(execution.value)) == ("clicked", Click(point=Point(0.85, 0.04)))
+        assert page.calls == [(Click(point=Point(0.9, 0.04)), "Click 'Search'")]
+        assert (execution.text, load_action(execution.value)) == ("clicked", Click(point=Point(0.9, 0.04)))
         assert execution.seconds >= 1.0
 
     @pytest.mark.parametrize("how", ["sync", "async"])
