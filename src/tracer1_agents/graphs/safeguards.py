@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from tracer1_agents.actions.coordinates import PIXELS, Size
-from tracer1_agents.actions.elements import FOCUSED, PASSWORD_ROLE, read_elements
+from tracer1_agents.actions.elements import FOCUSED, PASSWORD_ROLE, element_at, read_elements
 from tracer1_agents.actions.match import fold
 from tracer1_agents.actions.space import POINTING_KINDS, Code, Hotkey, OpenApp, PressButton, ToolCall, Type
 from tracer1_agents.actions.targets import points_of
@@ -77,8 +77,7 @@ class Situation:
             return None
         point, image = points_of(self.action)[-1], self.observation.image
         if point is not None and image is not None:
-            x, y = PIXELS.from_unit(point, Size(image.width, image.height))
-            return min((one for one in elements if _holds(one, x, y)), key=_area, default=None)
+            return element_at(elements, *PIXELS.from_unit(point, Size(image.width, image.height)))
         try:
             return find_element(self.instruction, elements)
         except ToolError:
@@ -218,13 +217,3 @@ def _host(address: str) -> str:
         return (found.hostname or "").casefold().rstrip(".")
     except ValueError:
         return ""
-
-
-def _holds(element: Element, x: float, y: float) -> bool:
-    left, top, right, bottom = element.box
-    return left <= x <= right and top <= y <= bottom
-
-
-def _area(element: Element) -> int:
-    left, top, right, bottom = element.box
-    return (right - left) * (bottom - top)

@@ -1,4 +1,4 @@
-"""Grounding without a model: elements, recognised text, the planner's own points; and acting after it."""
+"""Grounding without a model: elements, recognised text, the planner's own points."""
 
 from __future__ import annotations
 
@@ -24,12 +24,10 @@ from tracer1_agents.actions.space import (
     load_action,
 )
 from tracer1_agents.errors import ToolError
-from tracer1_agents.testing import RecordingExecutor
 from tracer1_agents.tools import images
 from tracer1_agents.tools.element_match import find_element, two_targets
-from tracer1_agents.tools.grounding import GroundThenAct
 from tracer1_agents.tools.offline_grounding import ElementGrounder, OwnPoints, TextGrounder
-from tracer1_agents.types import Execution, ImageRef, Observation
+from tracer1_agents.types import ImageRef, Observation
 
 SCREEN = Size(1000, 500)
 
@@ -211,26 +209,3 @@ class TestTextGrounderFaults:
         broken = Observation(image=ImageRef(ref=str(path), width=1, height=1))
         assert TextGrounder().execute(Click(), "Click OK", broken).infrastructure
         assert TextGrounder().execute(Click(), "Click OK", Observation()).infrastructure
-
-
-class TestGroundThenAct:
-    @pytest.mark.parametrize("how", ["sync", "async"])
-    def test_the_environment_gets_the_place(self, how):
-        page = RecordingExecutor([Execution(text="clicked", seconds=1.0)])
-        executor = GroundThenAct(ElementGrounder(), page)
-        call = (Click(), "Click 'Search'", seen())
-        execution = executor.execute(*call) if how == "sync" else asyncio.run(executor.aexecute(*call))
-        assert page.calls == [(Click(point=Point(0.9, 0.04)), "Click 'Search'")]
-        assert (execution.text, load_action(execution.value)) == ("clicked", Click(point=Point(0.9, 0.04)))
-        assert execution.seconds >= 1.0
-
-    @pytest.mark.parametrize("how", ["sync", "async"])
-    def test_nothing_is_done_where_nothing_was_found(self, how):
-        page = RecordingExecutor()
-        executor = GroundThenAct(ElementGrounder(), page)
-        call = (Click(), "Click the checkout", seen())
-        execution = executor.execute(*call) if how == "sync" else asyncio.run(executor.aexecute(*call))
-        assert page.calls == []
-        assert execution.image == seen().image
-        assert execution.text.startswith("error: nothing on the screen fits")
-        assert execution.text.endswith(render_elements(ELEMENTS))
