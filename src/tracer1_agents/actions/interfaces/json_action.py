@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tracer1_agents.actions.codec import Broken
+from tracer1_agents.actions.coordinates import PIXELS
 from tracer1_agents.actions.interfaces.places import pixel_of
 from tracer1_agents.actions.space import (
     Click,
@@ -148,11 +150,13 @@ def _point(fields: Mapping[str, Any], size: Size, elements: Sequence[Element]) -
             msg = f"element {index} is not on the screen, which lists {len(elements)}"
             raise ToolError(msg)
         return found
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (x, y))
-    if not numbers or not (0 <= x <= size.width and 0 <= y <= size.height):
-        msg = f"({x}, {y}) is not on the screen of {size.width} by {size.height} pixels"
+    if not all(type(value) in {int, float} for value in (x, y)):
+        msg = f"x and y are numbers of pixels, got ({x!r:.20}, {y!r:.20})"
         raise ToolError(msg)
-    return Point(x / size.width, y / size.height)
+    try:
+        return PIXELS.to_unit(x or 0, y or 0, size)
+    except Broken as broken:
+        raise ToolError(broken.problem) from None
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
