@@ -15,11 +15,11 @@ from tracer1_agents.actions.space import Point
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.data.readers.browsergym_code import parse_calls
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.evals.suites.androidworld import AndroidWorldAgent
-from tracer1_agents.evals.suites.browsergym import BrowserGymAgent
-from tracer1_agents.evals.suites.osworld import OSWorldAgent
-from tracer1_agents.evals.suites.screens import android_elements, axtree_elements
-from tracer1_agents.evals.suites.stepping import Stepper
+from tracer1_agents.evals.agents.androidworld import AndroidWorldAgent
+from tracer1_agents.evals.agents.browsergym import BrowserGymAgent
+from tracer1_agents.evals.agents.osworld import OSWorldAgent
+from tracer1_agents.evals.agents.screens import android_elements, axtree_elements
+from tracer1_agents.evals.agents.stepping import Stepper
 from tracer1_agents.testing import ScriptedModel
 from tracer1_agents.tools.grounding import GroundingModel
 from tracer1_agents.tools.offline_grounding import ElementGrounder

@@ -18,8 +18,8 @@ from tracer1_agents.actions.interfaces.json_action import json_action
 from tracer1_agents.actions.space import Finish
 from tracer1_agents.actions.targets import points_of
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.evals.suites.screens import android_elements, observation_of
-from tracer1_agents.evals.suites.stepping import Stepper
+from tracer1_agents.evals.agents.screens import android_elements, observation_of
+from tracer1_agents.evals.agents.stepping import Stepper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

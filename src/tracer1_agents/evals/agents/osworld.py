@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.interfaces.pyautogui import pyautogui_script
 from tracer1_agents.actions.space import CallUser, Wait
-from tracer1_agents.evals.suites.screens import observation_of, size_of
-from tracer1_agents.evals.suites.stepping import Stepper
+from tracer1_agents.evals.agents.screens import observation_of, size_of
+from tracer1_agents.evals.agents.stepping import Stepper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

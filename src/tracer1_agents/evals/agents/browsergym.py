@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.interfaces.browsergym import action_string
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.evals.suites.screens import axtree_elements, observation_of, size_of
-from tracer1_agents.evals.suites.stepping import Stepper
+from tracer1_agents.evals.agents.screens import axtree_elements, observation_of, size_of
+from tracer1_agents.evals.agents.stepping import Stepper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
