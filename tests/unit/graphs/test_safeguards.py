@@ -8,6 +8,7 @@ from langgraph.types import Command
 from loop_helpers import make_agent
 from pydantic import ValidationError
 
+from tracer1_agents import create_tracer1_agent
 from tracer1_agents.actions.elements import Element, render_elements
 from tracer1_agents.actions.space import (
     Click,
@@ -24,7 +25,7 @@ from tracer1_agents.actions.space import (
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.safeguards import SAFEGUARDS, Situation, concerns, stays_within
 from tracer1_agents.graphs.settings import Tracer1Context
-from tracer1_agents.testing import RecordingExecutor
+from tracer1_agents.testing import RecordingExecutor, StreamingModel
 from tracer1_agents.types import ImageRef, Observation
 
 THREAD = {"configurable": {"thread_id": "1"}}
@@ -215,6 +216,15 @@ class TestInTheLoop:
         question = agent.invoke(TASK, THREAD, context=Tracer1Context(grounder=RecordingExecutor()))["__interrupt__"]
         assert question[0].value["type"] == "approve_plan"
         assert question[0].value["reasons"]
+
+    def test_whoever_is_asked_sees_the_whole_forecast(self):
+        model = StreamingModel(script=[BUY, END])
+        options = {"profile": "compact", "platform": "computer", "checkpointer": InMemorySaver()}
+        agent = create_tracer1_agent(model, confirm="purchase", eager_first=True, **options)
+        screen = RecordingExecutor(["bought"])
+        result = agent.invoke(TASK, THREAD, context=Tracer1Context(grounder=screen))
+        assert [pair["instruction"] for pair in result["__interrupt__"][0].value["pairs"]] == ["Click Buy now", "done"]
+        assert screen.calls == []
 
     def test_a_function_and_a_single_name(self):
         agent, _ = guarded([LOOK, END], confirm=[lambda seen: "always" if seen.before == "" else None])
