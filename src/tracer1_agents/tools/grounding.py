@@ -4,8 +4,8 @@ The planner decides what is done, the grounding model where: it is asked for a p
 action comes back with it as a typed action in `Execution.value`. Actions that need no place come back as they are. With
 `asks="action"` the model decides what as well, and its whole action is taken.
 
-Nothing is clicked here; an environment, or stage 2's reward, takes the action from the execution. A model that finds
-nothing has failed at the step; one that does not answer is infrastructure.
+Nothing is clicked by it: `GroundThenAct` hands the action to an environment, stage 2's reward compares it. A model that
+finds nothing has failed at the step; one that does not answer is infrastructure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
-from tracer1_agents.actions.space import GUI_KINDS, POINTING_KINDS, Drag, dump_action
+from tracer1_agents.actions.space import GUI_KINDS, POINTING_KINDS, Drag, dump_action, load_action
 from tracer1_agents.actions.targets import points_of
 from tracer1_agents.blobs import ImageFiles
 from tracer1_agents.errors import ConfigurationError, DataError, PlannerError
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tracer1_agents.actions.space import Action, Platform
     from tracer1_agents.blobs import ImageSource
     from tracer1_agents.planner.policy import Retries
+    from tracer1_agents.tools.executor import Executor
     from tracer1_agents.types import Observation
 
 _CANONICAL: Final = CanonicalGrammar()
@@ -168,6 +169,46 @@ class GroundingModel:
             text = f'error: no {missing} was found for this step; the grounding model said "{short(reply.text, 200)}"'
             return Execution(ok=False, text=text, seconds=seconds)
         return done(found, seconds)
+
+
+class GroundThenAct:
+    """Finds out where, and has an environment do it there: what the `ground` node calls where something acts.
+
+    Args:
+        grounder: Gives the action with its place in `Execution.value`.
+        environment: Does it, and answers with what is seen afterwards.
+    """
+
+    def __init__(self, grounder: Executor, environment: Executor) -> None:
+        self.grounder, self.inner = grounder, environment
+
+    def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """What became of the action; `value` is the action as it was done."""
+        grounded = self.grounder.execute(action, instruction, observation)
+        if not grounded.ok:
+            return _unchanged(grounded, observation)
+        acted = self.inner.execute(load_action(grounded.value), instruction, observation)
+        return _both(grounded, acted)
+
+    async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """The same, awaitable."""
+        grounded = await self.grounder.aexecute(action, instruction, observation)
+        if not grounded.ok:
+            return _unchanged(grounded, observation)
+        acted = await self.inner.aexecute(load_action(grounded.value), instruction, observation)
+        return _both(grounded, acted)
+
+
+def _unchanged(failed: Execution, observation: Observation) -> Execution:
+    """Nothing was done: the planner is told why, beside the screen as it still is."""
+    text = f"{failed.text}\n\n{observation.text}" if observation.text else failed.text
+    return failed.model_copy(update={"text": text, "image": observation.image})
+
+
+def _both(grounded: Execution, acted: Execution) -> Execution:
+    """What the environment says; the action as it was placed, where that says nothing of its own."""
+    value = grounded.value if acted.value is None else acted.value
+    return acted.model_copy(update={"value": value, "seconds": grounded.seconds + acted.seconds})
 
 
 def needs_no_place(action: Action, instruction: str, *, trust_points: bool = False) -> Execution | None:

@@ -26,6 +26,7 @@ from tracer1_agents.actions.space import (
 from tracer1_agents.errors import ToolError
 from tracer1_agents.tools import images
 from tracer1_agents.tools.element_match import find_element, two_targets
+from tracer1_agents.tools.grounding import GroundThenAct
 from tracer1_agents.tools.offline_grounding import ElementGrounder, OwnPoints, TextGrounder
 from tracer1_agents.types import ImageRef, Observation
 
@@ -209,3 +210,31 @@ class TestTextGrounderFaults:
         broken = Observation(image=ImageRef(ref=str(path), width=1, height=1))
         assert TextGrounder().execute(Click(), "Click OK", broken).infrastructure
         assert TextGrounder().execute(Click(), "Click OK", Observation()).infrastructure
+
+
+class TestGroundThenAct:
+    @pytest.mark.parametrize("how", ["sync", "async"])
+    def test_the_environment_gets_the_place(self, how):
+        page = RecordingExecutor([Execution(text="clicked", seconds=1.0)])
+        executor = GroundThenAct(ElementGrounder(), page)
+        call = (Click(), "Click 'Search'", seen())
+        execution = executor.execute(*call) if how == "sync" else asyncio.run(executor.aexecute(*call))
+        assert page.calls == [(Click(point=Point(0.9, 0.04)), "Click 'Search'")]
+        assert (execution.text, load_action(execution.value)) == ("clicked", Click(point=Point(0.9, 0.04)))
+        assert execution.seconds >= 1.0
+
+    @pytest.mark.parametrize("how", ["sync", "async"])
+    def test_nothing_is_done_where_nothing_was_found(self, how):
+        page = RecordingExecutor()
+        executor = GroundThenAct(ElementGrounder(), page)
+        call = (Click(), "Click the checkout", seen())
+        execution = executor.execute(*call) if how == "sync" else asyncio.run(executor.aexecute(*call))
+        assert page.calls == []
+        assert execution.image == seen().image
+        assert execution.text.startswith("error: nothing on the screen fits")
+        assert execution.text.endswith(render_elements(ELEMENTS))
+
+    def test_what_the_environment_says_of_a_failure_stays(self):
+        page = RecordingExecutor([Execution(ok=False, text="gone", value={"failure": "closed"})])
+        execution = GroundThenAct(ElementGrounder(), page).execute(Click(), "Click 'Search'", seen())
+        assert (execution.ok, execution.value) == (False, {"failure": "closed"})
