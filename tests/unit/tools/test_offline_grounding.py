@@ -24,11 +24,12 @@ from tracer1_agents.actions.space import (
     load_action,
 )
 from tracer1_agents.errors import ToolError
+from tracer1_agents.testing import RecordingExecutor
 from tracer1_agents.tools import images
 from tracer1_agents.tools.element_match import find_element, two_targets
 from tracer1_agents.tools.grounding import GroundThenAct
 from tracer1_agents.tools.offline_grounding import ElementGrounder, OwnPoints, TextGrounder
-from tracer1_agents.types import ImageRef, Observation
+from tracer1_agents.types import Execution, ImageRef, Observation
 
 SCREEN = Size(1000, 500)
 
