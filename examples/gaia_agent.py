@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import platform
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from tracer1_agents.evals.report import print_report
 from tracer1_agents.evals.results import ResultsFile, TaskResult, read_results
 from tracer1_agents.evals.run import Runner, select_tasks
 from tracer1_agents.graphs.workbench import find_sandbox
+from tracer1_agents.serving.endpoint import endpoint_model
 from tracer1_agents.viewer.plain import harmless
 
 console = Console(stderr=True)
@@ -61,11 +61,7 @@ def choose_model(arguments: argparse.Namespace) -> Any:
     """The planner: a name for the package to resolve, or a client for --base-url."""
     if not arguments.base_url:
         return arguments.model
-    from langchain_openai import ChatOpenAI  # noqa: PLC0415  (only for endpoints)
-
-    # a local server needs no key; a hosted one reads OPENAI_API_KEY from the environment
-    key = {} if "OPENAI_API_KEY" in os.environ else {"api_key": "none"}
-    return ChatOpenAI(model=arguments.model, base_url=arguments.base_url, max_retries=0, **key)
+    return endpoint_model(arguments.model, arguments.base_url)
 
 
 def build_agent(arguments: argparse.Namespace, tasks: TaskSet) -> Any:

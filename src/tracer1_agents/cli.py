@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(commands)
     add_eval(commands)
     add_report(commands)
+    _add_ground(commands)
     return parser
 
 
@@ -112,6 +113,25 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     fetch.set_defaults(command=_data_fetch)
 
 
+def _add_ground(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ground = commands.add_parser("ground", help="one grounding, with the point drawn on a copy of the screenshot")
+    ground.add_argument("image", type=Path, metavar="IMAGE", help="the screenshot")
+    ground.add_argument("instruction", metavar="INSTRUCTION", help='such as "click the search field"')
+    ground.add_argument("--base-url", default="", help="an OpenAI-compatible endpoint that serves --model")
+    ground.add_argument("--model", default="", help="as the endpoint calls it")
+    ground.add_argument(
+        "--profile", default="", help="ui-tars, ui-tars-1.5, qwen3-vl, gui-owl, ... (default: by model)"
+    )
+    ground.add_argument("--frame", default="", help="what its numbers mean: ratio, thousand, pixels, ui-tars-1.5, ...")
+    ground.add_argument("--grounder", default="model", choices=("model", "ocr", "elements"), help="default: model")
+    ground.add_argument("--elements", type=Path, metavar="FILE", help="the list that --grounder elements matches")
+    ground.add_argument("--drag", action="store_true", help="find both ends of a drag")
+    ground.add_argument("--whole-action", action="store_true", help="let the model say what to do as well")
+    ground.add_argument("--platform", default="computer", choices=("computer", "mobile"), help="default: computer")
+    ground.add_argument("--out", type=Path, metavar="FILE.png", help="a copy of the screenshot with the point")
+    ground.set_defaults(command=_ground)
+
+
 def _screen(text: str) -> Size:
     from tracer1_agents.actions.coordinates import Size  # noqa: PLC0415  (only these commands)
 
@@ -131,6 +151,20 @@ def _show(parsed: argparse.Namespace) -> int:
         print(f"tracer1: {harmless(problem)}", file=sys.stderr)  # noqa: T201  (a command line)
     show(results, parsed.task)
     return 0
+
+
+def _ground(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.viewer import grounding  # noqa: PLC0415  (needs extras)
+
+    given = {name: value for name, value in vars(parsed).items() if name not in {"command", "out"}}
+    question = grounding.Question(**given)
+    answer, size = grounding.ground(question)
+    print(grounding.report(answer, size))  # noqa: T201  (a command line)
+    points = grounding.placed(answer)
+    if parsed.out is not None and points:
+        grounding.draw(parsed.image, points, parsed.out)
+        print(harmless(f"drawn       {parsed.out}"))  # noqa: T201
+    return 0 if answer.execution.ok else 1
 
 
 def _doctor(parsed: argparse.Namespace) -> int:

@@ -173,6 +173,8 @@ THOUSAND: Final = RelativeFrame(1000)
 PIXELS: Final = PixelFrame()
 # UI-TARS codes/ui_tars/action_parser.py: IMAGE_FACTOR, MIN_PIXELS, MAX_PIXELS
 UI_TARS_15: Final = ResizedFrame(factor=28, min_pixels=100 * 28 * 28, max_pixels=16384 * 28 * 28)
+# Qwen2.5-VL preprocessor_config.json: patches of 14 merged 2x2, min_pixels 3,136 and max_pixels 12,845,056
+QWEN2_5_VL_PIXELS: Final = ResizedFrame(factor=28, min_pixels=4 * 28 * 28, max_pixels=16384 * 28 * 28)
 # Qwen3-VL preprocessor_config.json: patches of 16 merged 2x2, shortest_edge 65,536 and longest_edge 16,777,216 pixels
 QWEN3_VL_PIXELS: Final = ResizedFrame(factor=32, min_pixels=256 * 256, max_pixels=4096 * 4096)
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from tracer1_agents.actions.space import Platform
     from tracer1_agents.blobs import BlobStore, ImageSource
+    from tracer1_agents.graphs.safeguards import Safeguard
     from tracer1_agents.planner.history import Summarizer
     from tracer1_agents.planner.policy import Policy, Retries
     from tracer1_agents.planner.profiles import Profile
@@ -67,6 +68,7 @@ def create_tracer1_agent(
     max_reasks: int = 2,
     max_tool_errors: int = 5,
     approve_plan: bool = False,
+    confirm: str | Iterable[str | Safeguard] = (),
     retries: Retries | None = None,
     blobs: BlobStore | None = None,
     show_last_forecast: bool = False,
@@ -99,6 +101,8 @@ def create_tracer1_agent(
         max_tool_errors: Failed executions in a row that end a run.
         approve_plan: Whether somebody has to approve each forecast before its first pair runs (needs a checkpointer;
             see `graphs.review`).
+        confirm: Classes of actions that somebody has to approve before they run: "password", "purchase", "submit", or
+            functions such as `graphs.safeguards.stays_within(hosts=[...])` (needs a checkpointer).
         retries: For busy endpoints; see `planner.policy.Retries`.
         blobs: Where screenshots live; needed only when observations carry images.
         show_last_forecast: Put the previous forecast into the prompt (a run-time foresight channel).
@@ -138,6 +142,7 @@ def create_tracer1_agent(
         max_reasks=max_reasks,
         max_tool_errors=max_tool_errors,
         approve_plan=approve_plan,
+        confirm=(confirm,) if isinstance(confirm, str) else tuple(confirm),
         loop_guard=loop_guard,
         summarizer=summarizer or default_summarizer(chosen),
         show_last_forecast=show_last_forecast,

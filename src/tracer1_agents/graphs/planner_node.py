@@ -23,6 +23,7 @@ from tracer1_agents.graphs.commitment import COMMITTED, standing_forecast
 from tracer1_agents.graphs.loop_guard import mark
 from tracer1_agents.graphs.once import issue_ticket
 from tracer1_agents.graphs.replies import first_pair_is_complete, goes_ahead, keep_rest, read_reply
+from tracer1_agents.graphs.safeguards import Situation, concerns
 from tracer1_agents.graphs.state import (
     STEPS_PER_TURN,
     PlannerState,
@@ -199,6 +200,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         if previous is not None and _diverges(previous, forecast):
             tally.events.append("replan")
             emit({"type": "replan", "step": step})
+        reasons = _concerns(state, settings, forecast)
         history = yield from _finalise_history(state, settings, forecast)
         emit({"type": "forecast", "step": step, "pairs": [pair.model_dump(mode="json") for pair in forecast.pairs]})
         ticket = issue_ticket()
@@ -208,7 +210,8 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
             **update,
             "planning": {**tally.as_json(state), "unfinished": tally.rest is not None},
             "ticket": ticket,
-            "to_review": settings.approve_plan,
+            "to_review": settings.approve_plan or bool(reasons),
+            "concerns": reasons,
             "history": history,
             "forecast": forecast.model_dump(mode="json"),
             "step": step,
@@ -293,7 +296,7 @@ def _over_budget(state: PlannerState, settings: Settings, started: float) -> dic
     tokens, seconds = usage.input_tokens + usage.output_tokens, time.time() - started
     if state.get("step", 0) >= settings.max_steps:
         return out_of_steps(settings.max_steps)
-    needed = STEPS_PER_TURN + settings.approve_plan
+    needed = STEPS_PER_TURN + (settings.approve_plan or bool(settings.confirm))
     if state.get("remaining_steps", needed) < needed:
         return no_room()
     if settings.time_limit is not None and seconds >= settings.time_limit:
@@ -309,6 +312,15 @@ def _loops(state: PlannerState, settings: Settings, forecast: Forecast, observat
     first = forecast.pairs[0]
     trail = [(kind, arguments, seen) for kind, arguments, seen in state.get("trail", [])]
     return settings.loop_guard.repeats(trail, mark(first.action, first.instruction, observation))
+
+
+def _concerns(state: PlannerState, settings: Settings, forecast: Forecast) -> list[str]:
+    """Why somebody should look before the first pair runs."""
+    if not settings.confirm:
+        return []
+    first, history = forecast.pairs[0], state.get("history") or [{}]
+    before = history[-1].get("instruction", "")
+    return concerns(settings.confirm, Situation(first.action, first.instruction, observation_of(state), before))
 
 
 def _diverges(previous: Forecast, forecast: Forecast) -> bool:

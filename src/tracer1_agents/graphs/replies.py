@@ -105,4 +105,4 @@ def _sum(holder: Any, usage: Usage) -> dict[str, Any]:
 
 def goes_ahead(settings: Settings) -> bool:
     """Whether the first pair may run before the rest is written: whoever approves or chooses needs whole forecasts."""
-    return settings.eager_first and not settings.approve_plan and settings.best_of == 1
+    return settings.eager_first and not (settings.approve_plan or settings.confirm) and settings.best_of == 1

@@ -1,4 +1,7 @@
-"""Somebody looks at each forecast before its first pair runs (`approve_plan`).
+"""Somebody looks at a forecast before its first pair runs.
+
+At every forecast (`approve_plan`), or where a safeguard gives a reason (`confirm`): the question's type is then
+"approve_plan" or "confirm_action", and its `reasons` are those of the safeguards.
 
 The node after `plan` stops the run by LangGraph's `interrupt`; the value shows the task and the forecast, and the
 reply is a `PlanReview`. A reply that does not fit is refused with a `pydantic.ValidationError` and nothing is lost: the
@@ -87,11 +90,18 @@ class ReviewNode(Runnable[AgentState, dict[str, Any]]):
         runtime = get_runtime()
         settings = self.settings.with_context(runtime.context)
         if runtime.execution_info is not None and runtime.execution_info.thread_id is None:
-            msg = "approve_plan needs a checkpointer and a thread_id, so that the run can wait for an answer"
+            asked = "approve_plan" if settings.approve_plan else "confirm"
+            msg = f"{asked} needs a checkpointer and a thread_id, so that the run can wait for an answer"
             raise ConfigurationError(msg)
         forecast = Forecast.model_validate(input["forecast"])
         pairs = [pair.model_dump(mode="json") for pair in forecast.pairs]
-        question = {"type": "approve_plan", "task": input.get("task", ""), "step": input["step"], "pairs": pairs}
+        question = {
+            "type": "approve_plan" if settings.approve_plan else "confirm_action",
+            "task": input.get("task", ""),
+            "step": input["step"],
+            "pairs": pairs,
+            "reasons": input.get("concerns") or [],
+        }
         review = interrupt(question, response_schema=PlanReview)
         if review.decision == "reject":
             return _rejected(input, review.reason, settings)

@@ -13,11 +13,13 @@ from pydantic.json_schema import SkipJsonSchema
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.loop_guard import LoopGuard
+from tracer1_agents.graphs.safeguards import check_safeguards
 from tracer1_agents.planner.history import ExecutorText
 from tracer1_agents.planner.profiles import profile_named
 
 if TYPE_CHECKING:
     from tracer1_agents.actions.space import Platform
+    from tracer1_agents.graphs.safeguards import Safeguard
     from tracer1_agents.planner.history import Summarizer
     from tracer1_agents.planner.policy import Policy
     from tracer1_agents.planner.profiles import Profile
@@ -50,6 +52,7 @@ class Tracer1Context:
         time_limit: Seconds per run, checked between steps.
         token_limit: Input plus output tokens of the planner per run.
         approve_plan: Whether somebody has to approve each forecast before its first pair runs.
+        confirm: Classes of actions that somebody has to approve; () for none.
         show_last_forecast: Whether the prompt carries the previous forecast.
         commitment: Pairs of one forecast that may run before the planner is asked again.
         best_of: Forecasts sampled a step.
@@ -66,6 +69,7 @@ class Tracer1Context:
     time_limit: float | None = None
     token_limit: int | None = None
     approve_plan: bool | None = None
+    confirm: tuple[str | Safeguard, ...] | None = None
     show_last_forecast: bool | None = None
     commitment: int | None = None
     best_of: int | None = None
@@ -94,6 +98,7 @@ class Settings:
         max_reasks: How often an unusable reply is asked for again, per step.
         max_tool_errors: Failed executions in a row that end a run.
         approve_plan: Whether somebody has to approve each forecast before its first pair runs; see `graphs.review`.
+        confirm: Classes of actions that somebody has to approve before they run; see `graphs.safeguards`.
         loop_guard: Watches for repetition; None lets the agent repeat itself.
         summarizer: Writes the history.
         thought_chars: Characters of a model's reasoning that the state keeps; none of it enters history or prompts.
@@ -123,6 +128,7 @@ class Settings:
     max_reasks: int = 2
     max_tool_errors: int = 5
     approve_plan: bool = False
+    confirm: tuple[str | Safeguard, ...] = ()
     loop_guard: LoopGuard | None = field(default_factory=LoopGuard)
     summarizer: Summarizer = field(default_factory=ExecutorText)
     thought_chars: int = 4_000
@@ -153,6 +159,8 @@ class Settings:
         if not 0 <= self.agreement_discount <= 1:
             msg = f"agreement_discount must lie between 0 and 1, got {self.agreement_discount!r}"
             raise ConfigurationError(msg)
+
+        check_safeguards(self.confirm)
 
     def with_context(self, context: Any) -> Settings:
         """These settings as one run wants them (see the module docstring).

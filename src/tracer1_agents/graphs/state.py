@@ -46,7 +46,7 @@ class PlannerState(TypedDict, total=False):
     seconds of the newest planner call), `committed` (steps since the planner was asked), `usage` (`types.Usage`) and
     `planner_calls` so far, `started_at` (seconds since the epoch), `rejections` (why forecasts of this step were
     rejected), `ticket` (see `graphs.once`), `to_review` (whether somebody has to approve the forecast; see
-    `graphs.review`), `status`, `detail`.
+    `graphs.review`), `concerns` (why a safeguard asks), `status`, `detail`.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -67,6 +67,7 @@ class PlannerState(TypedDict, total=False):
     rejections: list[str]
     ticket: str
     to_review: bool
+    concerns: list[str]
     status: str | None
     detail: str
     remaining_steps: RemainingSteps

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from tracer1_agents.errors import ConfigurationError, PlannerError
+from tracer1_agents.planner.prompt import keep_newest_images
 from tracer1_agents.planner.streaming import StreamedReply
 from tracer1_agents.types import Usage
 
@@ -158,6 +159,7 @@ class ChatModelPolicy:
         reply_schema: JSON schema of the dialect asked for. OpenAI's models that say they can are held to it
             (`response_format`); every other model is asked in words only, and its reply is parsed all the same.
         role: What the model is, for messages.
+        image_limit: How many pictures its server takes in one request; the newest are sent. None: as many as there are.
     """
 
     def __init__(
@@ -169,8 +171,9 @@ class ChatModelPolicy:
         one_line_a_pair: bool = False,
         reply_schema: dict[str, Any] | None = None,
         role: str = "planner model",
+        image_limit: int | None = None,
     ) -> None:
-        self.model, self.blobs, self.role = model, blobs, role
+        self.model, self.blobs, self.role, self.image_limit = model, blobs, role, image_limit
         self.retries = retries or Retries()
         self._options: dict[str, Any] = {}
         if reply_schema and hasattr(model, "openai_api_base") and (model.profile or {}).get("structured_output"):
@@ -266,6 +269,8 @@ class ChatModelPolicy:
     def _prepare(
         self, messages: Sequence[Message], horizon: int, again: int
     ) -> tuple[list[BaseMessage], dict[str, Any]]:
+        if self.image_limit is not None:
+            messages = keep_newest_images(messages, self.image_limit)
         prompt = [to_langchain(message, self.blobs) for message in messages]
         options = dict(self._options)
         if self._stops_at_lines:

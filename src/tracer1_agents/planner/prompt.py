@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tracer1_agents.types import Forecast, HistoryEntry, Observation
 
 _NO_SCREENSHOT: Final = ImageRef(ref="", width=1000, height=1000)  # examples are written on it where there is none
+_LEFT_OUT: Final = "(an earlier screenshot is left out here)\n"
 _IMAGE_NOTE: Final = "a screenshot was taken, but it cannot be shown here; only the text above describes the screen."
 
 
@@ -60,6 +61,23 @@ class Message:
     def text(self) -> str:
         """The message's text parts, joined."""
         return "".join(part["text"] for part in self.content if part["type"] == "text")
+
+
+def keep_newest_images(messages: Sequence[Message], limit: int) -> list[Message]:
+    """The messages with at most `limit` pictures: the newest stay, words stand in for the others.
+
+    Args:
+        messages: A prompt; later messages and parts are newer.
+        limit: What the server takes in one request.
+    """
+    left, kept = limit, []
+    for message in reversed(messages):
+        content: list[TextPart | ImagePart] = []
+        for part in reversed(message.content):
+            left -= part["type"] == "image"
+            content.append(part if part["type"] == "text" or left >= 0 else _text(_LEFT_OUT))
+        kept.append(Message(message.role, content[::-1]))
+    return kept[::-1]
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,31 @@
 """The frozen GUI agent: a grounding model turns a step instruction and a screenshot into a place to act on.
 
 The planner decides what is done, the grounding model where: it is asked for a point (two for a drag), and the planner's
-action comes back with it as a typed action in `Execution.value`. Actions that need no place come back as they are.
-Nothing is clicked here; an environment, or stage 2's reward, takes the action from the execution. A model that finds
-nothing has failed at the step; one that does not answer is infrastructure.
+action comes back with it as a typed action in `Execution.value`. Actions that need no place come back as they are. With
+`asks="action"` the model decides what as well, and its whole action is taken.
+
+Nothing is clicked by it: `GroundThenAct` hands the action to an environment, stage 2's reward compares it. A model that
+finds nothing has failed at the step; one that does not answer is infrastructure.
 """
 
 from __future__ import annotations
 
-import io
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
-from tracer1_agents.actions.space import GUI_KINDS, POINTING_KINDS, Drag, dump_action
+from tracer1_agents.actions.space import GUI_KINDS, POINTING_KINDS, Drag, dump_action, load_action
 from tracer1_agents.actions.targets import points_of
 from tracer1_agents.blobs import ImageFiles
-from tracer1_agents.errors import DataError, MissingExtraError, PlannerError
+from tracer1_agents.errors import ConfigurationError, DataError, PlannerError
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.policy import ChatModelPolicy, PolicyReply
 from tracer1_agents.planner.prompt import Message
 from tracer1_agents.tools.executor import lost
 from tracer1_agents.tools.formatting import short
-from tracer1_agents.tools.grounding_profiles import GroundingProfile, grounding_profile
+from tracer1_agents.tools.grounding_profiles import Form, GroundingProfile, grounding_profile
+from tracer1_agents.tools.images import open_picture
 from tracer1_agents.types import Execution, ImageRef
 
 if TYPE_CHECKING:
@@ -32,10 +34,25 @@ if TYPE_CHECKING:
     from tracer1_agents.actions.space import Action, Platform
     from tracer1_agents.blobs import ImageSource
     from tracer1_agents.planner.policy import Retries
+    from tracer1_agents.tools.executor import Executor
     from tracer1_agents.types import Observation
 
 _CANONICAL: Final = CanonicalGrammar()
 _PLACED: Final = POINTING_KINDS - {"scroll"}  # a scroll goes through the view as a whole
+
+
+class Answer(NamedTuple):
+    """What asking came to.
+
+    Attributes:
+        execution: The typed action in `value`, or why there is none.
+        reply: What the model said; None when it was not asked, or did not answer.
+        size: Of the picture it was shown.
+    """
+
+    execution: Execution
+    reply: PolicyReply | None = None
+    size: Size | None = None
 
 
 class GroundingModel:
@@ -48,9 +65,10 @@ class GroundingModel:
         images: Where screenshots are looked up; by default `ImageRef.ref` must be the path of a file.
         retries: For busy endpoints and answers that never come.
         trust_points: Keep points that the planner gave itself, and ask only for missing ones.
+        asks: "point": the planner's action is done where the model says; "action": what the model does is done.
 
     Raises:
-        ConfigurationError: There is no profile for the model.
+        ConfigurationError: There is no profile for the model, or `asks` is something else.
     """
 
     def __init__(
@@ -62,11 +80,15 @@ class GroundingModel:
         images: ImageSource | None = None,
         retries: Retries | None = None,
         trust_points: bool = False,
+        asks: Literal["point", "action"] = "point",
     ) -> None:
+        if asks not in {"point", "action"}:
+            msg = f'asks must be "point" or "action", got {asks!r}'
+            raise ConfigurationError(msg)
         self.model_name = _name_of(model)
         chosen = self.model_name if profile is None else profile
         self.profile = grounding_profile(chosen) if isinstance(chosen, str) else chosen
-        self.platform, self.trust_points = platform, trust_points
+        self.platform, self.trust_points, self.asks = platform, trust_points, asks
         self.images = images or ImageFiles()
         self._policy = ChatModelPolicy(model, blobs=self.images, retries=retries, role="grounding model")
 
@@ -74,22 +96,27 @@ class GroundingModel:
     def version(self) -> str:
         """Names the agent for caches: model, prompt, frame, platform."""
         trusting = "/trusting" if self.trust_points else ""
-        return f"{self.model_name}/{self.profile.fingerprint}/{self.platform}{trusting}"
+        acting = "/acting" if self.asks == "action" else ""
+        return f"{self.model_name}/{self.profile.fingerprint}/{self.platform}{trusting}{acting}"
 
     def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """The action with its place, as a typed action in `value`."""
+        return self.ask(action, instruction, observation).execution
+
+    def ask(self, action: Action, instruction: str, observation: Observation) -> Answer:
+        """The same, with what the model said."""
         if (known := self._without_asking(action, instruction)) is not None:
-            return known
+            return Answer(known)
         started = time.perf_counter()
         try:
             size, messages = self._question(action, instruction, observation.image)
             reply = self._policy.sample(messages, horizon=1)
         except (PlannerError, DataError) as error:
-            return lost(error, seconds=time.perf_counter() - started)
-        return self._read(action, reply, size, time.perf_counter() - started)
+            return Answer(lost(error, seconds=time.perf_counter() - started))
+        return Answer(self._read(action, reply, size, time.perf_counter() - started), reply, size)
 
     async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
-        """The same, awaitable."""
+        """The same as `execute`, awaitable."""
         if (known := self._without_asking(action, instruction)) is not None:
             return known
         started = time.perf_counter()
@@ -101,21 +128,20 @@ class GroundingModel:
         return self._read(action, reply, size, time.perf_counter() - started)
 
     def _without_asking(self, action: Action, instruction: str) -> Execution | None:
-        if action.kind not in GUI_KINDS:
-            return Execution(ok=False, text=f"error: {action.kind} is no action on a screen; use it with the tools")
-        placed = all(point is not None for point in points_of(action))
-        if action.kind not in _PLACED or (self.trust_points and placed):
-            return _done(action)
-        if not instruction.strip():
-            return Execution(ok=False, text=f"error: {action.kind} needs a step instruction that says what it acts on")
-        return None
+        if self.asks == "action" and action.kind in GUI_KINDS and instruction.strip():
+            return None
+        return needs_no_place(action, instruction, trust_points=self.trust_points)
 
     def _question(self, action: Action, instruction: str, image: ImageRef | None) -> tuple[Size, list[Message]]:
         if image is None:
             msg = "there is no screenshot to find this on; give the observation an image"
             raise PlannerError(msg)
         size = self._size(image)
-        words = self.profile.prompt(instruction, size, drag=isinstance(action, Drag), platform=self.platform)
+        form: Form = "action" if self.asks == "action" else "drag" if isinstance(action, Drag) else "point"
+        try:
+            words = self.profile.prompt(instruction, size, form=form, platform=self.platform)
+        except ConfigurationError as error:  # a shape that no image processor takes
+            raise DataError(str(error), path=image.ref) from error
         return size, [Message("user", [{"type": "image", "ref": image}, {"type": "text", "text": words}])]
 
     def _size(self, image: ImageRef) -> Size:
@@ -123,17 +149,8 @@ class GroundingModel:
         content = self.images.get(image.ref)
         if not self.profile.dialect.frame.needs_size:
             return Size(image.width, image.height)
-        try:
-            from PIL import Image  # noqa: PLC0415  (an extra)
-        except ImportError:
-            feature = f"the grounding profile {self.profile.name}, whose points are pixels,"
-            raise MissingExtraError(feature, "agents") from None
-        try:
-            with Image.open(io.BytesIO(content)) as picture:
-                return Size(*picture.size)
-        except OSError as error:
-            msg = f"not a picture: {error}"
-            raise DataError(msg, path=image.ref) from error
+        with open_picture(content, image.ref) as picture:
+            return Size(*picture.size)
 
     def _read(self, action: Action, reply: PolicyReply, size: Size, seconds: float) -> Execution:
         """The reply as the planner's action with a place."""
@@ -144,11 +161,77 @@ class GroundingModel:
         )
         if not forecast.ok and reply.truncated:
             return lost("the grounding model was cut off by its token limit; give it more", seconds=seconds)
-        placed = _with_place(action, forecast.pairs[0].action) if forecast.ok else None
-        if placed is None:
-            text = f'error: no place was found for this step; the grounding model said "{short(reply.text, 200)}"'
+        found = forecast.pairs[0].action if forecast.ok else None
+        if found is not None and self.asks == "point":
+            found = _with_place(action, found)
+        if found is None or not _can_be_done(found):
+            missing = "place" if self.asks == "point" else "action"
+            text = f'error: no {missing} was found for this step; the grounding model said "{short(reply.text, 200)}"'
             return Execution(ok=False, text=text, seconds=seconds)
-        return _done(placed, seconds)
+        return done(found, seconds)
+
+
+class GroundThenAct:
+    """Finds out where, and has an environment do it there: what the `ground` node calls where something acts.
+
+    Args:
+        grounder: Gives the action with its place in `Execution.value`.
+        environment: Does it, and answers with what is seen afterwards.
+    """
+
+    def __init__(self, grounder: Executor, environment: Executor) -> None:
+        self.grounder, self.inner = grounder, environment
+
+    def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """What became of the action; `value` is the action as it was done."""
+        grounded = self.grounder.execute(action, instruction, observation)
+        if not grounded.ok:
+            return _unchanged(grounded, observation)
+        acted = self.inner.execute(load_action(grounded.value), instruction, observation)
+        return _both(grounded, acted)
+
+    async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """The same, awaitable."""
+        grounded = await self.grounder.aexecute(action, instruction, observation)
+        if not grounded.ok:
+            return _unchanged(grounded, observation)
+        acted = await self.inner.aexecute(load_action(grounded.value), instruction, observation)
+        return _both(grounded, acted)
+
+
+def _unchanged(failed: Execution, observation: Observation) -> Execution:
+    """Nothing was done: the planner is told why, beside the screen as it still is."""
+    text = f"{failed.text}\n\n{observation.text}" if observation.text else failed.text
+    return failed.model_copy(update={"text": text, "image": observation.image})
+
+
+def _both(grounded: Execution, acted: Execution) -> Execution:
+    """What the environment says; the action as it was placed, where that says nothing of its own."""
+    value = grounded.value if acted.value is None else acted.value
+    return acted.model_copy(update={"value": value, "seconds": grounded.seconds + acted.seconds})
+
+
+def needs_no_place(action: Action, instruction: str, *, trust_points: bool = False) -> Execution | None:
+    """The execution of an action that nobody has to look for; None when there is something to find.
+
+    Args:
+        action: The planner's.
+        instruction: Its step instruction: what is looked for.
+        trust_points: Whether points that the planner gave itself stand.
+    """
+    if action.kind not in GUI_KINDS:
+        return Execution(ok=False, text=f"error: {action.kind} is no action on a screen; use it with the tools")
+    placed = all(point is not None for point in points_of(action))
+    if action.kind not in _PLACED or (trust_points and placed):
+        return done(action)
+    if not instruction.strip():
+        return Execution(ok=False, text=f"error: {action.kind} needs a step instruction that says what it acts on")
+    return None
+
+
+def _can_be_done(action: Action) -> bool:
+    """Whether it is an action on a screen that lacks no place."""
+    return action.kind in GUI_KINDS and (action.kind not in _PLACED or None not in points_of(action))
 
 
 def _with_place(action: Action, found: Action) -> Action | None:
@@ -160,7 +243,8 @@ def _with_place(action: Action, found: Action) -> Action | None:
     return action.model_copy(update=dict(zip(names, points, strict=True)))
 
 
-def _done(action: Action, seconds: float = 0.0) -> Execution:
+def done(action: Action, seconds: float = 0.0) -> Execution:
+    """The execution of an action that has its place."""
     return Execution(text=_CANONICAL.render_action(action), value=dump_action(action), seconds=seconds)
 
 

@@ -6,18 +6,24 @@ Grammars and frames are those of `planner.profiles`: a model family writes its p
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
+from tracer1_agents.actions.coordinates import QWEN2_5_VL_PIXELS
 from tracer1_agents.actions.space import Point
 from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.planner.examples import action_list
 from tracer1_agents.planner.profiles import QWEN_TOOL_CALL, UI_TARS, UI_TARS_1_5, Profile, profile_for
+from tracer1_agents.types import ImageRef
 
 if TYPE_CHECKING:
     from tracer1_agents.actions.coordinates import Size
     from tracer1_agents.actions.space import Platform
+
+Form = Literal["point", "drag", "action"]
 
 _QWEN: Final = {
     "computer": {
@@ -42,11 +48,13 @@ class GroundingProfile:
             `dataclasses.replace(dialect, frame=ResizedFrame(...))`.
         point_template: Prompt for one place (`string.Template`).
         drag_template: Prompt for the two ends of a drag.
+        action_template: Prompt for whatever action the step needs.
     """
 
     dialect: Profile
     point_template: str
     drag_template: str
+    action_template: str
 
     @property
     def name(self) -> str:
@@ -56,35 +64,58 @@ class GroundingProfile:
     @property
     def fingerprint(self) -> str:
         """A short hash of everything that changes what a frozen model answers or how it is read."""
-        whole = repr((self.name, self.dialect.frame, self.point_template, self.drag_template))
+        whole = repr((self.name, self.dialect.frame, self.point_template, self.drag_template, self.action_template))
         return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
-    def prompt(self, instruction: str, size: Size, *, drag: bool, platform: Platform) -> str:
+    def prompt(self, instruction: str, size: Size, *, form: Form, platform: Platform) -> str:
         """The words that go with the screenshot.
 
         Args:
             instruction: What to find, as the planner put it.
             size: Of the screenshot, in pixels.
-            drag: Whether both ends of a drag are asked for.
+            form: Whether one place, both ends of a drag, or a whole action is asked for.
             platform: Whose names of actions are used.
         """
         right, bottom = self.dialect.frame.from_unit(Point(1.0, 1.0), size)
-        template = Template(self.drag_template if drag else self.point_template)
+        templates = {"point": self.point_template, "drag": self.drag_template, "action": self.action_template}
         names = _QWEN["mobile" if platform == "mobile" else "computer"]
-        return template.substitute(names, instruction=" ".join(instruction.split()), right=right, bottom=bottom)
+        actions = self._actions(size, platform) if form == "action" else ""
+        words = " ".join(instruction.split())
+        return Template(templates[form]).substitute(
+            names, instruction=words, right=right, bottom=bottom, actions=actions
+        )
+
+    def _actions(self, size: Size, platform: Platform) -> str:
+        screen = ImageRef(ref="", width=size.width, height=size.height)
+        grammar = self.dialect.grammar_for(screen, platform=platform)
+        return action_list(grammar, "mobile" if platform == "mobile" else "computer", has_tools=False)
 
 
 def _profile(dialect: Profile) -> GroundingProfile:
     prompts = files(__package__) / "grounding_prompts"
-    point, drag = (
-        (prompts / f"{dialect.grammar}.{form}.txt").read_text(encoding="utf-8") for form in ("point", "drag")
+    point, drag, action = (
+        (prompts / f"{dialect.grammar}.{form}.txt").read_text(encoding="utf-8").strip()
+        for form in ("point", "drag", "action")
     )
-    return GroundingProfile(dialect=dialect, point_template=point.strip(), drag_template=drag.strip())
+    return GroundingProfile(dialect=dialect, point_template=point, drag_template=drag, action_template=action)
 
 
-GROUNDING_PROFILES: Final[dict[str, GroundingProfile]] = {
-    dialect.name: _profile(dialect) for dialect in (UI_TARS, UI_TARS_1_5, QWEN_TOOL_CALL)
-}
+# Qwen2.5-VL and what grew out of it count pixels of the resized screenshot; Qwen3-VL and GUI-Owl 1.5 count thousandths
+QWEN_2_5_VL: Final = replace(QWEN_TOOL_CALL, name="qwen2.5-vl", frame=QWEN2_5_VL_PIXELS)
+GUI_OWL: Final = replace(QWEN_TOOL_CALL, name="gui-owl", frame=QWEN2_5_VL_PIXELS)
+GUI_OWL_1_5: Final = replace(QWEN_TOOL_CALL, name="gui-owl-1.5")
+QWEN_3_VL: Final = replace(QWEN_TOOL_CALL, name="qwen3-vl")
+
+_DIALECTS: Final = (UI_TARS, UI_TARS_1_5, QWEN_TOOL_CALL, QWEN_2_5_VL, QWEN_3_VL, GUI_OWL, GUI_OWL_1_5)
+GROUNDING_PROFILES: Final[dict[str, GroundingProfile]] = {dialect.name: _profile(dialect) for dialect in _DIALECTS}
+
+# first match wins; what is in no line here goes by its prompt profile
+_FAMILIES: Final[tuple[tuple[str, str], ...]] = (
+    (r"gui-?owl-?v?1[.-]?5", "gui-owl-1.5"),
+    (r"gui-?owl", "gui-owl"),
+    (r"qwen-?2[.-]5-?vl", "qwen2.5-vl"),
+    (r"qwen-?3[.\d]*-?vl", "qwen3-vl"),
+)
 
 
 def grounding_profile(name: str) -> GroundingProfile:
@@ -93,7 +124,9 @@ def grounding_profile(name: str) -> GroundingProfile:
     Raises:
         ConfigurationError: There is none of that name, and the name is of no family that has one.
     """
-    found = GROUNDING_PROFILES.get(name) or GROUNDING_PROFILES.get(profile_for(name))
+    folded = re.sub(r"[\s_]+", "-", name.lower())
+    family = next((profile for pattern, profile in _FAMILIES if re.search(pattern, folded)), profile_for(name))
+    found = GROUNDING_PROFILES.get(name) or GROUNDING_PROFILES.get(family)
     if found is None:
         msg = f"there is no grounding profile for {name!r}; choose one of {', '.join(GROUNDING_PROFILES)}"
         raise ConfigurationError(msg)

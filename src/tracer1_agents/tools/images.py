@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from tracer1_agents.errors import ToolError, ToolUnavailableError
+from tracer1_agents.errors import DataError, ToolError, ToolUnavailableError
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import collapse, short
 from tracer1_agents.tools.workspace import Workspace, optional, reading
@@ -32,7 +32,7 @@ _FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 _OUTPUTS: Final = (".png", ".jpg", ".jpeg")
 _OCR_SECONDS: Final = 60
 _OCR_WIDTH: Final = 1_000  # pixels; smaller images are doubled, since tesseract wants letters some 30 pixels high
-_OCR_MARGIN: Final = 20  # pixels; letters at the very edge are lost
+OCR_MARGIN: Final = 20  # pixels; letters at the very edge are lost
 
 
 def _parse_box(value: Any) -> Any:
@@ -72,6 +72,29 @@ def open_image(workspace: Workspace, name: str) -> Iterator[Any]:
         yield image
 
 
+@contextmanager
+def open_picture(content: bytes, ref: str) -> Iterator[Any]:
+    """A Pillow image from bytes: what a screenshot is wherever it is kept.
+
+    Args:
+        content: Of an image file.
+        ref: What it is called, for messages.
+
+    Raises:
+        DataError: It is no picture, or has more than 50 megapixels.
+    """
+    pillow = optional("PIL.Image", "looking at screenshots")
+    try:
+        with pillow.open(io.BytesIO(content), formats=_FORMATS) as image:
+            if image.width * image.height > PIXEL_LIMIT:
+                msg = f"the picture has more than {PIXEL_LIMIT // 1_000_000} megapixels"
+                raise DataError(msg, path=ref)
+            yield image
+    except OSError as error:
+        msg = f"not a picture: {error}"
+        raise DataError(msg, path=ref) from error
+
+
 def image_size(workspace: Workspace, name: str) -> tuple[int, int]:
     """Width and height in pixels; raises as `open_image`."""
     with open_image(workspace, name) as image:
@@ -96,33 +119,47 @@ def recognise(workspace: Workspace, name: str) -> list[str]:
         ToolUnavailableError: tesseract is not installed.
         ToolError: The image cannot be read, or recognition took too long.
     """
+    with open_image(workspace, name) as image:
+        pixels = for_recognition(image, 2 if image.width < _OCR_WIDTH else 1)
+    # One column of text first: the automatic layout overlooks lone short words. Then one block.
+    for layout in ("4", "6"):
+        lines = [line for line in map(collapse, run_tesseract(pixels, "--psm", layout).splitlines()) if line]
+        if lines:
+            return lines
+    return []
+
+
+def for_recognition(image: Any, scale: int) -> bytes:
+    """Grey on white, so many times as large, with a margin of `OCR_MARGIN`, as PNG bytes."""
+    pillow = optional("PIL.Image", "reading images")
+    rgba = image.convert("RGBA")
+    flat = pillow.alpha_composite(pillow.new("RGBA", rgba.size, "white"), rgba).convert("L")
+    if scale > 1:
+        flat = flat.resize((flat.width * scale, flat.height * scale), pillow.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    optional("PIL.ImageOps", "reading images").expand(flat, OCR_MARGIN, fill=255).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def run_tesseract(pixels: bytes, *options: str) -> str:
+    """What tesseract says of a picture.
+
+    Args:
+        pixels: See `for_recognition`.
+        options: Of the program, such as "--psm", "4", or "tsv" for words with their boxes.
+
+    Raises:
+        ToolUnavailableError: tesseract is not installed.
+        ToolError: Recognition failed or took too long.
+    """
     program = shutil.which("tesseract")
     if program is None:
         msg = 'ocr needs the program tesseract: install it (Debian: "apt install tesseract-ocr")'
         raise ToolUnavailableError(msg)
-    with open_image(workspace, name) as image:
-        pixels = _for_recognition(image)
-    # One column of text first: the automatic layout overlooks lone short words. Then one block.
-    return _tesseract(program, pixels, "4") or _tesseract(program, pixels, "6")
-
-
-def _for_recognition(image: Any) -> bytes:
-    """Grey on white, large enough, with a margin, as PNG bytes."""
-    pillow = optional("PIL.Image", "reading images")
-    rgba = image.convert("RGBA")
-    flat = pillow.alpha_composite(pillow.new("RGBA", rgba.size, "white"), rgba).convert("L")
-    if flat.width < _OCR_WIDTH:
-        flat = flat.resize((flat.width * 2, flat.height * 2), pillow.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    optional("PIL.ImageOps", "reading images").expand(flat, _OCR_MARGIN, fill=255).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def _tesseract(program: str, pixels: bytes, layout: str) -> list[str]:
     environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     try:
         finished = subprocess.run(  # noqa: S603  (fixed arguments; the image goes through standard input)
-            [program, "stdin", "stdout", "--psm", layout],
+            [program, "stdin", "stdout", *options],
             input=pixels,
             capture_output=True,
             env=environment,
@@ -135,8 +172,7 @@ def _tesseract(program: str, pixels: bytes, layout: str) -> list[str]:
     if finished.returncode != 0:
         msg = f"tesseract failed: {short(finished.stderr.decode(errors='replace'), 200)}"
         raise ToolError(msg)
-    lines = map(collapse, finished.stdout.decode(errors="replace").splitlines())
-    return [line for line in lines if line]
+    return finished.stdout.decode(errors="replace")
 
 
 def _editing_tools(workspace: Workspace) -> list[BaseTool]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tracer1_agents.actions.codec import Broken, ParseOutcome
 from tracer1_agents.actions.coordinates import (
     PIXELS,
+    QWEN2_5_VL_PIXELS,
     QWEN3_VL_PIXELS,
     THOUSAND,
     UI_TARS_15,
@@ -22,7 +23,7 @@ from tracer1_agents.actions.coordinates import (
 from tracer1_agents.actions.space import Point
 from tracer1_agents.errors import ConfigurationError
 
-FRAMES = [UNIT, THOUSAND, PIXELS, UI_TARS_15, QWEN3_VL_PIXELS]
+FRAMES = [UNIT, THOUSAND, PIXELS, UI_TARS_15, QWEN2_5_VL_PIXELS, QWEN3_VL_PIXELS]
 SIZES = st.builds(Size, st.integers(30, 5000), st.integers(30, 5000))
 POINTS = st.builds(Point, st.floats(0, 1), st.floats(0, 1))
 
@@ -74,7 +75,7 @@ def test_round_trip_from_the_screen(frame, point, size):
 
 @given(SIZES, st.data())
 def test_pixels_survive_exactly(size, data):
-    for frame in (PIXELS, UI_TARS_15, QWEN3_VL_PIXELS):
+    for frame in (PIXELS, UI_TARS_15, QWEN2_5_VL_PIXELS, QWEN3_VL_PIXELS):
         width, height = frame.counted_in(size)
         x, y = data.draw(st.integers(0, width)), data.draw(st.integers(0, height))
         assert frame.from_unit(frame.to_unit(x, y, size), size) == (x, y)

@@ -21,6 +21,8 @@ from tracer1_agents.actions.space import (
     Code,
     Drag,
     Finish,
+    Hotkey,
+    LeftDouble,
     LongPress,
     Point,
     PressButton,
@@ -52,15 +54,30 @@ REPLIES = {
         "Thought: It is here.\nAction: click(point='<point>280 70</point>')",
         "Action: drag(start_point='<point>280 70</point>', end_point='<point>420 140</point>')",
     ),
-    "qwen-tool-call": tuple(
-        f'{thought}<tool_call>\n{{"name": "computer_use", "arguments": {{{arguments}}}}}\n</tool_call>'
-        for thought, arguments in (
-            ("<think>Top, middle.</think>\n", '"action": "left_click", "coordinate": [500, 250]'),
-            ("", '"action": "left_click_drag", "start_coordinate": [500, 250], "coordinate": [750, 500]'),
+    **{
+        name: tuple(
+            f'{thought}<tool_call>\n{{"name": "computer_use", "arguments": {{{arguments}}}}}\n</tool_call>'
+            for thought, arguments in (
+                ("<think>Top, middle.</think>\n", f'"action": "left_click", "coordinate": {here}'),
+                ("", f'"action": "left_click_drag", "start_coordinate": {here}, "coordinate": {there}'),
+            )
         )
-    ),
+        for name, here, there in (
+            ("qwen3-vl", [500, 250], [750, 500]),
+            ("gui-owl-1.5", [500, 250], [750, 500]),
+            ("qwen2.5-vl", [280, 70], [420, 140]),
+            ("gui-owl", [280, 70], [420, 140]),
+        )
+    },
 }
-MODELS = {"ui-tars": "UI-TARS-7B-SFT", "ui-tars-1.5": "UI-TARS-1.5-7B", "qwen-tool-call": "Qwen3-VL-32B-Thinking"}
+MODELS = {
+    "ui-tars": "UI-TARS-7B-SFT",
+    "ui-tars-1.5": "UI-TARS-1.5-7B",
+    "qwen3-vl": "Qwen3-VL-32B-Thinking",
+    "qwen2.5-vl": "Qwen2.5-VL-7B-Instruct",
+    "gui-owl": "GUI-Owl-7B",
+    "gui-owl-1.5": "GUI-Owl-1.5-8B",
+}
 PROFILES = pytest.mark.parametrize("profile", REPLIES)
 
 
@@ -114,7 +131,7 @@ class TestProfiles:
 
 class TestPrompts:
     def test_qwen_is_asked_in_its_own_names(self, screen):
-        grounder, model = agent(REPLIES["qwen-tool-call"][0], profile="qwen-tool-call", platform="mobile")
+        grounder, model = agent(REPLIES["qwen3-vl"][0], profile="qwen3-vl", platform="mobile")
         grounder.execute(Click(), "OK", screen)
         text = parts_of(model)["text"]["text"]
         assert '{"name": "mobile_use", "arguments": {"action": "click", "coordinate": [x, y]}}' in text
@@ -154,7 +171,11 @@ class TestPrompts:
         [
             ("ByteDance-Seed/UI-TARS-7B-SFT", "ui-tars"),
             ("ByteDance-Seed/UI-TARS-1.5-7B", "ui-tars-1.5"),
-            ("Qwen/Qwen3-VL-32B-Thinking", "qwen-tool-call"),
+            ("Qwen/Qwen3-VL-32B-Thinking", "qwen3-vl"),
+            ("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl"),
+            ("mPLUG/GUI-Owl-7B", "gui-owl"),
+            ("mPLUG/GUI-Owl-1.5-8B", "gui-owl-1.5"),
+            ("qwen-tool-call", "qwen-tool-call"),
             ("ui-tars", "ui-tars"),
         ],
     )
@@ -167,12 +188,13 @@ class TestPrompts:
 
     def test_the_version_names_what_changes_answers(self):
         versions = {
-            agent("x", profile=profile, platform=platform, trust_points=trust)[0].version
+            agent("x", profile=profile, platform=platform, trust_points=trust, asks=asks)[0].version
             for profile in MODELS
             for platform in ("computer", "mobile")
             for trust in (False, True)
+            for asks in ("point", "action")
         }
-        assert len(versions) == 12
+        assert len(versions) == 48
 
 
 class TestWhoDecides:
@@ -203,7 +225,57 @@ class TestWhoDecides:
         assert (execution.ok, execution.infrastructure) == (False, False)
 
 
+class TestWholeActions:
+    @pytest.mark.parametrize(
+        ("profile", "reply", "action"),
+        [
+            ("ui-tars", "Action: left_double(point='<point>500 250</point>')", LeftDouble(point=Point(0.5, 0.25))),
+            ("ui-tars", r"Thought: x\nAction: type(content='it\'s\n')", Type(content="it's\n")),
+            ("ui-tars-1.5", "Action: hotkey(key='ctrl a')", Hotkey(keys=("ctrl", "a"))),
+            (
+                "qwen3-vl",
+                '<tool_call>{"name": "computer_use", "arguments": {"action": "scroll", "pixels": -300}}</tool_call>',
+                Scroll(direction="down"),
+            ),
+        ],
+    )
+    def test_what_the_model_does_is_taken(self, profile, reply, action, screen):
+        grounder, model = agent(reply.replace("\\nAction", "\nAction"), profile=profile, asks="action")
+        execution = grounder.execute(Click(), "Do the next thing", screen)
+        assert load_action(execution.value) == action
+        text = parts_of(model)["text"]["text"]
+        assert "Take the one action" in text
+        assert "Do the next thing" in text
+        assert "scroll" in text  # the whole space is offered
+        assert "$" not in text
+
+    @pytest.mark.parametrize("reply", ["Action: finished()", "Action: click()", "Action: ocr(path='a')", "no"])
+    def test_what_is_no_action_on_this_screen(self, reply, screen):
+        execution = agent(reply, asks="action")[0].execute(Click(), "OK", screen)
+        assert (execution.ok, execution.infrastructure) == (False, False)
+        assert "no action was found" in execution.text
+
+    def test_typing_is_asked_for_too_but_not_without_a_word(self, screen):
+        grounder, model = agent(REPLIES["ui-tars"][0], asks="action")
+        assert load_action(grounder.execute(Type(content="a"), "Press OK", screen).value).kind == "click"
+        assert load_action(grounder.execute(Type(content="a"), "", screen).value) == Type(content="a")
+        assert len(model.prompts) == 1
+
+    def test_another_question(self):
+        with pytest.raises(ConfigurationError, match='asks must be "point" or "action"'):
+            agent("x", asks="box")
+
+
 class TestFailures:
+    def test_a_shape_that_no_processor_takes_is_infrastructure(self, tmp_path):
+        Image.new("RGB", (2010, 10)).save(tmp_path / "a.png")
+        thin = Observation(image=ImageRef(ref=str(tmp_path / "a.png"), width=2010, height=10))
+        grounder, model = agent("x", profile="ui-tars-1.5")
+        execution = grounder.execute(Click(), "OK", thin)
+        assert execution.infrastructure
+        assert "ratio" in execution.text
+        assert model.prompts == []
+
     @pytest.mark.parametrize(
         "reply",
         [

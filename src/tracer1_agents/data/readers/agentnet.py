@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tracer1_agents.actions.coordinates import Size
+from tracer1_agents.actions.targets import clipped
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
     CONTINUED,
@@ -25,7 +26,6 @@ from tracer1_agents.data.readers.base import (
     REDUNDANT,
     ReaderOptions,
     RecordError,
-    clipped,
     complete,
     numbers,
     required,

@@ -193,28 +193,6 @@ def place(frame: Frame, at: Sequence[float], size: Size | None) -> Point:
         raise RecordError(error.problem) from None
 
 
-def clipped(corners: Sequence[float], size: Size) -> Box | None:
-    """A pixel box as fractions of the screen.
-
-    Layout boxes may reach beyond the screen (a list that goes on below it); what shows is kept.
-
-    Args:
-        corners: Left, top, right, bottom.
-        size: What they are counted in.
-
-    Returns:
-        None when nothing of it shows.
-    """
-    left, top, right, bottom = corners
-    box = (
-        min(max(left / size.width, 0.0), 1.0),
-        min(max(top / size.height, 0.0), 1.0),
-        min(max(right / size.width, 0.0), 1.0),
-        min(max(bottom / size.height, 0.0), 1.0),
-    )
-    return box if box[0] < box[2] and box[1] < box[3] else None
-
-
 def complete(
     trajectory: ReferenceTrajectory,
     options: ReaderOptions,

@@ -19,13 +19,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tracer1_agents.actions.coordinates import THOUSAND, Size
+from tracer1_agents.actions.targets import clipped
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
     Box,
     ReaderOptions,
     RecordError,
     build,
-    clipped,
     complete,
     numbers,
     place,

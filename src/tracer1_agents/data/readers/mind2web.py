@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tracer1_agents.actions.coordinates import Size
+from tracer1_agents.actions.targets import clipped
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
     TARGET_OUTSIDE,
@@ -25,7 +26,6 @@ from tracer1_agents.data.readers.base import (
     ReaderOptions,
     RecordError,
     build,
-    clipped,
     complete,
     required,
     typed,

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.coordinates import PIXELS, UNIT, Size
 from tracer1_agents.actions.space import POINTING_KINDS
+from tracer1_agents.actions.targets import clipped
 from tracer1_agents.data.readers.androidcontrol.episode import Episode
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
     ReaderOptions,
     RecordError,
     build,
-    clipped,
     looked_up,
     numbers,
     place,

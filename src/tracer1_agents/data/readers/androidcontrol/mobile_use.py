@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.coordinates import PIXELS, Size
+from tracer1_agents.actions.targets import clipped
 from tracer1_agents.data.readers.base import (
     Box,
     RecordError,
     build,
-    clipped,
     looked_up,
     numbers,
     place,

@@ -1,0 +1,1 @@
+"""Actions as other programs take them: pyautogui scripts, AndroidWorld's JSON actions, BrowserGym's action strings."""
