@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _TICK: Final = 0.1
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 1.0
 
 Watchdog = Callable[[WorkerProcess], str | None]
