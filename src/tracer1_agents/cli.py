@@ -224,8 +224,11 @@ def _sandbox_check(parsed: argparse.Namespace) -> int:
     from tracer1_agents.sandboxes.choose import working_sandbox  # noqa: PLC0415
 
     sandbox = working_sandbox(parsed.backend)
-    findings = list(check.check(sandbox))
-    print(harmless(check.render(findings)))  # noqa: T201  (a command line)
+    findings = []
+    for finding in check.check(sandbox):
+        print(harmless(check.row(finding)), flush=True)  # noqa: T201  (a command line)
+        findings.append(finding)
+    print(check.summary(findings))  # noqa: T201
     for open_point in sandbox.capabilities.not_covered:
         print(f"not covered by {sandbox.name}: {open_point}")  # noqa: T201
     return 1 if any(finding.verdict is check.Verdict.FAILED for finding in findings) else 0

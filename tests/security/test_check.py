@@ -11,7 +11,7 @@ from tracer1_agents.errors import ConfigurationError, SandboxUnavailableError
 from tracer1_agents.sandboxes import choose
 from tracer1_agents.sandboxes.attacks import check as module
 from tracer1_agents.sandboxes.attacks.base import Attack
-from tracer1_agents.sandboxes.attacks.check import Finding, Verdict, check, problem, render
+from tracer1_agents.sandboxes.attacks.check import Finding, Verdict, check, problem, row, summary
 from tracer1_agents.sandboxes.attacks.elsewhere import ELSEWHERE
 from tracer1_agents.sandboxes.attacks.outcomes import OUTCOMES
 from tracer1_agents.sandboxes.attacks.table import ATTACKS
@@ -84,13 +84,10 @@ def test_names_are_unique_and_exceptions_name_real_attacks():
         assert {*elsewhere.roads, *elsewhere.uncovered} <= set(names)
 
 
-def test_the_table_counts_each_verdict():
-    text = render([Finding("a", Verdict.HELD), Finding("long", Verdict.FAILED, "it\nbroke")])
-    assert text.splitlines() == [
-        "a     held",
-        "long  FAILED       it broke",
-        "2 attacks: 1 held, 0 not covered, 1 FAILED",
-    ]
+def test_the_table_shows_and_counts_each_verdict():
+    findings = [Finding("a", Verdict.HELD), Finding("long", Verdict.FAILED, "it\nbroke")]
+    assert [row(finding).split(maxsplit=2) for finding in findings] == [["a", "held"], ["long", "FAILED", "it broke"]]
+    assert summary(findings) == "2 attacks: 1 held, 0 not covered, 1 FAILED"
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """`inspect_file_as_text`: any file of the workspace as text a planner can read.
 
 One reader per kind of file, chosen by its ending, run in a process of its own (see `confined`); a broken or hostile
-file is an error that names the kind it was read as. Nothing here asks a model: a question is accepted, since T3's tool has
-one, and the text itself is the answer.
+file is an error that names the kind it was read as. Nothing here asks a model: a question is accepted, since T3's tool
+has one, and the text itself is the answer.
 """
 
 from __future__ import annotations

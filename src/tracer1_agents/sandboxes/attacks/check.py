@@ -40,6 +40,7 @@ _NUMBERS: Final = {
     "aarch64": {"clone": 220, "bpf": 280, "keyctl": 219, "perf": 241},
 }
 _VARIABLE: Final = "TRACER1_CHECK_SECRET"
+_WIDTH: Final = max(len(name) for name in (*(attack.name for attack in ATTACKS), *OUTCOMES))
 _SEEN: Final = 300
 _AS_WRITTEN: Final = Elsewhere()
 
@@ -201,12 +202,13 @@ def fill(text: str, targets: Mapping[str, object]) -> str:
     return re.sub(rf"\{{(?P<name>{'|'.join(targets)})(?P<as_repr>!r)?\}}", value, text)
 
 
-def render(findings: Sequence[Finding]) -> str:
-    """A table for a person, with the count of each verdict last."""
-    width = max(len(finding.attack) for finding in findings)
-    lines = []
-    for finding in findings:
-        detail = " ".join(finding.detail.split())
-        lines.append(f"{finding.attack:<{width}}  {finding.verdict.value:<11}  {detail}".rstrip())
+def row(finding: Finding) -> str:
+    """One line of the table, for a person."""
+    detail = " ".join(finding.detail.split())
+    return f"{finding.attack:<{_WIDTH}}  {finding.verdict.value:<11}  {detail}".rstrip()
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """How many attacks there were, and the count of each verdict."""
     counts = (f"{sum(finding.verdict is verdict for finding in findings)} {verdict.value}" for verdict in Verdict)
-    return "\n".join([*lines, f"{len(findings)} attacks: {', '.join(counts)}"])
+    return f"{len(findings)} attacks: {', '.join(counts)}"
