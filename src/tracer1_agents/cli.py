@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what is installed, what is missing, and how to get it")
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(command=_doctor)
+    clean = commands.add_parser("clean", help="delete runs with their traces, and stores of screenshots")
+    clean.add_argument("path", type=Path, nargs="+", metavar="PATH", help="RUN.jsonl, or the folder of a store")
+    clean.set_defaults(command=_clean)
     _add_data(commands)
     _add_sandbox(commands)
     return parser
@@ -239,4 +242,14 @@ def _sandbox_setup(parsed: argparse.Namespace) -> int:
     from tracer1_agents.sandboxes.pyodide import PyodideSandbox  # noqa: PLC0415  (only this command)
 
     print(PyodideSandbox().set_up())  # noqa: T201  (a command line)
+    return 0
+
+
+def _clean(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.blobs import remove_blobs  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals.results import remove_run  # noqa: PLC0415
+
+    for path in parsed.path:
+        told = f"{remove_blobs(path)} pictures of {path}" if path.is_dir() else ", ".join(map(str, remove_run(path)))
+        print(harmless(f"deleted {told}"))  # noqa: T201  (a command line)
     return 0

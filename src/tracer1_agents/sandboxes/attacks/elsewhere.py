@@ -34,7 +34,8 @@ def _deno(call: str) -> str:
 
 _WASM: Final = Elsewhere(
     stopped="unknown symbol|has no attribute|No such file|unreachable|not permitted|not implemented|Permission denied|"
-    "Invalid argument|NotCapable|MemoryError|TimeoutError|OverflowError|No module named|Program terminated|its own|AttributeError: listenDatagram",
+    "Invalid argument|NotCapable|MemoryError|TimeoutError|OverflowError|No module named|Program terminated|its own|"
+    "AttributeError: listenDatagram",
     roads={
         "list home folders": (
             "import os; print('BREACH' if set(os.listdir('/home')) - {'web_user', 'pyodide'} else 'its own')"
