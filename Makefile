@@ -11,7 +11,7 @@ PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test vllm-test serve-test drills rehearsal reproduce reproduce-quick check build clean system
+.PHONY: help demo docs test vllm-test serve-test leaks drills rehearsal reproduce reproduce-quick check build clean system
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -30,6 +30,9 @@ serve-test: $(SERVED)/.ready ## serve the agent by `langgraph dev` and talk to i
 
 drills: $(VENV)/.ready-dev system ## break stage-2 runs for real and resume them (minutes; ARGS="--only tool")
 	$(PYTHON) scripts/drills.py $(ARGS)
+
+leaks: $(VENV)/.ready-dev system ## end 1,000 sandboxes by force and count what is left (ARGS="--rounds 50")
+	$(PYTHON) scripts/leaks.py $(ARGS)
 
 rehearsal: $(VENV)/.ready-dev ## train both stages for three updates, random weights, nothing downloaded (ARGS="--full": GPU)
 	$(PYTHON) scripts/rehearsal.py $(ARGS)

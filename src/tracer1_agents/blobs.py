@@ -92,3 +92,20 @@ class BlobStore:
     def clear(self) -> None:
         """Delete the store with everything in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def remove_blobs(folder: Path) -> int:
+    """Delete the pictures of a store, and its folder where nothing else is in it.
+
+    Args:
+        folder: Of the store; files that are no blobs stay.
+
+    Returns:
+        How many pictures were deleted.
+    """
+    blobs = [item for item in folder.iterdir() if _REF.fullmatch(item.name) and item.is_file()]
+    for item in blobs:
+        item.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
+    return len(blobs)

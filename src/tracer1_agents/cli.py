@@ -73,11 +73,25 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="what is installed, what is missing, and how to get it")
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(command=_doctor)
+    clean = commands.add_parser("clean", help="delete runs with their traces, and stores of screenshots")
+    clean.add_argument("path", type=Path, nargs="+", metavar="PATH", help="RUN.jsonl, or the folder of a store")
+    clean.set_defaults(command=_clean)
     _add_data(commands)
     add_eval(commands)
     add_report(commands)
     _add_ground(commands)
+    _add_sandbox(commands)
     return parser
+
+
+def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    sandbox = commands.add_parser("sandbox", help="where code runs: attack it, set it up")
+    tasks = sandbox.add_subparsers(required=True, metavar="TASK")
+    check = tasks.add_parser("check", help="run the attack suite here; exit code 1 where one gets through")
+    check.add_argument("--backend", metavar="B", help="bubblewrap or pyodide (default: the one that code would run in)")
+    check.set_defaults(command=_sandbox_check)
+    setup = tasks.add_parser("setup", help="fetch Pyodide once, for machines without bubblewrap (needs Deno)")
+    setup.set_defaults(command=_sandbox_setup)
 
 
 def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -242,4 +256,37 @@ def _data_fetch(parsed: argparse.Namespace) -> int:
     print(harmless(f"{sample.name}: {sample.licence}, {fetch.megabytes(sample.size)} in {folder}"))  # noqa: T201
     if sample.reader:
         print(harmless(f"check it with: tracer1 data validate {sample.reader} {folder}"))  # noqa: T201
+    return 0
+
+
+def _sandbox_check(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.sandboxes.attacks import check  # noqa: PLC0415  (only this command)
+    from tracer1_agents.sandboxes.choose import working_sandbox  # noqa: PLC0415
+
+    sandbox = working_sandbox(parsed.backend)
+    findings = []
+    for finding in check.check(sandbox):
+        print(harmless(check.row(finding)), flush=True)  # noqa: T201  (a command line)
+        findings.append(finding)
+    print(check.summary(findings))  # noqa: T201
+    for open_point in sandbox.capabilities.not_covered:
+        print(f"not covered by {sandbox.name}: {open_point}")  # noqa: T201
+    return 1 if any(finding.verdict is check.Verdict.FAILED for finding in findings) else 0
+
+
+def _sandbox_setup(parsed: argparse.Namespace) -> int:
+    del parsed
+    from tracer1_agents.sandboxes.pyodide import PyodideSandbox  # noqa: PLC0415  (only this command)
+
+    print(PyodideSandbox().set_up())  # noqa: T201  (a command line)
+    return 0
+
+
+def _clean(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.blobs import remove_blobs  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals.results import remove_run  # noqa: PLC0415
+
+    for path in parsed.path:
+        told = f"{remove_blobs(path)} pictures of {path}" if path.is_dir() else ", ".join(map(str, remove_run(path)))
+        print(harmless(f"deleted {told}"))  # noqa: T201  (a command line)
     return 0

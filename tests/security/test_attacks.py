@@ -1,30 +1,26 @@
-"""The attack table against bubblewrap, started by root and by an ordinary user."""
+"""The attacks of `sandboxes/attacks` against what is installed here: bubblewrap (as root, as nobody), Pyodide."""
 
 from __future__ import annotations
 
 import json
 import os
-import platform
-import re
-import socket
 import traceback
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
-from attack_table import ATTACKS, Attack
 
-from tracer1_agents.sandboxes.base import Limits, RunResult
+from tracer1_agents.sandboxes.attacks.check import CHECK_LIMITS, Verdict, check, fill, prey, problem
+from tracer1_agents.sandboxes.attacks.outcomes import OUTCOMES
+from tracer1_agents.sandboxes.attacks.table import ATTACKS
 from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
+from tracer1_agents.sandboxes.pyodide import PyodideSandbox
 
-TOKEN = "hunter2-4c1d"  # noqa: S105  (what the attacks look for)
 NOBODY = 65534
-LIMITS = Limits(total_memory_bytes=600 << 20, disk_bytes=64 << 20, output_bytes=50_000, inodes=5000)
-NUMBERS = {
-    "x86_64": {"clone": 56, "bpf": 321, "keyctl": 250, "perf": 298},
-    "aarch64": {"clone": 220, "bpf": 280, "keyctl": 219, "perf": 241},
-}
+IDENTITIES = [None, NOBODY] if os.geteuid() == 0 else [None]
 
-pytestmark = pytest.mark.bwrap
+
+def named(user):
+    return f"uid {os.geteuid() if user is None else user}"
 
 
 @pytest.fixture(scope="module")
@@ -37,45 +33,13 @@ def sandbox():
 
 
 @pytest.fixture(scope="module")
-def prey(tmp_path_factory):
-    """What the host has that the attacks are after: a secret file, an environment, sockets that answer."""
-    folder = tmp_path_factory.mktemp("prey")
-    secret = folder / "secret.txt"
-    secret.write_text(TOKEN)
-    abstract = f"\0tracer1-{os.getpid()}"
-    with (
-        socket.create_server(("127.0.0.1", 0)) as tcp,
-        socket.socket(socket.AF_UNIX) as hidden,
-        socket.socket(socket.AF_UNIX) as visible,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        hidden.bind(abstract)
-        hidden.listen()
-        visible.bind(str(folder / "socket"))
-        visible.listen()
-        patch.setenv("MY_SECRET_TOKEN", TOKEN)
-        yield {
-            "secret": str(secret),
-            "token": TOKEN,
-            "port": tcp.getsockname()[1],
-            "abstract": abstract,
-            "socket_path": str(folder / "socket"),
-            "host_pid": os.getpid(),
-            **NUMBERS[platform.machine()],
-        }
-
-
-def fill(text, prey):
-    """Replace `{name}` and `{name!r}` of the prey; all other braces are the attack's own."""
-
-    def value(match):
-        return repr(prey[match["name"]]) if match["as_repr"] else str(prey[match["name"]])
-
-    return re.sub(rf"\{{(?P<name>{'|'.join(prey)})(?P<as_repr>!r)?\}}", value, text)
+def targets():
+    with prey() as found:
+        yield found
 
 
 def as_user(user, work):
-    """Run in a forked child as another user, None as this one."""
+    """What work says, run in a forked child as another user, None as this one."""
     if user is None:
         return work()
     readable, writable = os.pipe()
@@ -85,7 +49,7 @@ def as_user(user, work):
             os.setgroups([])
             os.setgid(user)
             os.setuid(user)
-            os.write(writable, json.dumps(asdict(work())).encode())
+            os.write(writable, json.dumps(work()).encode())
         except BaseException:  # noqa: BLE001  (pytest lives in the parent)
             traceback.print_exc()
         finally:
@@ -95,26 +59,34 @@ def as_user(user, work):
         text = pipe.read()
     os.waitpid(child, 0)
     assert text, "the forked test process failed; its traceback is in the captured output"
-    return RunResult(**json.loads(text))
+    return json.loads(text)
 
 
-IDENTITIES = [None, NOBODY] if os.geteuid() == 0 else [None]
-
-
-@pytest.mark.parametrize("user", IDENTITIES, ids=lambda user: f"uid {os.geteuid() if user is None else user}")
+@pytest.mark.bwrap
+@pytest.mark.parametrize("user", IDENTITIES, ids=named)
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_attack_is_stopped(sandbox, prey, attack: Attack, user):
-    attack = replace(attack, code=fill(attack.code, prey))
-
+def test_attack_is_stopped(sandbox, targets, attack, user):
     def work():
-        with sandbox.open(limits=LIMITS) as session:
-            return session.run(attack.code, timeout=attack.timeout)
+        with sandbox.open(limits=CHECK_LIMITS) as session:
+            return problem(attack, session.run(fill(attack.code, targets), timeout=attack.timeout))
 
-    result = as_user(user, work)
-    seen = f"{result.stdout}{result.error or ''}"
-    assert "BREACH" not in seen, seen[:2000]
-    assert re.search(attack.stopped, seen), seen[:2000]
-    assert result.timed_out is attack.timed_out
-    if attack.state_lost:
-        assert result.state_lost
-    assert len(result.stdout) <= LIMITS.output_bytes
+    assert as_user(user, work) == ""
+
+
+@pytest.mark.bwrap
+@pytest.mark.parametrize("user", IDENTITIES, ids=named)
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_nothing_shows_on_the_host(sandbox, targets, name, user):
+    assert as_user(user, lambda: OUTCOMES[name](sandbox, CHECK_LIMITS, targets)) == ""
+
+
+@pytest.mark.deno
+@pytest.mark.slow
+def test_pyodide_holds_what_it_says_it_holds():
+    found = PyodideSandbox()
+    probe = found.probe()
+    if not probe.ok:
+        pytest.skip(f"Pyodide does not work here: {probe.reason}")
+    findings = list(check(found))
+    assert [asdict(finding) for finding in findings if finding.verdict is Verdict.FAILED] == []
+    assert len(findings) == len(ATTACKS) + len(OUTCOMES)

@@ -1,7 +1,8 @@
 """A run on disk: one JSON line a task, and a file beside it that says how the run was made.
 
 The results file is the resume point: what is in it is done. A line cut off by a kill is dropped on the next start,
-lines of tasks that failed for reasons outside the agent are done again.
+lines of tasks that failed for reasons outside the agent are done again. A trace holds whatever the agent saw: secrets
+are taken out before it is written, and only its owner can read the file.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.redaction import redact
 from tracer1_agents.types import Status, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+_PRIVATE: Final = 0o600
 REDO: Final = frozenset({Status.MODEL_ERROR.value, Status.INFRASTRUCTURE_ERROR.value, Status.CANCELLED.value})
 
 
@@ -84,8 +87,9 @@ class RunFile:
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.path.exists():
-            self.meta_path.write_text(json.dumps(setup, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            self.path.touch()
+            self.meta_path.write_text(json.dumps(redact(setup), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            self.path.touch(mode=_PRIVATE)
+            self.meta_path.chmod(_PRIVATE)
             return True
         self._check_setup(setup)
         return False
@@ -93,6 +97,7 @@ class RunFile:
     def rewrite(self, lines: Iterable[str]) -> None:
         """Put these lines in the place of what stands there, all or nothing."""
         fresh = self.path.with_suffix(".tmp")
+        fresh.touch(mode=_PRIVATE)
         fresh.write_text("".join(lines), encoding="utf-8")
         fresh.replace(self.path)
 
@@ -107,7 +112,7 @@ class RunFile:
         except (FileNotFoundError, json.JSONDecodeError):
             msg = f"{self.path} exists but {self.meta_path.name} does not say how it was made; choose another --output"
             raise ConfigurationError(msg) from None
-        plain = json.loads(json.dumps(setup))
+        plain = redact(json.loads(json.dumps(setup)))
         keys = sorted(key for key in {*plain, *earlier} if not key.startswith("info_"))
         changed = [key for key in keys if earlier.get(key) != plain.get(key)]
         if changed:
@@ -139,8 +144,29 @@ class ResultsFile(RunFile):
         self.append_line(_line(result))
 
 
+def remove_run(path: Path) -> list[Path]:
+    """Delete a run: its results, how it was made, and what an interrupted resume left.
+
+    Args:
+        path: The results file.
+
+    Returns:
+        What was deleted.
+
+    Raises:
+        ConfigurationError: It is no results file.
+    """
+    if path.suffix != ".jsonl" or not path.is_file():
+        msg = f"{path} is no results file (RUN.jsonl); nothing was deleted"
+        raise ConfigurationError(msg)
+    found = [item for item in (path, path.with_suffix(".meta.json"), path.with_suffix(".tmp")) if item.is_file()]
+    for item in found:
+        item.unlink()
+    return found
+
+
 def _line(result: TaskResult) -> str:
-    text = json.dumps(result.model_dump(mode="json"), ensure_ascii=False)
+    text = json.dumps(redact(result.model_dump(mode="json")), ensure_ascii=False)
     return text.encode("utf-8", "replace").decode() + "\n"  # half a surrogate pair would make the line unreadable
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _NO_SCREENSHOT: Final = ImageRef(ref="", width=1000, height=1000)  # examples are written on it where there is none
 _LEFT_OUT: Final = "(an earlier screenshot is left out here)\n"
+_END_OF_OBSERVATION: Final = "</observation"  # as the templates write it
 _IMAGE_NOTE: Final = "a screenshot was taken, but it cannot be shown here; only the text above describes the screen."
 
 
@@ -137,7 +138,7 @@ def build_messages(
         messages.append(Message("system", [_text(_fill(profile.system_template, system))]))
     user = {
         "instruction": instruction,
-        "observation": cut(observation.text, profile.observation_chars),
+        "observation": _enclosed(cut(observation.text, profile.observation_chars)),
         "previous": _previous(previous, grammar),
         "note": " ".join((note or "").split()),
         **_past(history),
@@ -174,6 +175,11 @@ def _corner(profile: Profile, image: ImageRef, platform: Platform) -> dict[str, 
 
 def _text(text: str) -> TextPart:
     return {"type": "text", "text": text}
+
+
+def _enclosed(observation: str) -> str:
+    """A text that cannot end the block of the template in which it stands, and so pass for a note or a task of ours."""
+    return observation.replace(_END_OF_OBSERVATION, _END_OF_OBSERVATION.replace("/", "\\/"))
 
 
 def _past(history: Sequence[HistoryEntry]) -> dict[str, str]:

@@ -9,12 +9,14 @@ from tracer1_agents.sandboxes.base import (
     Sandbox,
     Session,
 )
+from tracer1_agents.sandboxes.calls import HostFunction
 from tracer1_agents.sandboxes.choose import default_sandbox
 
 __all__ = [
     "Availability",
     "Capabilities",
     "HostCalls",
+    "HostFunction",
     "Limits",
     "RunResult",
     "Sandbox",

@@ -1,8 +1,9 @@
 """Functions of the host that sandboxed code may call by name: the only door out, so it is narrow.
 
 Only the names that the session was opened with are callable, with JSON arguments and JSON results, a bounded number of
-times and sizes. What the function raises reaches the code as RuntimeError with its message. A function that never
-returns cannot be stopped: the run times out, and the function's thread is left to end by itself.
+times and sizes; a `HostFunction` has bounds of its own and may refuse single calls. What the function raises reaches
+the code as RuntimeError with its message. A function that never returns cannot be stopped: the run times out, and the
+function's thread is left to end by itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import contextvars
 import json
 import keyword
 import threading
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import ConfigurationError, SandboxError
@@ -25,6 +29,66 @@ Answer = dict[str, Any]
 _REFUSALS: Final = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class HostFunction:
+    """A host call with bounds of its own, beside those of the session; hand it in where a plain function would stand.
+
+    Attributes:
+        function: What the host runs.
+        allow: Looks at one call's arguments first; a text refuses it and says why, None lets it through.
+        calls: How often one run may call it; None: as often as the session allows.
+        per_second: How many calls any one second may hold, over the whole session; None: any number.
+        argument_bytes: Longest arguments, as JSON; None: as long as the session allows.
+        result_bytes: Longest result, as JSON; None: as long as the session allows.
+    """
+
+    function: Callable[..., Any]
+    allow: Callable[[list[Any], dict[str, Any]], str | None] | None = None
+    calls: int | None = None
+    per_second: int | None = None
+    argument_bytes: int | None = None
+    result_bytes: int | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it, unchecked, as the host does."""
+        return self.function(*args, **kwargs)
+
+
+class _Usage:
+    """What has been called, for the bounds of single functions."""
+
+    def __init__(self) -> None:
+        self._in_run: Counter[str] = Counter()
+        self._recent: dict[str, deque[float]] = {}
+
+    def begin_run(self) -> None:
+        self._in_run.clear()
+
+    def refusal(self, name: str, rule: HostFunction, args: list[Any], kwargs: dict[str, Any], size: int) -> str | None:
+        """Why a call may not be made; counts it where it may."""
+        recent, now = self._recent.setdefault(name, deque()), time.monotonic()
+        while recent and now - recent[0] >= 1:
+            recent.popleft()
+        if rule.argument_bytes is not None and size > rule.argument_bytes:
+            return f"the arguments of {name} have {size} bytes, over {rule.argument_bytes}"
+        if rule.calls is not None and self._in_run[name] >= rule.calls:
+            return f"more than {rule.calls} calls of {name} in one run"
+        if rule.per_second is not None and len(recent) >= rule.per_second:
+            return f"more than {rule.per_second} calls of {name} in one second; wait, then go on"
+        refused = _permission(rule, args, kwargs)
+        if refused is None:
+            self._in_run[name] += 1
+            recent.append(now)
+        return refused
+
+
+def _permission(rule: HostFunction, args: list[Any], kwargs: dict[str, Any]) -> str | None:
+    try:
+        return rule.allow(args, kwargs) if rule.allow is not None else None
+    except Exception as error:  # noqa: BLE001  (a rule that stumbles over odd arguments has not allowed them)
+        return f"these arguments cannot be checked: {type(error).__name__}: {error}"
+
+
 class CallDesk:
     """Answers the host calls of one session, each in a thread of its own."""
 
@@ -33,7 +97,11 @@ class CallDesk:
             if not name.isidentifier() or keyword.iskeyword(name):
                 problem = f"host call {name!r} is no Python identifier; rename it"
                 raise ConfigurationError(problem)
-        self._functions = dict(functions)
+        self._functions = {
+            name: function if isinstance(function, HostFunction) else HostFunction(function)
+            for name, function in functions.items()
+        }
+        self._usage = _Usage()
         self._limits = limits
         self._used = 0
         self._busy = False
@@ -46,6 +114,7 @@ class CallDesk:
     def begin_run(self) -> None:
         """Start counting anew."""
         self._used, self._busy = 0, False
+        self._usage.begin_run()
 
     def serve(self, request: dict[str, Any], send: Callable[[Answer], None]) -> None:
         """Check a request and run it; `send` is called once, from another thread where the function ran.
@@ -68,18 +137,22 @@ class CallDesk:
             self._busy = False
             send({**answer, "id": request.get("id")})
 
-        function = self._functions.get(str(request.get("name")))
-        args, kwargs = request.get("args"), request.get("kwargs")
+        name, args, kwargs = str(request.get("name")), request.get("args"), request.get("kwargs")
+        function = self._functions.get(name)
+        size = len(json.dumps(request))
         if self._used > self._limits.host_calls:
             reply(_refusal(f"more than {self._limits.host_calls} host calls in one run"))
         elif function is None:
             reply(_refusal(f"no host function {request.get('name')!r}; there are: {', '.join(self.names) or 'none'}"))
         elif not isinstance(args, list) or not isinstance(kwargs, dict):
             reply(_refusal("a host call takes a list of args and a dict of kwargs"))
-        elif len(json.dumps(request)) > self._limits.message_bytes:
+        elif size > self._limits.message_bytes:
             reply(_refusal(f"the arguments are over {self._limits.message_bytes} bytes"))
+        elif (refused := self._usage.refusal(name, function, args, kwargs, size)) is not None:
+            reply(_refusal(refused))
         else:
-            call = _Call(function, args, kwargs, self._limits.message_bytes, reply)
+            limit = min(self._limits.message_bytes, function.result_bytes or self._limits.message_bytes)
+            call = _Call(function, args, kwargs, limit, reply)
             # The caller's context variables carry LangGraph's run configuration and tracing into the tool.
             context = contextvars.copy_context()
             threading.Thread(target=context.run, args=(call,), name="sandbox-host-call", daemon=True).start()

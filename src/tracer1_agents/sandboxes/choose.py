@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracer1_agents.errors import SandboxUnavailableError
+from tracer1_agents.errors import ConfigurationError, SandboxUnavailableError
 from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
 from tracer1_agents.sandboxes.pyodide import PyodideSandbox
 
@@ -39,3 +39,28 @@ def default_sandbox(candidates: Sequence[Callable[[], Sandbox]] = DEFAULT_ORDER)
         problems.append(f"{sandbox.name}: {found.reason}{advice}")
     problem = "no sandbox works on this machine, and code is never run without one.\n" + "\n".join(problems)
     raise SandboxUnavailableError(problem)
+
+
+def working_sandbox(name: str | None = None, candidates: Sequence[Callable[[], Sandbox]] = DEFAULT_ORDER) -> Sandbox:
+    """The sandbox of that name, if it works here.
+
+    Args:
+        name: As `Sandbox.name`; None: the first that works.
+        candidates: Makers of sandboxes.
+
+    Raises:
+        ConfigurationError: There is none of that name.
+        SandboxUnavailableError: It does not work here; the message says what to install.
+    """
+    if name is None:
+        return default_sandbox(candidates)
+    made = [make() for make in candidates]
+    chosen = [sandbox for sandbox in made if sandbox.name == name]
+    if not chosen:
+        problem = f"no sandbox {name!r}; there are: {', '.join(sandbox.name for sandbox in made)}"
+        raise ConfigurationError(problem)
+    found = chosen[0].probe()
+    if not found.ok:
+        problem = f"{name}: {found.reason}; {found.install}"
+        raise SandboxUnavailableError(problem)
+    return chosen[0]

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tracer1_agents.errors import SandboxError, SandboxUnavailableError
 from tracer1_agents.sandboxes.base import DEFAULT_LIMITS, NO_CALLS, Availability, Capabilities, HostCalls, Limits
@@ -22,12 +23,9 @@ from tracer1_agents.sandboxes.process import Pipes, WorkerProcess, launcher
 from tracer1_agents.sandboxes.session import WorkerSession
 from tracer1_agents.sandboxes.watchdog import Watchdog
 
-if TYPE_CHECKING:
-    import subprocess
-
 PYODIDE: Final = "npm:pyodide@0.28.3"
 _REPLY_ROOM: Final = 2 << 20
-_INSTALL: Final = f"install Deno 2 (pip install deno, or https://deno.com), then once: deno cache {PYODIDE}"
+_INSTALL: Final = "install Deno 2 (pip install deno, or https://deno.com), then once: tracer1 sandbox setup"
 
 
 class PyodideSandbox:
@@ -102,11 +100,36 @@ class PyodideSandbox:
         channel = pipes.channel(output_limit=limits.output_bytes, message_limit=limits.message_bytes + _REPLY_ROOM)
         return WorkerProcess(process, channel)
 
-    def _command(self) -> list[str]:
-        found = self._deno or shutil.which("deno") or Path(sys.executable).with_name("deno")
-        if not Path(found).exists():
+    def set_up(self) -> str:
+        """Fetch Pyodide into Deno's cache, from npm, and try it; what is there already is not fetched again.
+
+        Returns:
+            A line for a person: what works now.
+
+        Raises:
+            SandboxUnavailableError: Deno is missing, the fetch failed, or the trial run did.
+        """
+        command = [str(self._program()), "cache", "--no-config", "--no-lock", PYODIDE]
+        environment = {**os.environ, "DENO_DIR": str(self._cache), "DENO_NO_UPDATE_CHECK": "1", "NO_COLOR": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603  (fixed arguments)
+        if done.returncode != 0:
+            problem = f"Pyodide could not be fetched into {self._cache}: {done.stderr.strip()[-500:]}"
+            raise SandboxUnavailableError(problem)
+        found = self.probe()
+        if not found.ok:
+            problem = f"Pyodide is in {self._cache}, but does not run: {found.reason}"
+            raise SandboxUnavailableError(problem)
+        return f"{PYODIDE} is in {self._cache}; a trial run worked, and needs no network from now on"
+
+    def _program(self) -> Path:
+        found = Path(self._deno or shutil.which("deno") or Path(sys.executable).with_name("deno"))
+        if not found.exists():
             problem = f"Deno is not installed; {_INSTALL}"
             raise SandboxUnavailableError(problem)
+        return found
+
+    def _command(self) -> list[str]:
+        found = self._program()
         if not self._cache.is_dir():
             problem = f"Deno has no cache at {self._cache}; {_INSTALL}"
             raise SandboxUnavailableError(problem)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _TICK: Final = 0.1
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 60.0
 _END_SECONDS: Final = 1.0
 
 Watchdog = Callable[[WorkerProcess], str | None]
@@ -41,7 +41,6 @@ class _Run:
     cancelled: threading.Event
     transfer: Transfer
     began: float = field(default_factory=time.monotonic)
-    next_look: float = 0.0
     done: dict[str, Any] | None = None
     stopped: str | None = None
     timed_out: bool = False
@@ -79,6 +78,7 @@ class WorkerSession:
         self._desk = CallDesk(host_calls, limits)
         self._turn = threading.Lock()
         self._closed = False
+        self._next_look = 0.0
         self._worker: WorkerProcess | None = None
         self._open()
 
@@ -165,9 +165,10 @@ class WorkerSession:
         if run.remaining <= 0:
             run.timed_out = True
             return f"TimeoutError: the run took more than {run.seconds:g} s"
-        if self._watchdog is None or time.monotonic() < run.next_look:
+        if self._watchdog is None or time.monotonic() < self._next_look:
             return None
-        run.next_look = time.monotonic() + _TICK
+        # Over the whole session, not anew in each run: a look costs more than a short run.
+        self._next_look = time.monotonic() + _TICK
         return self._watchdog(worker)
 
     def _handle(self, worker: WorkerProcess, run: _Run, message: dict[str, Any]) -> None:

@@ -1,33 +1,27 @@
 """`inspect_file_as_text`: any file of the workspace as text a planner can read.
 
-One reader per kind of file, chosen by its ending; a broken or hostile file is an error that names the kind it was read
-as. Nothing here asks a model: a question is accepted, since T3's tool has one, and the text itself is the answer.
+One reader per kind of file, chosen by its ending, run in a process of its own (see `confined`); a broken or hostile
+file is an error that names the kind it was read as. Nothing here asks a model: a question is accepted, since T3's tool
+has one, and the text itself is the answer.
 """
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
-from tracer1_agents.tools.archives import unpack
+from tracer1_agents.tools.confined import parser
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import format_cell
 from tracer1_agents.tools.images import SUFFIXES as IMAGE_SUFFIXES
 from tracer1_agents.tools.images import image_size
-from tracer1_agents.tools.markup import visible_text
-from tracer1_agents.tools.office import read_docx, read_pdf, read_pptx
-from tracer1_agents.tools.plain_text import read_text, tidy
 from tracer1_agents.tools.table_tools import headlines
 from tracer1_agents.tools.tables import SUFFIXES as TABLE_SUFFIXES
 from tracer1_agents.tools.tables import Table, file_part, named_tables
 from tracer1_agents.tools.workspace import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from langchain_core.tools import BaseTool
 
     from tracer1_agents.tools.workspace import Workspace
@@ -68,11 +62,12 @@ def inspect_file(workspace: Workspace, name: str) -> str:
         return f"image, {width} x {height} pixels; use ocr or visualizer to read it"
     if suffix == ".zip":
         with reading(path, name, "zip"):
-            files = unpack(path, workspace.root)
+            files = parser.read("zip", path, root=str(workspace.root))
         return f"archive, {len(files)} files: {', '.join(files)}"
     kind = suffix.removeprefix(".") or "text"
     with reading(path, name, kind):
-        return _READERS.get(suffix, _read_plain)(path) or NOTHING
+        text: str = parser.read(_READERS.get(suffix, "text"), path)
+    return text or NOTHING
 
 
 def _tables_text(tables: list[Table]) -> str:
@@ -83,27 +78,11 @@ def _tables_text(tables: list[Table]) -> str:
     return "\n".join(blocks)
 
 
-def _read_plain(path: Path) -> str:
-    return tidy(read_text(path))
-
-
-def _read_html(path: Path) -> str:
-    return visible_text(read_text(path))
-
-
-def _read_json(path: Path) -> str:
-    try:
-        return json.dumps(json.loads(read_text(path)), ensure_ascii=False)
-    except RecursionError as error:
-        msg = "it is nested too deeply"
-        raise ValueError(msg) from error
-
-
-_READERS: Final[dict[str, Callable[[Path], str]]] = {
-    ".pdf": read_pdf,
-    ".docx": read_docx,
-    ".pptx": read_pptx,
-    ".html": _read_html,
-    ".htm": _read_html,
-    ".json": _read_json,
+_READERS: Final[dict[str, str]] = {
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".pptx": "pptx",
+    ".html": "html",
+    ".htm": "html",
+    ".json": "json",
 }

@@ -18,7 +18,15 @@ def read_text(path: Path) -> str:
     Raises:
         ValueError: The file holds binary data.
     """
-    data = path.read_bytes()
+    return decode(path.read_bytes())
+
+
+def decode(data: bytes) -> str:
+    r"""Bytes of a text, as `read_text`.
+
+    Raises:
+        ValueError: They are binary data.
+    """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = data.decode("utf-16")
     elif b"\0" in data:

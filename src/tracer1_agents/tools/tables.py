@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import ToolError
 from tracer1_agents.tools.archives import check_office_archive
+from tracer1_agents.tools.confined import parser
 from tracer1_agents.tools.formatting import Cell, collapse, format_cell, format_moment, short
 from tracer1_agents.tools.plain_text import read_text
 from tracer1_agents.tools.workspace import optional, reading
@@ -107,12 +108,26 @@ def read_tables(workspace: Workspace, name: str) -> list[Table]:
         msg = f'"{name}" is not a table (csv, tsv, xlsx)'
         raise ToolError(msg)
     with reading(path, name, kind):
-        tables = _read_workbook(path) if kind == "xlsx" else [_build(_csv_rows(path, kind))]
-        found = [table for table in tables if table.columns]
-        if not found:
-            msg = "it is empty"
-            raise ValueError(msg)
-        return found
+        found = parser.read("tables", path, kind=kind)
+        return [Table(tuple(table["columns"]), tuple(map(tuple, table["rows"])), table["sheet"]) for table in found]
+
+
+def parse_tables(path: Path, kind: str) -> list[Table]:
+    """Every table of a file that is not empty; runs in the process that reads files.
+
+    Args:
+        path: The file.
+        kind: csv, tsv or xlsx.
+
+    Raises:
+        ValueError: It is empty or too large; libraries raise whatever they like on a broken file.
+    """
+    tables = _read_workbook(path) if kind == "xlsx" else [_build(_csv_rows(path, kind))]
+    found = [table for table in tables if table.columns]
+    if not found:
+        msg = "it is empty"
+        raise ValueError(msg)
+    return found
 
 
 def read_table(workspace: Workspace, name: str) -> Table:

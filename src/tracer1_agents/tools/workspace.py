@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final
 
-from tracer1_agents.errors import ConfigurationError, MissingExtraError, ToolError
+from tracer1_agents.errors import ConfigurationError, MissingExtraError, SandboxError, ToolError
 from tracer1_agents.tools.formatting import short
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def reading(path: Path, name: str, kind: str) -> Iterator[None]:
     """
     try:
         yield
-    except (ToolError, ConfigurationError):
+    except (ToolError, ConfigurationError, SandboxError):
         raise
     except Exception as error:  # parsers raise anything on hostile bytes
         reason = short(str(error).replace(f"{path.parent}{os.sep}", "") or type(error).__name__, 120)

@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from tracer1_agents.errors import ConfigurationError, SandboxError
+from tracer1_agents.sandboxes import calls
 from tracer1_agents.sandboxes.base import Limits
-from tracer1_agents.sandboxes.calls import CallDesk
+from tracer1_agents.sandboxes.calls import CallDesk, HostFunction
 
 COLOUR = contextvars.ContextVar("colour", default="none")
 
@@ -104,3 +105,40 @@ def test_context_variables_reach_the_function(desk):
 def test_names_must_be_identifiers(name):
     with pytest.raises(ConfigurationError, match="identifier"):
         CallDesk({name: len}, Limits())
+
+
+class TestFunctionsWithBoundsOfTheirOwn:
+    def desk(self, **bounds):
+        functions = {"add": HostFunction(FUNCTIONS["add"], **bounds), "long": HostFunction(FUNCTIONS["long"], **bounds)}
+        return CallDesk(functions, Limits())
+
+    def test_permission_sees_the_arguments_and_says_why_not(self):
+        desk = self.desk(allow=lambda args, kwargs: None if args[0] < 5 and not kwargs else f"{args[0]} is too much")
+        assert ask(desk, "add", 4)["value"] == 4
+        assert ask(desk, "add", 6)["error"] == "6 is too much"
+        assert "cannot be checked: IndexError" in ask(desk, "add")["error"]
+
+    def test_calls_of_one_run(self):
+        desk = self.desk(calls=2)
+        assert [ask(desk, "add", 1)["ok"] for _ in range(3)] == [True, True, False]
+        assert ask(desk, "long")["ok"]
+        desk.begin_run()
+        assert ask(desk, "add", 1)["ok"]
+
+    def test_calls_of_one_second(self, monkeypatch):
+        clock = [100.0]
+        monkeypatch.setattr(calls.time, "monotonic", lambda: clock[0])
+        desk = self.desk(per_second=2)
+        assert [ask(desk, "add", 1)["ok"] for _ in range(3)] == [True, True, False]
+        desk.begin_run()
+        assert "in one second" in ask(desk, "add", 1)["error"]
+        clock[0] += 1.0
+        assert ask(desk, "add", 1)["ok"]
+
+    def test_sizes(self):
+        assert "over 100" in ask(self.desk(argument_bytes=100), "add", "x" * 200)["error"]
+        assert "over the limit of 1000" in ask(self.desk(result_bytes=1000), "long")["error"]
+
+    def test_refused_calls_use_nothing_up(self):
+        desk = self.desk(calls=1, allow=lambda args, _: "no" if args[0] == 0 else None)
+        assert [ask(desk, "add", number)["ok"] for number in (0, 0, 1, 1)] == [False, False, True, False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tracer1_agents.errors import SandboxUnavailableError
 from tracer1_agents.sandboxes.base import Limits
 from tracer1_agents.sandboxes.pyodide import PyodideSandbox
 
@@ -86,3 +87,30 @@ def test_limits_end_a_run_and_the_next_is_fresh(pyodide):
         bomb = session.run("import time\nblocks = [bytearray(b'x' * (1 << 20)) for _ in range(1500)]; time.sleep(9)")
         assert bomb.state_lost
         assert "MemoryError" in bomb.error
+
+
+class TestSetUp:
+    """`tracer1 sandbox setup`, with a program in Deno's place."""
+
+    def deno(self, folder, lines):
+        program = folder / "deno"
+        program.write_text("#!/bin/sh\n" + lines)
+        program.chmod(0o755)
+        return PyodideSandbox(deno=program, cache=folder / "cache")
+
+    def test_a_fetch_that_fails_says_why(self, tmp_path):
+        sandbox = self.deno(tmp_path, 'echo "no route to $1 $4 in $DENO_DIR" >&2; exit 1')
+        with pytest.raises(SandboxUnavailableError, match=r"no route to cache npm:pyodide@.* in .*/cache"):
+            sandbox.set_up()
+
+    def test_a_copy_that_does_not_run_is_no_success(self, tmp_path):
+        (tmp_path / "cache").mkdir()
+        with pytest.raises(SandboxUnavailableError, match="but does not run"):
+            self.deno(tmp_path, "exit 0").set_up()
+
+    def test_without_deno_it_says_what_to_install(self, tmp_path):
+        with pytest.raises(SandboxUnavailableError, match="pip install deno"):
+            PyodideSandbox(deno=tmp_path / "deno").set_up()
+
+    def test_what_is_there_is_tried(self, pyodide):
+        assert "a trial run worked" in pyodide.set_up()

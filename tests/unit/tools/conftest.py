@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tracer1_agents.tools.base import ToolRegistry
+from tracer1_agents.tools.confined import parser
+from tracer1_agents.tools.parsing import READERS
 from tracer1_agents.tools.toolbox import default_toolbox
 
 if TYPE_CHECKING:
@@ -27,3 +29,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def box(folder: Path) -> ToolRegistry:
     return ToolRegistry(default_toolbox(folder))
+
+
+@pytest.fixture
+def parsed_here(monkeypatch):
+    """Files are read in this process, so that a test can change a reader's limits."""
+    monkeypatch.setattr(parser, "read", lambda reader, path, **more: READERS[reader](path, **more))

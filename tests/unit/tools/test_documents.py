@@ -81,6 +81,7 @@ def test_pdf_without_text_and_with_a_password(box: ToolRegistry, folder: Path) -
     assert inspect(box, "locked.pdf") == 'error: "locked.pdf" cannot be read as pdf: it is protected by a password'
 
 
+@pytest.mark.usefixtures("parsed_here")
 def test_pdf_with_too_many_pages(box: ToolRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(office, "_PAGE_LIMIT", 1)
     writer = pypdf.PdfWriter()

@@ -142,6 +142,7 @@ def test_zip_bomb_by_ratio(box: ToolRegistry, folder: Path) -> None:
     assert not (folder / "zeros.txt").exists()
 
 
+@pytest.mark.usefixtures("parsed_here")
 def test_zip_bomb_by_size_and_by_count(box: ToolRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "SIZE_LIMIT", 10)
     (folder / "bomb.zip").write_bytes(zipped(("a.txt", b"123456"), ("b.txt", b"123456")))
@@ -167,6 +168,7 @@ def test_encrypted_zip(box: ToolRegistry, folder: Path) -> None:
     assert inspect(box, "locked.zip").text == 'error: "locked.zip" cannot be read as zip: it is encrypted'
 
 
+@pytest.mark.usefixtures("parsed_here")
 def test_office_bomb(box: ToolRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "OFFICE_LIMIT", 1000)
     for name in ("a.xlsx", "a.docx", "a.pptx"):

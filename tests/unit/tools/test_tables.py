@@ -236,6 +236,7 @@ def test_declared_but_empty_cells_cost_nothing(box: ToolRegistry, folder: Path) 
     assert done.seconds < 2
 
 
+@pytest.mark.usefixtures("parsed_here")
 def test_too_many_rows_are_refused(box: ToolRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "ROW_LIMIT", 2)
     assert box.run("table_columns", {"file_path": "sales.csv"}).text.startswith(
@@ -243,6 +244,7 @@ def test_too_many_rows_are_refused(box: ToolRegistry, folder: Path, monkeypatch:
     )
 
 
+@pytest.mark.usefixtures("parsed_here")
 def test_too_many_cells_are_refused(box: ToolRegistry, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "CELL_LIMIT", 20)
     assert box.run("table_columns", {"file_path": "sales.csv"}).ok  # 4 rows of 4

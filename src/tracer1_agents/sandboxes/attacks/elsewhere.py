@@ -1,0 +1,70 @@
+"""What differs outside bubblewrap: attacks that take the backend's own road, the words that stop one, and what is open.
+
+In WebAssembly there is no kernel to attack and the files are in memory, so that writing "to /usr" reaches nobody. The
+road out is JavaScript: where a snippet would only meet the in-memory stand-in, another one asks Deno in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """How one backend differs.
+
+    Attributes:
+        stopped: Pattern that also shows that an attack was stopped, whichever it was.
+        roads: Name of an attack -> code that tries the same by the backend's own road.
+        uncovered: Name of an attack -> why the backend does not cover it.
+    """
+
+    stopped: str = r"(?!)"
+    roads: Mapping[str, str] = field(default_factory=dict)
+    uncovered: Mapping[str, str] = field(default_factory=dict)
+
+
+def _deno(call: str) -> str:
+    return f"import js\njs.Deno.{call}\nprint('BREACH')\n"
+
+
+_WASM: Final = Elsewhere(
+    stopped="unknown symbol|has no attribute|No such file|unreachable|not permitted|not implemented|Permission denied|"
+    "Invalid argument|NotCapable|MemoryError|TimeoutError|OverflowError|No module named|Program terminated|its own|"
+    "AttributeError: listenDatagram",
+    roads={
+        "list home folders": (
+            "import os; print('BREACH' if set(os.listdir('/home')) - {'web_user', 'pyodide'} else 'its own')"
+        ),
+        "write to /usr": _deno("writeTextFileSync('/usr/x', 'x')"),
+        "write to /": _deno("writeTextFileSync('/x', 'x')"),
+        "write to /dev": _deno("writeTextFileSync('/dev/x', 'x')"),
+        "replace the worker": "import js; js.Deno.writeTextFileSync(js.Deno.args[0] + '/loop.py', ''); print('BREACH')",
+        "leave through an inherited descriptor": _deno("readTextFileSync('/proc/self/fd/0')"),
+        "environment of every visible process": _deno("readTextFileSync('/proc/self/environ')"),
+        "parent's environment": _deno("env.toObject()"),
+        "TCP": _deno("listen(port=0)"),
+        "UDP": _deno("listenDatagram(port=0, transport='udp')"),
+        "IPv6": _deno("listen(hostname='::1', port=0)"),
+        "DNS": (
+            "import js\nasked = js.Object.fromEntries([['name', 'net']])\n"
+            "print('BREACH' if js.Deno.permissions.querySync(asked).state == 'granted' else 'its own')\n"
+        ),
+        "netlink": _deno("networkInterfaces()"),
+        "vsock": _deno("dlopen('libc.so.6', js.Object.new())"),
+        "sysrq": _deno("writeTextFileSync('/proc/sysrq-trigger', '')"),
+        "device nodes": _deno("openSync('/dev/mem')"),
+        "close all descriptors": "import js\njs.Deno.stdin.close()\njs.Deno.stdout.close()\n",
+        "segmentation fault": "import ctypes; print('its own' if ctypes.string_at(0) == b'' else 'BREACH')",
+    },
+    uncovered={
+        "inode bomb": "files live in memory: what bounds them is the limit on total memory",
+    },
+)
+
+ELSEWHERE: Final[Mapping[str, Elsewhere]] = {"pyodide": _WASM}
+"""Name of a backend -> how it differs; bubblewrap is what the table is written for."""

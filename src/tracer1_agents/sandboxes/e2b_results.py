@@ -1,0 +1,91 @@
+"""What E2B's SDK gives back, in our terms: outcomes, displayed pictures and charts, and whose fault an exception is."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from tracer1_agents.errors import SandboxError
+from tracer1_agents.sandboxes.base import RunResult
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_PICTURES: Final = ("png", "jpeg", "svg", "pdf")
+_BASE64: Final = frozenset({"png", "jpeg", "pdf"})
+
+
+def outcome(execution: Any, stdout: str, limit: int, *, cut: bool) -> RunResult:
+    """A run that came to its end.
+
+    Args:
+        execution: The SDK's `Execution`.
+        stdout: What was printed.
+        limit: Longest value, error and traceback.
+        cut: Whether `stdout` was cut.
+    """
+    failed = execution.error
+    main = [result.text for result in execution.results if result.is_main_result]
+    value = str(main[-1]) if main and main[-1] is not None and failed is None else None
+    error = f"{failed.name}: {failed.value}" if failed is not None else None
+    return RunResult(
+        ok=failed is None,
+        stdout=stdout,
+        value=value if value is None else value[:limit],
+        error=error if error is None else error[:limit],
+        traceback=str(failed.traceback)[:limit] if failed is not None else "",
+        truncated=cut or len(value or error or "") > limit,
+    )
+
+
+class as_sandbox_error:  # noqa: N801  (reads as a statement)
+    """Whatever the SDK raises in the block becomes a `SandboxError`."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, SandboxError):
+            problem = f"E2B {self._what}: {type(error).__name__}: {error}"
+            raise SandboxError(problem) from error
+
+
+def is_entry(entry: Any) -> bool:
+    """Whether what the sandbox told of a file has the right form: path, time of change, size, number."""
+    if not isinstance(entry, list):
+        return False
+    match entry:
+        case [str(), int(), int(), int()]:
+            return True
+        case _:
+            return False
+
+
+def displayed(result: Any, stem: str) -> list[tuple[str, bytes]]:
+    """Pictures and the chart of one thing that code displayed.
+
+    Args:
+        result: The SDK's `Result`.
+        stem: Start of the file names.
+
+    Returns:
+        Names and contents.
+    """
+    found: list[tuple[str, bytes]] = []
+    for kind in _PICTURES:
+        text = getattr(result, kind, None)
+        if isinstance(text, str):
+            with suppress(binascii.Error, ValueError):
+                found.append((f"{stem}.{kind}", base64.b64decode(text) if kind in _BASE64 else text.encode()))
+    chart = getattr(result, "chart", None)
+    if chart is not None:
+        found.append((f"{stem}.chart.json", json.dumps(chart.to_dict(), ensure_ascii=False).encode()))
+    return found
