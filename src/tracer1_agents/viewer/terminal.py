@@ -9,13 +9,13 @@ goes through `plain` and reaches rich as `Text`, so that neither escape sequence
 
 from __future__ import annotations
 
-import difflib
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.space import Code
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.metrics.forecasts import came_true
+from tracer1_agents.viewer.episodes import find_episode
 from tracer1_agents.viewer.plain import excerpt, harmless, one_line
 
 try:
@@ -34,62 +34,14 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tracer1_agents.actions.space import Action
-    from tracer1_agents.types import StepRecord, Trace
+    from tracer1_agents.types import StepRecord
+    from tracer1_agents.viewer.episodes import Episode
 
 _MARKS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}
 _LEGEND: Final = "✓ came true   ✗ did not   · the episode ended before, so nobody knows"
 _ACTION_LENGTH: Final = 300  # characters of one forecast action
 _RESULT_LINES: Final = 12
 _RESULT_LENGTH: Final = 1_500  # characters of what came back
-
-
-class Episode(Protocol):
-    """What the viewer reads of a task's result; `evals.results.TaskResult` has it."""
-
-    @property
-    def task_id(self) -> str:
-        """Of the task."""
-        ...
-
-    @property
-    def level(self) -> int:
-        """1 to 3, 0 where unknown."""
-        ...
-
-    @property
-    def status(self) -> str:
-        """How the run ended."""
-        ...
-
-    @property
-    def detail(self) -> str:
-        """For an unhappy end, why."""
-        ...
-
-    @property
-    def correct(self) -> bool | None:
-        """Whether the answer is right; None where nobody knows."""
-        ...
-
-    @property
-    def planner_calls(self) -> int:
-        """Re-asks included."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """Planner tokens."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """Wall time."""
-        ...
-
-    @property
-    def trace(self) -> Trace | None:
-        """The whole episode; None for a task that could not start."""
-        ...
 
 
 def show(episodes: Sequence[Episode], task_id: str | None = None, *, console: Console | None = None) -> None:
@@ -111,17 +63,7 @@ def show(episodes: Sequence[Episode], task_id: str | None = None, *, console: Co
         console.print(_list(episodes))
         console.print(Text(f'one in full: --task "{harmless(episodes[0].task_id)}"', style="dim"))
         return
-    console.print(_episode(episodes[0] if task_id is None else _find(episodes, task_id)))
-
-
-def _find(episodes: Sequence[Episode], task_id: str) -> Episode:
-    for episode in reversed(episodes):  # a task that was done again stands there twice
-        if episode.task_id == task_id:
-            return episode
-    known = [episode.task_id for episode in episodes]
-    close = difflib.get_close_matches(task_id, known, n=3, cutoff=0.4) or known[:3]
-    msg = f"no task {harmless(task_id)!r} among the {len(known)} of this run; for example {harmless(', '.join(close))}"
-    raise ConfigurationError(msg)
+    console.print(_episode(episodes[0] if task_id is None else find_episode(episodes, task_id)))
 
 
 def _list(episodes: Sequence[Episode]) -> RenderableType:
