@@ -6,12 +6,14 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tracer1_agents.actions.space import Point
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.viewer.plain import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tracer1_agents.actions.space import Action
     from tracer1_agents.types import Trace
 
 
@@ -99,3 +101,11 @@ def find_episode(episodes: Sequence[Episode], task_id: str) -> Episode:
     close = difflib.get_close_matches(task_id, known, n=3, cutoff=0.4) or known[:3]
     msg = f"no task {harmless(task_id)!r} among the {len(known)} of this run; for example {harmless(', '.join(close))}"
     raise ConfigurationError(msg)
+
+
+def rounded(action: Action) -> Action:
+    """The action with points as people read them: thousandths of the screen."""
+    names = [name for name in ("point", "start", "end") if getattr(action, name, None) is not None]
+    return action.model_copy(
+        update={name: Point(*(round(part, 3) for part in getattr(action, name))) for name in names}
+    )

@@ -17,6 +17,7 @@ from tracer1_agents.actions.space import GUI_KINDS, Code, ToolCall, load_action
 from tracer1_agents.actions.targets import points_of
 from tracer1_agents.metrics.forecasts import came_true
 from tracer1_agents.types import Observation
+from tracer1_agents.viewer.episodes import rounded
 from tracer1_agents.viewer.plain import excerpt, one_line
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _placed(executed: Action, execution: Execution) -> Action:
 def _wording(action: Action) -> str:
     if isinstance(action, Code):
         return excerpt(action.source, lines=_LINES, characters=_TEXT)
-    return one_line(CanonicalGrammar.render_action(action), _ACTION)
+    return one_line(CanonicalGrammar.render_action(rounded(action)), _ACTION)
 
 
 def _event(event: str) -> Mapping[str, str]:

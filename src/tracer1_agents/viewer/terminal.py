@@ -15,7 +15,7 @@ from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.space import Code
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.metrics.forecasts import came_true
-from tracer1_agents.viewer.episodes import find_episode
+from tracer1_agents.viewer.episodes import find_episode, rounded
 from tracer1_agents.viewer.plain import excerpt, harmless, one_line
 
 try:
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from tracer1_agents.viewer.episodes import Episode
 
 _MARKS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}
-_LEGEND: Final = "✓ came true   ✗ did not   · the episode ended before, so nobody knows"
+_LEGEND: Final = "→ ran at once   ✓ came true   ✗ did not   · the episode ended before, so nobody knows"
 _ACTION_LENGTH: Final = 300  # characters of one forecast action
+_MATRIX: Final = 30  # rows and columns of the matrix at one time
 _RESULT_LINES: Final = 12
 _RESULT_LENGTH: Final = 1_500  # characters of what came back
 
@@ -101,6 +102,7 @@ def _episode(episode: Episode) -> RenderableType:
     if episode.trace is not None and episode.trace.steps:
         parts.append(Text(_LEGEND, style="dim"))
         steps = episode.trace.steps
+        parts += _matrix(steps)
         parts += [_step(steps, at) for at in range(len(steps))]
     return Group(*parts)
 
@@ -126,6 +128,34 @@ def _facts() -> Table:
     return grid
 
 
+def _matrix(steps: Sequence[StepRecord]) -> Iterator[RenderableType]:
+    """A row for the step that made a forecast, a column for the step it was about; long episodes in blocks."""
+    longest = max(len(step.forecast) for step in steps)
+    if longest <= 1 or len(steps) <= 1:
+        return
+    for start in range(0, len(steps), _MATRIX):
+        columns = range(start, min(start + _MATRIX, len(steps)))
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+        table.add_column("at\\for", justify="right", style="dim", no_wrap=True)
+        for column in columns:
+            table.add_column(str(steps[column].step), justify="right", no_wrap=True)
+        for at in range(max(0, start - longest + 1), columns.stop):
+            table.add_row(str(steps[at].step), *(_cell(steps, at, column) for column in columns))
+        yield Padding(table, (1, 0, 0, 0))
+
+
+def _cell(steps: Sequence[StepRecord], at: int, column: int) -> Text:
+    if column < at or column - at >= len(steps[at].forecast):
+        return Text("")
+    return _mark(steps, at, column - at)
+
+
+def _mark(steps: Sequence[StepRecord], at: int, ahead: int) -> Text:
+    came = came_true(steps, at, ahead)
+    mark, style = ("→", "dim") if ahead == 0 and came else _MARKS[came]
+    return Text(mark, style=style)
+
+
 def _step(steps: Sequence[StepRecord], at: int) -> RenderableType:
     step = steps[at]
     tokens = f"{step.usage.input_tokens:,} + {step.usage.output_tokens:,} tokens"
@@ -148,9 +178,8 @@ def _forecast(steps: Sequence[StepRecord], at: int) -> RenderableType:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for ahead, pair in enumerate(pairs):
-        mark, style = _MARKS[came_true(steps, at, ahead)]
-        line = Text(one_line(CanonicalGrammar.render_action(pair.action), _ACTION_LENGTH))
-        grid.add_row(Text(mark, style=style), _with_instruction(line, pair.instruction))
+        line = Text(one_line(CanonicalGrammar.render_action(rounded(pair.action)), _ACTION_LENGTH))
+        grid.add_row(_mark(steps, at, ahead), _with_instruction(line, pair.instruction))
     return grid
 
 
@@ -166,7 +195,7 @@ def _wording(action: Action) -> str:
     """The action as its grammar writes it; code as its lines."""
     if isinstance(action, Code):
         return excerpt(action.source, lines=_RESULT_LINES, characters=_RESULT_LENGTH)
-    return excerpt(CanonicalGrammar.render_action(action), lines=1, characters=_RESULT_LENGTH)
+    return excerpt(CanonicalGrammar.render_action(rounded(action)), lines=1, characters=_RESULT_LENGTH)
 
 
 def _returned(step: StepRecord) -> Text:

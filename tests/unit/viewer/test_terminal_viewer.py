@@ -62,7 +62,7 @@ def test_each_forecast_pair_is_marked_by_what_happened_later():
     lines = [line.strip() for line in shown([result()]).splitlines()]
     first = lines.index(next(line for line in lines if line.startswith("forecast")))
     # step 1 forecast: look (ran), mean (a sum ran instead), finish (ran as step 3), and one that would have been step 4
-    assert [line.removeprefix("forecast").split()[0] for line in lines[first : first + 4]] == ["✓", "✗", "✓", "·"]
+    assert [line.removeprefix("forecast").split()[0] for line in lines[first : first + 4]] == ["→", "✗", "✓", "·"]
     assert lines[first + 1] == ('✗ table_aggregate(file_path="a.csv", column="qty", operation="mean")  Take the mean')
 
 

@@ -15,6 +15,11 @@ const OUTCOMES = {
   null: { sign: "·", label: "not known", style: "open" },
 };
 
+// What became of a pair; the first pair of a forecast runs at once, which says nothing of foresight.
+function outcomeOf(pair, ahead) {
+  return ahead === 0 && pair.came ? { sign: "→", label: "ran", style: "ran" } : OUTCOMES[pair.came];
+}
+
 // An element with a class, attributes and children; a child that is a string becomes text.
 function make(tag, style = "", attributes = {}, ...children) {
   const element = document.createElement(tag);

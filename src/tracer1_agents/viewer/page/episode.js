@@ -16,7 +16,7 @@ function showEpisode() {
   for (let at = 0; at < longest; at += 1) {
     grid.append(...entry.episodes.map((episode, run) => (episode?.steps[at] ? stepOf(episode, run, at) : make("div", "gap", {}))));
   }
-  const back = make("button", "back", { type: "button", onclick: showListAlone }, "← Episodes");
+  const back = make("button", "to-list", { type: "button", onclick: showListAlone }, "← Episodes");
   main.replaceChildren(back, make("h2", "", {}, entry.task), ...partingNote(entry.task), taskOf(entry), grid);
   markStep();
 }
@@ -105,18 +105,24 @@ function forecastOf(episode, at) {
   const step = episode.steps[at];
   const list = make("ol", "pairs", {});
   step.forecast.forEach((pair, ahead) => {
-    const { sign, label, style } = OUTCOMES[pair.came];
+    const { sign, label, style } = outcomeOf(pair, ahead);
     const happened = episode.steps[at + ahead];
     const about = ahead === 0 ? "now" : `step ${step.n + ahead}`;
     const row = make("li", `pair ${style}`, { tabindex: "-1" }, make("span", "about", {}, about), badge(style, sign, label));
     const words = make("div", "words", {}, make("code", "text", {}, pair.action));
     if (pair.instruction) words.append(make("span", "instruction text", {}, pair.instruction));
-    if (pair.came === false && happened) words.append(make("span", "instead", {}, "ran instead: ", make("code", "text", {}, happened.ran)));
+    if (pair.came === false && happened) words.append(insteadOf(happened));
     row.append(words);
     list.append(row);
   });
   const name = `Forecast, ${plural(step.forecast.length, "pair")}`;
   return part("forecast", name, step.forecast.length ? list : make("p", "dim", {}, "empty"));
+}
+
+function insteadOf(step) {
+  const line = make("span", "instead", {}, "ran instead: ", make("code", "text", {}, step.ran));
+  if (step.instruction) line.append(" ", make("span", "instruction text", {}, step.instruction));
+  return line;
 }
 
 function ranOf(episode, at) {

@@ -54,7 +54,7 @@ function scoreLine(episode, run) {
   const line = make("span", "score", {});
   if (two()) line.append(make("span", "which", {}, letter(run)));
   if (!episode) {
-    line.append(make("span", "facts", {}, "not in this run"));
+    line.append(make("span", "fact", {}, "not in this run"));
     return line;
   }
   const { style, sign, label } = result(episode);
@@ -68,7 +68,7 @@ function scoreLine(episode, run) {
     events(episode, "loop") ? `↻ ${plural(events(episode, "loop"), "loop")}` : null,
     events(episode, "replan") ? `⤳ ${plural(events(episode, "replan"), "re-plan")}` : null,
   ];
-  line.append(make("span", "facts", {}, facts.filter(Boolean).join(" · ")));
+  line.append(...facts.filter(Boolean).map((fact) => make("span", "fact", {}, fact)));
   return line;
 }
 

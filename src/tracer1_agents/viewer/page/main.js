@@ -1,6 +1,6 @@
 // Moving about: the address, the keys, the theme, and a run that still grows.
 
-const THEMES = { auto: "as the system", light: "light", dark: "dark" };
+const THEMES = ["auto", "light", "dark"]; // auto: as the system has it
 const POLL = 2000; // milliseconds between two looks at a growing run
 
 function stepsHere() {
@@ -42,7 +42,13 @@ function goToStep(step, run = 0) {
   remember();
   const article = find(stepId(run, step)) ?? find(stepId(1, step));
   article?.focus({ preventScroll: true });
+  bringUp(article, 3);
+}
+
+// Steps above get their real heights only once they come near, which moves what is below them: scroll again then.
+function bringUp(article, times) {
   article?.scrollIntoView({ block: "start" });
+  if (times > 1) requestAnimationFrame(() => bringUp(article, times - 1));
 }
 
 // In a long episode the matrix shows the steps around the current one.
@@ -69,7 +75,7 @@ function goToEpisode(by) {
 
 function setTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  find("theme").textContent = `Theme: ${THEMES[theme]}`;
+  find("theme").textContent = `Theme: ${theme}`;
   try {
     localStorage.setItem("tracer1-theme", theme);
   } catch {
@@ -78,14 +84,13 @@ function setTheme(theme) {
 }
 
 function nextTheme() {
-  const names = Object.keys(THEMES);
-  setTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
+  setTheme(THEMES[(THEMES.indexOf(document.documentElement.dataset.theme) + 1) % THEMES.length]);
 }
 
 function firstTheme() {
   try {
     const kept = localStorage.getItem("tracer1-theme");
-    return kept in THEMES ? kept : "auto";
+    return THEMES.includes(kept) ? kept : "auto";
   } catch {
     return "auto";
   }

@@ -23,7 +23,7 @@ function matrixOf(episode, run) {
     {},
     make("h3", "", {}, "Forecast against what ran"),
     make("div", "scroll", { tabindex: "-1" }, table),
-    make("p", "note", {}, badge("yes", "✓", "came true"), badge("no", "✗", "did not"), badge("open", "·", "not known"), part),
+    make("p", "note", {}, badge("ran", "→", "ran at once"), badge("yes", "✓", "came true"), badge("no", "✗", "did not"), badge("open", "·", "not known"), part),
     ratesOf(episode),
   );
 }
@@ -43,12 +43,11 @@ function matrixRow(episode, run, from, at, columns, beyond) {
 }
 
 function cell(episode, run, at, column, pair) {
-  const { sign, label, style } = OUTCOMES[pair.came];
+  const { sign, label, style } = outcomeOf(pair, column - at);
   const words = `forecast at step ${episode.steps[at].n} for step ${episode.steps[column].n}, ${label}: ${pair.action}`;
-  const now = at === column ? " now" : "";
   return make(
     "button",
-    `cell ${style}${now}`,
+    `cell ${style}`,
     { type: "button", tabindex: "-1", title: words, "aria-label": words, onclick: () => goToPair(run, at + 1, column - at) },
     sign,
   );
@@ -60,10 +59,16 @@ function ratesOf(episode) {
   for (const { ahead, hits: right, chances } of hits(episode)) {
     list.append(
       make("dt", "", {}, `${plural(ahead, "step")} ahead`),
-      make("dd", "", {}, make("meter", "", { min: 0, max: chances, value: right, "aria-label": `${right} of ${chances}` }), `${right} of ${chances}`),
+      make("dd", "", {}, barOf(right / chances), `${right} of ${chances}`),
     );
   }
   return list;
+}
+
+function barOf(share) {
+  const full = make("span", "full", {});
+  full.style.width = `${100 * share}%`;
+  return make("span", "meter", { "aria-hidden": "true" }, full);
 }
 
 function moveInMatrix(event) {

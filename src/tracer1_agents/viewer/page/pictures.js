@@ -48,7 +48,7 @@ function legend(marks) {
     if (!found.length) continue;
     const from = role === "earlier" ? `, at step ${found.map((mark) => mark.step).join(", ")}` : "";
     const key = shape("svg", { class: `key ${role}`, viewBox: "-12 -12 24 24", "aria-hidden": "true" });
-    key.append(...glyph(role, 0, 0, 9));
+    key.append(...glyph(role, 0, 0, role === "ran" ? 9 : 5.5));
     line.append(make("span", "", {}, key, ROLES[role] + from));
   }
   return line;
@@ -60,10 +60,25 @@ function shape(tag, attributes) {
   return element;
 }
 
+// Earlier forecasts of one place are one ring with all their steps.
+function gathered(marks, width, height, near) {
+  const found = [];
+  for (const mark of marks) {
+    const [x, y] = mark.points[0];
+    const twin = found.find(
+      (other) => other.role === "earlier" && mark.role === "earlier" && mark.points.length === 1 && other.points.length === 1 &&
+        Math.hypot((other.points[0][0] - x) * width, (other.points[0][1] - y) * height) < near,
+    );
+    if (twin) twin.step += `, ${mark.step}`;
+    else found.push({ ...mark });
+  }
+  return found;
+}
+
 function drawn(marks, width, height) {
   const over = shape("svg", { class: "marks", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
   const size = Math.max(width, height) / 70;
-  for (const mark of marks) {
+  for (const mark of gathered(marks, width, height, size * 2)) {
     const group = shape("g", { class: mark.role });
     const places = mark.points.map(([x, y]) => [x * width, y * height]);
     if (places.length > 1) {
