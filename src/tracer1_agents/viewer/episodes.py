@@ -105,7 +105,6 @@ def find_episode(episodes: Sequence[Episode], task_id: str) -> Episode:
 
 def rounded(action: Action) -> Action:
     """The action with points as people read them: thousandths of the screen."""
-    names = [name for name in ("point", "start", "end") if getattr(action, name, None) is not None]
-    return action.model_copy(
-        update={name: Point(*(round(part, 3) for part in getattr(action, name))) for name in names}
-    )
+    points = {name: getattr(action, name, None) for name in ("point", "start", "end")}
+    thousandths = {name: Point(*(round(part, 3) for part in point)) for name, point in points.items() if point}
+    return action.model_copy(update=thousandths)

@@ -116,7 +116,7 @@ def _small(picture: Picture) -> Picture:
             file.thumbnail((_LONG_SIDE, _LONG_SIDE), reducing_gap=2.0)
             fresh = io.BytesIO()
             file.convert("RGB").save(fresh, "WEBP", quality=_QUALITY, method=2)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         msg = f"a damaged picture ({error})"
         raise ValueError(msg) from None
     content = fresh.getvalue()

@@ -142,13 +142,6 @@ function showRuns() {
   document.title = `${state.data.runs.map((run) => run.name).join(" and ")} · forecast and outcome`;
 }
 
-function showAll() {
-  showRuns();
-  showFamilies();
-  showList();
-  if (state.task !== null) showEpisode();
-}
-
 let tag = "";
 async function look() {
   try {
@@ -170,24 +163,28 @@ function renew(fresh) {
   const same = of(fresh) === of(state.data);
   const [focused, kept] = [document.activeElement?.dataset?.task, state.task];
   state.data = fresh;
+  if (kept === null) {
+    openFirst();
+    return;
+  }
   showRuns();
   showFamilies();
   showList();
   if (focused !== undefined) [...find("episodes").querySelectorAll(".row")].find((row) => row.dataset.task === focused)?.focus();
-  if (kept === null) openFirst();
-  else if (!same) showEpisode();
+  if (!same) showEpisode();
 }
 
 function openFirst() {
   const asked = new URLSearchParams(location.hash.slice(1));
   const all = entries();
   const wanted = all.find(({ task }) => task === asked.get("task"));
+  state.task = (wanted ?? all[0])?.task ?? null;
+  showRuns();
+  showFamilies();
+  showList();
+  showEpisode();
+  document.body.classList.toggle("reading", all.length === 1);
   if (wanted) openEpisode(wanted.task, Math.max(1, Number.parseInt(asked.get("step"), 10) || 1));
-  else if (all.length) {
-    state.task = all[0].task;
-    document.body.classList.toggle("reading", all.length === 1);
-  }
-  showAll();
 }
 
 setTheme(firstTheme());
