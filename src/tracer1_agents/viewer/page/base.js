@@ -9,6 +9,8 @@ const state = {
   family: "",
 };
 
+const EVENT_SIGNS = { replan: "⤳", loop: "↻", "asked again": "?", note: "!" };
+
 const OUTCOMES = {
   true: { sign: "✓", label: "came true", style: "yes" },
   false: { sign: "✗", label: "did not", style: "no" },

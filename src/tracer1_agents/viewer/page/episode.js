@@ -1,6 +1,5 @@
 // One task: what each run made of it, step beside step.
 
-const EVENT_SIGNS = { replan: "⤳", loop: "↻", "asked again": "?", note: "!" };
 const EVENT_LABELS = { replan: "re-planned", loop: "loop", "asked again": "asked again", note: "note" };
 
 function showEpisode() {

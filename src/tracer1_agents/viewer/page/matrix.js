@@ -30,7 +30,12 @@ function matrixOf(episode, run) {
 
 function matrixRow(episode, run, from, at, columns, beyond) {
   const step = episode.steps[at];
-  const row = make("tr", "", { "data-step": at + 1 }, make("th", "", { scope: "row", title: step.kind }, make("span", "n", {}, String(step.n)), " ", make("span", "kind", {}, step.kind)));
+  const head = make("th", "", { scope: "row", title: step.kind }, make("span", "n", {}, String(step.n)), " ");
+  for (const { kind, text } of step.events) {
+    if (kind !== "note") head.append(make("span", "happened", { title: text }, EVENT_SIGNS[kind]), " ");
+  }
+  head.append(make("span", "kind", {}, step.kind));
+  const row = make("tr", "", { "data-step": at + 1 }, head);
   for (let column = from; column < from + columns; column += 1) {
     const pair = column >= at ? step.forecast[column - at] : undefined;
     row.append(make("td", "", {}, pair ? cell(episode, run, at, column, pair) : ""));
