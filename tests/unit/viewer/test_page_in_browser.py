@@ -236,7 +236,7 @@ def test_screenshots_are_decoded_when_they_come_near_with_their_marks(opened, tm
 
 def test_a_long_episode_shows_the_part_of_the_matrix_around_the_step(opened):
     shown = opened(run_of(result(steps=many_steps(120))), hash_="#task=t-1&step=100")
-    assert shown.page.locator(".matrix tbody tr").count() == 40
+    assert shown.page.locator(".matrix tbody tr").count() == 30
     assert "of 120, around the current one" in shown.texts(".matrix-part .note")[0]
     assert shown.texts(".matrix tr[aria-current] .n") == ["100"]
 

@@ -1,6 +1,6 @@
 // The matrix: a row for the step that made a forecast, a column for the step it was about.
 
-const WINDOW = 40; // rows and columns at one time; longer episodes show those around the current step
+const WINDOW = 30; // rows and columns at one time; longer episodes show those around the current step
 
 function matrixOf(episode, run) {
   const steps = episode.steps;
