@@ -3,8 +3,8 @@
 Draws the screenshots (noise, so that they stay large), writes the page as `tracer1 show --html` does, and opens the
 file in Chromium, a fresh context each time. Seconds from the start of the navigation: until the step in the
 middle, which the address asks for, stands there with its screenshot ("opened", to be held against two seconds), and
-until the whole file is parsed ("loaded"): ``python benchmarks/viewer.py --steps 500 --kilobytes 190``. Screenshots above
-200 KB would be written anew and smaller, which takes the writing much longer and makes the page lighter.
+until the whole file is parsed ("loaded"): ``python benchmarks/viewer.py --steps 500 --kilobytes 190``. Screenshots
+above 200 KB would be written anew and smaller, which takes longer to write and makes the page lighter.
 """
 # ruff: noqa: INP001, T201  (a program; what it prints is its result)
 
