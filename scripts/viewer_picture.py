@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -24,7 +25,7 @@ from tracer1_agents import cli
 _LARGEST = 200_000  # bytes of a picture in the repository
 
 
-def photograph(page: Path, task: str, *, width: int, height: int, scheme: str) -> bytes:
+def photograph(page: Path, task: str, *, width: int, height: int, scheme: Literal["light", "dark"]) -> bytes:
     """A PNG of the page, opened at a task.
 
     Args:

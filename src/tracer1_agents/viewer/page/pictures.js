@@ -21,8 +21,9 @@ function showPicture(image) {
     return;
   }
   const block = find(key);
-  if (block) image.src = `data:${block.dataset.kind};base64,${block.textContent}`;
-  else if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => showPicture(image), { once: true });
+  const parsing = document.readyState === "loading";
+  if (block && (block.nextElementSibling || !parsing)) image.src = `data:${block.dataset.kind};base64,${block.textContent}`;
+  else if (parsing) setTimeout(() => showPicture(image), 30); // the browser has not read the file that far
 }
 
 // A picture with its marks, or why there is none.
