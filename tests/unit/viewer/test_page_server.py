@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import threading
 from urllib.parse import urlsplit
 
 import pytest
 from viewer_cases import png, result, run_of, screen_result
 
+from tracer1_agents import cli
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.viewer.pictures import Pictures
 from tracer1_agents.viewer.server import PageServer
@@ -104,6 +106,24 @@ def test_a_run_that_grew_is_read_again_and_only_then(serving):
     assert answer.status == 200
     assert [episode["id"] for episode in json.loads(body)["runs"][0]["episodes"]] == ["t-1", "t-2"]
     assert run.reads == 2
+
+
+def test_the_command_says_the_address_and_ends_with_an_interrupt(tmp_path, capsys, monkeypatch):
+    run = tmp_path / "run.jsonl"
+    run.write_text(result("t-1").model_dump_json() + "\n", encoding="utf-8")
+    asked = []
+
+    def answer_one_page_and_end(server):
+        asked.append([episode["id"] for episode in server.data()["runs"][0]["episodes"]])
+        with run.open("a", encoding="utf-8") as file:
+            file.write(result("t-2").model_dump_json() + "\n")
+        asked.append([episode["id"] for episode in server.data()["runs"][0]["episodes"]])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PageServer, "serve_forever", answer_one_page_and_end)
+    assert cli.main(["show", str(run), "--serve"]) == 130
+    assert asked == [["t-1"], ["t-1", "t-2"]]
+    assert re.match(r"http://127\.0\.0\.1:\d+/[\w-]{32}/ ", capsys.readouterr().out)
 
 
 def test_a_run_that_vanished_is_told_and_may_come_back(serving):
