@@ -58,7 +58,8 @@ class Opened:
             self.page.wait_for_timeout(50)
 
     def texts(self, selector):
-        return self.page.locator(selector).all_inner_texts()
+        """As the elements hold it: what is far from the window is not laid out, and has no inner text yet."""
+        return self.page.locator(selector).all_text_contents()
 
     def step(self):
         return self.page.locator("article[aria-current=step]").first.get_attribute("id")
@@ -109,7 +110,7 @@ def test_a_run_is_shown(opened):
 
 def test_the_matrix_says_what_came_true(opened):
     shown = opened(run_of(result()))
-    rows = [row.locator("td").all_inner_texts() for row in shown.page.locator(".matrix tbody tr").all()]
+    rows = [row.locator("td").all_text_contents() for row in shown.page.locator(".matrix tbody tr").all()]
     assert rows == [["→", "✗", "✓", "+1"], ["", "→", "✓", ""], ["", "", "→", ""]]
     names = shown.page.locator(".matrix button").evaluate_all("cells => cells.map((cell) => cell.ariaLabel)")
     assert names[1].startswith("forecast at step 1 for step 2, did not: table_aggregate(")
@@ -128,7 +129,7 @@ def test_keys_move_through_steps_episodes_and_matrix(opened):
     focused = "document.activeElement.ariaLabel"
     assert shown.page.evaluate(focused).startswith("forecast at step 2 for step 2")
     shown.press("ArrowUp", "ArrowRight", "Enter")
-    assert shown.page.evaluate("document.activeElement.innerText").startswith("step 3")  # the pair about step 3
+    assert shown.page.evaluate("document.activeElement.textContent").startswith("step 3")  # the pair about step 3
     assert shown.step() == "step-1"
     shown.press("l", "ArrowDown", "Enter")
     assert shown.texts("#episode h2") == ["t-2"]
@@ -220,7 +221,7 @@ def test_screenshots_are_decoded_when_they_come_near_with_their_marks(opened, tm
     cross = first.locator("g.ran path").last.get_attribute("d")
     x = float(cross[1:].split()[0]) + 320 / 70  # its left end, and half its width
     assert x == pytest.approx(0.12 * 320)
-    assert first.locator(".legend").inner_text().split() == ["ran", "here", "forecast", "now"]
+    assert shown.texts("#step-1 .legend span") == ["ran here", "forecast now"]
     assert shown.texts("#step-3 .legend span")[-1] == "forecast earlier, at step 1, 2"
     before = first.locator("figure").bounding_box()["width"]
     first.locator(".screen").click()
