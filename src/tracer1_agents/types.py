@@ -181,6 +181,8 @@ class Trace(_Noun):
     Attributes:
         version: Of this format.
         instruction: The task.
+        observation: What was seen before the first step, empty where nobody wrote it down; what was seen before any
+            other step is what the step before it gave.
         steps: In order.
         status: How it ended.
         answer: The final answer, None where there was none.
@@ -189,6 +191,7 @@ class Trace(_Noun):
 
     version: int = TRACE_VERSION
     instruction: str
+    observation: Observation = Observation()
     steps: tuple[StepRecord, ...] = ()
     status: Status
     answer: str | None = None

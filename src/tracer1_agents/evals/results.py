@@ -190,3 +190,12 @@ def read_results(path: Path) -> tuple[list[TaskResult], list[str]]:
         except ValidationError as error:
             problems.append(f"{path}:{number}: not a result ({error.errors()[0]['msg']}); the line is left out")
     return results, problems
+
+
+def read_setup(path: Path) -> dict[str, Any]:
+    """How the run of a results file was made; empty where nobody wrote that down."""
+    try:
+        setup = json.loads(ResultsFile(path).meta_path.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return setup if isinstance(setup, dict) else {}

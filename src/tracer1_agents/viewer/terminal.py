@@ -9,13 +9,13 @@ goes through `plain` and reaches rich as `Text`, so that neither escape sequence
 
 from __future__ import annotations
 
-import difflib
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.space import Code
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.metrics.forecasts import came_true
+from tracer1_agents.viewer.episodes import find_episode, rounded
 from tracer1_agents.viewer.plain import excerpt, harmless, one_line
 
 try:
@@ -34,62 +34,15 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tracer1_agents.actions.space import Action
-    from tracer1_agents.types import StepRecord, Trace
+    from tracer1_agents.types import StepRecord
+    from tracer1_agents.viewer.episodes import Episode
 
 _MARKS: Final = {True: ("✓", "green"), False: ("✗", "red"), None: ("·", "dim")}
-_LEGEND: Final = "✓ came true   ✗ did not   · the episode ended before, so nobody knows"
+_LEGEND: Final = "→ ran at once   ✓ came true   ✗ did not   · the episode ended before, so nobody knows"
 _ACTION_LENGTH: Final = 300  # characters of one forecast action
+_MATRIX: Final = 30  # rows and columns of the matrix at one time
 _RESULT_LINES: Final = 12
 _RESULT_LENGTH: Final = 1_500  # characters of what came back
-
-
-class Episode(Protocol):
-    """What the viewer reads of a task's result; `evals.results.TaskResult` has it."""
-
-    @property
-    def task_id(self) -> str:
-        """Of the task."""
-        ...
-
-    @property
-    def level(self) -> int:
-        """1 to 3, 0 where unknown."""
-        ...
-
-    @property
-    def status(self) -> str:
-        """How the run ended."""
-        ...
-
-    @property
-    def detail(self) -> str:
-        """For an unhappy end, why."""
-        ...
-
-    @property
-    def correct(self) -> bool | None:
-        """Whether the answer is right; None where nobody knows."""
-        ...
-
-    @property
-    def planner_calls(self) -> int:
-        """Re-asks included."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """Planner tokens."""
-        ...
-
-    @property
-    def seconds(self) -> float:
-        """Wall time."""
-        ...
-
-    @property
-    def trace(self) -> Trace | None:
-        """The whole episode; None for a task that could not start."""
-        ...
 
 
 def show(episodes: Sequence[Episode], task_id: str | None = None, *, console: Console | None = None) -> None:
@@ -111,17 +64,7 @@ def show(episodes: Sequence[Episode], task_id: str | None = None, *, console: Co
         console.print(_list(episodes))
         console.print(Text(f'one in full: --task "{harmless(episodes[0].task_id)}"', style="dim"))
         return
-    console.print(_episode(episodes[0] if task_id is None else _find(episodes, task_id)))
-
-
-def _find(episodes: Sequence[Episode], task_id: str) -> Episode:
-    for episode in reversed(episodes):  # a task that was done again stands there twice
-        if episode.task_id == task_id:
-            return episode
-    known = [episode.task_id for episode in episodes]
-    close = difflib.get_close_matches(task_id, known, n=3, cutoff=0.4) or known[:3]
-    msg = f"no task {harmless(task_id)!r} among the {len(known)} of this run; for example {harmless(', '.join(close))}"
-    raise ConfigurationError(msg)
+    console.print(_episode(episodes[0] if task_id is None else find_episode(episodes, task_id)))
 
 
 def _list(episodes: Sequence[Episode]) -> RenderableType:
@@ -159,6 +102,7 @@ def _episode(episode: Episode) -> RenderableType:
     if episode.trace is not None and episode.trace.steps:
         parts.append(Text(_LEGEND, style="dim"))
         steps = episode.trace.steps
+        parts += _matrix(steps)
         parts += [_step(steps, at) for at in range(len(steps))]
     return Group(*parts)
 
@@ -184,6 +128,34 @@ def _facts() -> Table:
     return grid
 
 
+def _matrix(steps: Sequence[StepRecord]) -> Iterator[RenderableType]:
+    """A row for the step that made a forecast, a column for the step it was about; long episodes in blocks."""
+    longest = max(len(step.forecast) for step in steps)
+    if longest <= 1 or len(steps) <= 1:
+        return
+    for start in range(0, len(steps), _MATRIX):
+        columns = range(start, min(start + _MATRIX, len(steps)))
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+        table.add_column("at\\for", justify="right", style="dim", no_wrap=True)
+        for column in columns:
+            table.add_column(str(steps[column].step), justify="right", no_wrap=True)
+        for at in range(max(0, start - longest + 1), columns.stop):
+            table.add_row(str(steps[at].step), *(_cell(steps, at, column) for column in columns))
+        yield Padding(table, (1, 0, 0, 0))
+
+
+def _cell(steps: Sequence[StepRecord], at: int, column: int) -> Text:
+    if column < at or column - at >= len(steps[at].forecast):
+        return Text("")
+    return _mark(steps, at, column - at)
+
+
+def _mark(steps: Sequence[StepRecord], at: int, ahead: int) -> Text:
+    came = came_true(steps, at, ahead)
+    mark, style = ("→", "dim") if ahead == 0 and came else _MARKS[came]
+    return Text(mark, style=style)
+
+
 def _step(steps: Sequence[StepRecord], at: int) -> RenderableType:
     step = steps[at]
     tokens = f"{step.usage.input_tokens:,} + {step.usage.output_tokens:,} tokens"
@@ -206,9 +178,8 @@ def _forecast(steps: Sequence[StepRecord], at: int) -> RenderableType:
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for ahead, pair in enumerate(pairs):
-        mark, style = _MARKS[came_true(steps, at, ahead)]
-        line = Text(one_line(CanonicalGrammar.render_action(pair.action), _ACTION_LENGTH))
-        grid.add_row(Text(mark, style=style), _with_instruction(line, pair.instruction))
+        line = Text(one_line(CanonicalGrammar.render_action(rounded(pair.action)), _ACTION_LENGTH))
+        grid.add_row(_mark(steps, at, ahead), _with_instruction(line, pair.instruction))
     return grid
 
 
@@ -224,7 +195,7 @@ def _wording(action: Action) -> str:
     """The action as its grammar writes it; code as its lines."""
     if isinstance(action, Code):
         return excerpt(action.source, lines=_RESULT_LINES, characters=_RESULT_LENGTH)
-    return excerpt(CanonicalGrammar.render_action(action), lines=1, characters=_RESULT_LENGTH)
+    return excerpt(CanonicalGrammar.render_action(rounded(action)), lines=1, characters=_RESULT_LENGTH)
 
 
 def _returned(step: StepRecord) -> Text:

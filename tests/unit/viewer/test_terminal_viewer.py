@@ -62,8 +62,26 @@ def test_each_forecast_pair_is_marked_by_what_happened_later():
     lines = [line.strip() for line in shown([result()]).splitlines()]
     first = lines.index(next(line for line in lines if line.startswith("forecast")))
     # step 1 forecast: look (ran), mean (a sum ran instead), finish (ran as step 3), and one that would have been step 4
-    assert [line.removeprefix("forecast").split()[0] for line in lines[first : first + 4]] == ["✓", "✗", "✓", "·"]
+    assert [line.removeprefix("forecast").split()[0] for line in lines[first : first + 4]] == ["→", "✗", "✓", "·"]
     assert lines[first + 1] == ('✗ table_aggregate(file_path="a.csv", column="qty", operation="mean")  Take the mean')
+
+
+def test_the_matrix_has_a_row_for_each_forecast_and_a_column_for_what_ran():
+    lines = [line.split() for line in shown([result()]).splitlines()]
+    head = lines.index(["at\\for", "1", "2", "3"])
+    # step 1: ran, a sum ran instead of the mean, finish came true; its fourth pair is beyond the end
+    assert lines[head + 1 : head + 4] == [["1", "→", "✗", "✓"], ["2", "→", "✓"], ["3", "→"]]
+
+
+def test_the_matrix_of_a_long_episode_comes_in_blocks_and_of_a_reactive_one_not_at_all():
+    two_ahead = StepRecord(step=1, forecast=forecast((LOOK, ""), (LOOK, "")), executed=LOOK, execution=Execution())
+    many = tuple(two_ahead.model_copy(update={"step": number}) for number in range(1, 36))
+    lines = [line.split() for line in shown([result(steps=many)]).splitlines()]
+    heads = [line for line in lines if line[:1] == ["at\\for"]]
+    assert [(line[1], line[-1]) for line in heads] == [("1", "30"), ("31", "35")]
+    assert lines[lines.index(heads[1]) + 1] == ["30", "✓"]  # made at step 30, about 31
+    one_ahead = tuple(step.model_copy(update={"forecast": step.forecast[:1]}) for step in many)
+    assert "at\\for" not in shown([result(steps=one_ahead)])
 
 
 def test_a_whole_episode_is_there():
