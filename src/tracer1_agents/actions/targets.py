@@ -51,6 +51,28 @@ def target_box(point: Point, boxes: Sequence[Box]) -> Box | None:
     return min(holding, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]), default=None)
 
 
+def clipped(corners: Sequence[float], size: Size) -> Box | None:
+    """A pixel box as fractions of the screen.
+
+    Boxes of a layout may reach beyond the screen (a list that goes on below it); what shows is kept.
+
+    Args:
+        corners: Left, top, right, bottom.
+        size: What they are counted in.
+
+    Returns:
+        None when nothing of it shows.
+    """
+    left, top, right, bottom = corners
+    box = (
+        min(max(left / size.width, 0.0), 1.0),
+        min(max(top / size.height, 0.0), 1.0),
+        min(max(right / size.width, 0.0), 1.0),
+        min(max(bottom / size.height, 0.0), 1.0),
+    )
+    return box if box[0] < box[2] and box[1] < box[3] else None
+
+
 def reaches(point: Point, target: Point, boxes: Sequence[Box], screen: Size | None) -> bool:
     """Whether `point` acts on what `target` acts on.
 
