@@ -13,7 +13,6 @@ import contextlib
 import math
 import time
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -30,7 +29,7 @@ from tracer1_agents.environments.base import (
     succeeded,
 )
 from tracer1_agents.environments.chromium import AGAIN, Chromium
-from tracer1_agents.environments.elements import LIST_SCRIPT, PageElements, read_page
+from tracer1_agents.environments.look import LOOK_SCRIPT, Look, read_look
 from tracer1_agents.environments.page_actions import perform
 from tracer1_agents.environments.page_events import PageEvents
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from tracer1_agents.actions.space import Action
     from tracer1_agents.blobs import BlobStore
 
-_SETTLE: Final = (files(__package__) / "settle.js").read_text(encoding="utf-8")
 _MORE_SECONDS: Final = 2.0  # for a page to answer at all, beyond what it was given to settle
 
 
@@ -105,6 +103,7 @@ class BrowserEnvironment(Environment):
     """
 
     platform = "computer"
+    _script = LOOK_SCRIPT
 
     def __init__(
         self,
@@ -128,7 +127,7 @@ class BrowserEnvironment(Environment):
         self._screens: tuple[Page, CDPSession] | None = None
         area = self.size.width * self.size.height
         self.scale = min(self.options.scale, math.sqrt(self.options.max_pixels / area))
-        self.page_elements = PageElements()
+        self.seen = Look()
 
     def reset(self, seed: int | None = None) -> Observation:
         """A fresh context at the start page; a browser cannot be seeded, so `seed` is for tasks built on it."""
@@ -235,14 +234,12 @@ class BrowserEnvironment(Environment):
         self.events.forget()
         try:
             check_action(action, self.platform)
-            page = await self._page()
-            await self._try(page, action)
-            seen = await self._observe()
+            seen = await self._shown(await self._try(await self._page(), action))
         except ActionFailed as problem:
             return failed(problem, await self._after(problem), time.perf_counter() - started)
         return succeeded(action, seen, time.perf_counter() - started)
 
-    async def _try(self, page: Page, action: Action) -> None:
+    async def _try(self, page: Page, action: Action) -> Look:
         """One action with its time limit; a page that does not survive it is replaced, and that is the failure."""
         from playwright.async_api import Error  # noqa: PLC0415  (an extra)
 
@@ -251,27 +248,24 @@ class BrowserEnvironment(Environment):
             async with asyncio.timeout(self.options.seconds):
                 await self._session(page)
                 await perform(page, action, self.size)
-                await self._check(page, last)
+                return await self._check(page, last)
         except TimeoutError:
             await self._replace(page, last)
             text = f"the page did not answer within {self.options.seconds:g} s; it was opened anew"
             raise ActionFailed(Failure.UNSETTLED, text) from None
         except Error as error:
-            if page in self.events.crashed:
-                await self._replace(page, last)
-                raise ActionFailed(Failure.CRASHED, "the page crashed; it was opened anew") from None
-            if not page.is_closed() and not self.events.blocked:
+            if not page.is_closed() and page not in self.events.crashed and not self.events.blocked:
                 text = f"the page did not take this: {error.message.splitlines()[0][:200]}"
                 raise ActionFailed(Failure.REFUSED, text) from None
-            await self._check(page, last)
+            return await self._check(page, last)
 
-    async def _check(self, page: Page, last: str) -> None:
-        """What an action may have led to: another page in front, one that is not allowed, none at all.
+    async def _check(self, page: Page, last: str) -> Look:
+        """Look at what an action led to: maybe another page in front, one that is not allowed, or none at all.
 
         Raises:
             ActionFailed: CRASHED, CLOSED, BLOCKED or UNSETTLED.
         """
-        settled = await self._settle()
+        look = await self._look()
         if page in self.events.crashed:
             await self._replace(page, last)
             raise ActionFailed(Failure.CRASHED, "the page crashed; it was opened anew")
@@ -284,46 +278,48 @@ class BrowserEnvironment(Environment):
             if not self._allowed(front.url):
                 await self._back(front, last)
             raise self._blocked(url)
-        if not settled and await self._loading(front):
+        if look.loading:
             text = f"the page was still loading after {self.options.settle:g} s; wait, or go on with what is there"
             raise ActionFailed(Failure.UNSETTLED, text)
-        if not settled:
-            self.events.note("the page keeps changing")
+        return look
 
     def _blocked(self, url: str) -> ActionFailed:
         allowed = ", ".join(self.options.allowed_domains or ()) or "the start page's own"
         return ActionFailed(Failure.BLOCKED, f"{url[:200]} is not on the allow-list ({allowed})")
 
-    async def _settle(self) -> bool:
-        """Wait until the page in front is loaded and still; False when it did not become so in time."""
+    async def _look(self) -> Look:
+        """Wait until the page in front is loaded and still, and read it, in one call; not settled in time is told."""
         from playwright.async_api import Error  # noqa: PLC0415  (an extra)
 
         until = time.monotonic() + self.options.settle
         while (page := self.events.front()) is not None:
             left = max(until - time.monotonic(), 0.0)
+            asked = self._question(left)
             try:
                 async with asyncio.timeout(left + _MORE_SECONDS):
-                    settled = await page.evaluate(_SETTLE, [self.options.quiet * 1000, left * 1000])
-                await self.events.arrived(until)
+                    answer = await page.evaluate(self._script, asked)
+                if self.events.expecting:
+                    await self.events.arrived(until)
+                    continue
             except Error:  # it went to another page meanwhile, or is gone: look again
                 if left == 0.0:
-                    return False
+                    return Look(loading=True)
                 await asyncio.sleep(0.01)
             except TimeoutError:
-                return False
+                return Look(loading=True)
             else:
                 if page is self.events.front():
-                    return bool(settled)
-        return True
+                    return read_look(answer, page.url, self.scale)
+        return Look()
 
-    async def _loading(self, page: Page) -> bool:
-        from playwright.async_api import Error  # noqa: PLC0415  (an extra)
-
-        try:
-            async with asyncio.timeout(_MORE_SECONDS):
-                return bool(await page.evaluate("document.readyState !== 'complete'"))
-        except (Error, TimeoutError):
-            return True
+    def _question(self, left: float) -> dict[str, Any]:
+        options = self.options
+        return {
+            "quiet": options.quiet * 1000,
+            "limit": left * 1000,
+            "list": options.elements,
+            "area": [self.size.width, self.size.height, options.skip],
+        }
 
     async def _replace(self, page: Page, url: str) -> None:
         """Another page in place of one that crashed or hangs."""
@@ -358,24 +354,20 @@ class BrowserEnvironment(Environment):
             return None
 
     async def _observe(self) -> Observation:
-        page = await self._page()
+        await self._page()
         async with asyncio.timeout(self.options.seconds):
-            await self._settle()
-            page = self.events.front() or page
-            text = await self._text(page)
-            image = keep_png(await self._screenshot(page), self.blobs) if self.options.screenshots else None
-        return Observation(text=text, image=image)
+            return await self._shown(await self._look())
 
-    async def _text(self, page: Page) -> str:
-        lines: list[str] = []
-        if self.options.address:
-            lines += [f"Page: {' '.join((await page.title()).split())[:200]}", f"Address: {page.url[:500]}"]
-        lines += self.events.notes
-        if self.options.elements:
-            answer = await page.evaluate(LIST_SCRIPT, [self.size.width, self.size.height, self.options.skip])
-            self.page_elements = read_page(answer, self.scale)
-            lines.append(self.page_elements.text())
-        return "\n".join(line for line in lines if line)
+    async def _shown(self, look: Look) -> Observation:
+        """A look as an observation, with its picture."""
+        if not look.settled and not look.loading:
+            self.events.note("the page keeps changing")
+        self.seen = look
+        lines = [f"Page: {look.title}", f"Address: {look.url}"] if self.options.address else []
+        text = "\n".join(line for line in (*lines, *self.events.notes, look.page.text()) if line)
+        if not self.options.screenshots:
+            return Observation(text=text)
+        return Observation(text=text, image=keep_png(await self._screenshot(await self._page()), self.blobs))
 
     async def _session(self, page: Page) -> CDPSession:
         """Chromium's own protocol for the page in front."""

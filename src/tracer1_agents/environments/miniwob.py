@@ -18,6 +18,7 @@ from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.environments.base import ActionFailed, Failure, failed
 from tracer1_agents.environments.browser import BrowserEnvironment, BrowserOptions
 from tracer1_agents.environments.chromium import Chromium
+from tracer1_agents.environments.look import look_script
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, MissingExtraError
 from tracer1_agents.types import Execution, Observation
 
@@ -32,15 +33,16 @@ _WINDOW: Final = Size(332, 214)
 _HIDDEN: Final = "#query, #reward-display, #sync-task-cover, #click-canvas"
 OVER: Final = "The episode is over."
 EPISODE_SECONDS: Final = 1_000.0  # ours; the published ten seconds are for a person's reaction time
-_START: Final = """([seed, limit]) => {
+_START: Final = """async ([seed, limit]) => {
   Math.seedrandom(seed);
   core.EPISODE_MAX_TIME = limit;
   core.startEpisodeReal();
+  while (WOB_TASK_READY === false) await new Promise((done) => setTimeout(done, 10));
   return core.getUtterance();
 }"""
-_STATE: Final = """() => ({
+_STATE: Final = """{
   raw: WOB_RAW_REWARD_GLOBAL, reward: WOB_REWARD_GLOBAL, done: WOB_DONE_GLOBAL, seconds: (Date.now() - core.ept0) / 1000,
-})"""
+}"""
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,15 @@ class MiniWobEnvironment(BrowserEnvironment):
 
     Attributes:
         utterance: What the task asks for, once it was reset.
+        utterances: The same for each task on the page.
+        parts: Where each task begins on the screen, in CSS pixels.
         outcome: How the episode stands after the newest action.
 
     Raises:
         ConfigurationError: There is no such task.
     """
+
+    _script = look_script(_STATE)
 
     def __init__(
         self,
@@ -152,6 +158,25 @@ class MiniWobEnvironment(BrowserEnvironment):
         super().__init__(file.as_uri(), blobs, chromium=chromium or own, options=options)
         self._own = own is not None
         self.task, self.utterance, self.outcome = task, "", Outcome()
+        self.utterances: tuple[str, ...] = ()
+        self.parts: tuple[tuple[int, int], ...] = ((0, 0),)
+
+    def evaluate(self, script: str, argument: Any = None, part: int = 0) -> Any:
+        """What a script in the task's page answers; for oracles and tests, no agent is shown it.
+
+        Args:
+            script: JavaScript, a function of one argument.
+            argument: JSON.
+            part: Which task of a page with several.
+
+        Raises:
+            EnvironmentFailure: There is no page.
+        """
+        return self.chromium.thread.run(self._guarded(self._evaluate(script, argument, part)))
+
+    async def _evaluate(self, script: str, argument: Any, part: int) -> Any:
+        del part
+        return await (await self._page()).evaluate(script, argument)
 
     async def _reset(self, seed: int | None) -> Observation:
         """The page is loaded again in the same context: MiniWoB keeps nothing between pages."""
@@ -170,18 +195,15 @@ class MiniWobEnvironment(BrowserEnvironment):
     async def _begin(self, page: Page, seed: int | None) -> None:
         await page.goto(self.start_url, wait_until="load")
         said: Any = await page.evaluate(_START, ["" if seed is None else str(seed), EPISODE_SECONDS * 1000])
-        await page.wait_for_function("WOB_TASK_READY !== false")
         self.utterance = str(said["utterance"] if isinstance(said, dict) else said)
+        self.utterances = (self.utterance,)
 
     async def _act(self, action: Action) -> Execution:
         if self.outcome.done:
             return failed(ActionFailed(Failure.ENDED, "the episode is over; finish"), Observation(text=OVER))
         execution = await super()._act(action)
-        page = self.events.front()
-        if page is None or (execution.infrastructure and not execution.ok):
-            return execution
-        state = await page.evaluate(_STATE)
-        self.outcome = Outcome(bool(state["done"]), state["raw"], state["reward"], state["seconds"])
+        if (state := self.seen.extra) is not None:
+            self.outcome = Outcome(bool(state["done"]), state["raw"], state["reward"], state["seconds"])
         return _over(execution) if self.outcome.done else execution
 
 

@@ -79,6 +79,11 @@ class PageEvents:
         self.pages = [one for one in self.pages if one is not page]
         self.crashed = [one for one in self.crashed if one is not page]
 
+    @property
+    def expecting(self) -> bool:
+        """Whether a window or a file is on its way."""
+        return bool(self._arriving) or len(self.pages) < self._announced
+
     async def arrived(self, until: float) -> None:
         """Wait for downloads that have begun, and for a window that was announced.
 
@@ -93,6 +98,7 @@ class PageEvents:
             self._announced = 0
         if self._arriving:
             await asyncio.wait(set(self._arriving), timeout=max(until - time.monotonic(), 0.0))
+            self._arriving.clear()
 
     def _opened(self, page: Page) -> None:
         if self.pages:
