@@ -99,10 +99,13 @@
     const seen = [Math.max(box[0], clip[0]), Math.max(box[1], clip[1]), Math.min(box[2], clip[2]), Math.min(box[3], clip[3])];
     const visible = seen[2] - seen[0] >= 1 && seen[3] - seen[1] >= 1 && style.visibility === "visible"
       && Number(style.opacity) > 0.01;
-    const role = roleOf(node);
+    const icon = !node.childElementCount && !ownText(node)
+      && (style.backgroundImage !== "none" || style.content.startsWith("url"));
+    const given = roleOf(node);
+    const role = icon && given === "text" ? "image" : given;
     const graphic = node instanceof SVGElement;
     const listed = visible && (graphic ? SHAPES.has(node.tagName) : role !== "text" && TAGS[node.tagName] !== "listitem"
-      || ownText(node) || clickable(node, style));
+      || icon || ownText(node) || clickable(node, style));
     const covers = listed && WHOLE.has(role);
     if (listed && !(node.tagName === "LABEL" && node.control)) {
       found.push({

@@ -25,7 +25,14 @@ _NODES: Final = """(selector) => Array.from(document.querySelectorAll(selector))
   const box = node.getBoundingClientRect();
   const label = node.labels && node.labels.length ? node.labels[0] : node;
   const style = getComputedStyle(node);
+  // a place in it that nothing else covers, the middle first
+  const free = [[0.5, 0.5], [0.5, 0.1], [0.5, 0.9], [0.1, 0.5], [0.9, 0.5], [0.1, 0.1], [0.9, 0.9], [0.1, 0.9], [0.9, 0.1]]
+    .find(([across, down]) => {
+      const top = document.elementFromPoint(box.left + across * box.width, box.top + down * box.height);
+      return top && node.contains(top);
+    }) || [0.5, 0.5];
   return {
+    free,
     text: (label.textContent || "").replace(/\\s+/g, " ").trim(), value: String(node.value === undefined ? "" : node.value),
     box: [box.left, box.top, box.width, box.height], checked: Boolean(node.checked), name: node.tagName.toLowerCase(),
     kind: String(node.getAttribute("class") || ""), id: node.id,
@@ -57,7 +64,9 @@ Oracle = Callable[["Desk"], Moves]
 
 @dataclass(frozen=True)
 class Node:
-    """A node of the page: its text (or its label's), value, box in CSS pixels of the screen, and attributes."""
+    """A node of the page: its text (or its label's), value, box in CSS pixels of the screen, attributes, and a place in
+    it (fractions) that nothing covers.
+    """
 
     text: str
     value: str
@@ -69,6 +78,7 @@ class Node:
     shown: bool
     data: dict[str, str]
     drawn: dict[str, Any]
+    free: tuple[float, float] = (0.5, 0.5)
 
     def at(self, across: float = 0.5, down: float = 0.5) -> tuple[float, float]:
         """A place in it, in CSS pixels; the middle by default."""
@@ -130,7 +140,7 @@ class Desk:
                 break
             yield Move(Scroll(direction="down"), "Scroll down")
             node = self._found(selector, text)
-        yield self.clicked(node)
+        yield self.clicked(node, *node.free)
 
     def _found(self, selector: str | Node | Callable[[], Node], text: str | None) -> Node:
         if isinstance(selector, Node):

@@ -105,7 +105,6 @@ TASKS: Final[dict[str, NamedTask]] = {
     "email-inbox-star-reply": NamedTask(paging.email_inbox, "mail", "two things to do, only one asked for"),
     "search-engine": NamedTask(paging.search_engine, "pages", "a result on a later page"),
     "phone-book": NamedTask(paging.phone_book, "pages", "a search through pages"),
-    "social-media": NamedTask(paging.social_media, "menu", "a button of one post among many"),
     "social-media-all": NamedTask(paging.social_media_all, "form", "all posts of one user"),
     "social-media-some": NamedTask(paging.social_media_all, "form", "so many posts of one user"),
 }

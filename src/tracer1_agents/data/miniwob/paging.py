@@ -53,23 +53,6 @@ def phone_book(desk: Desk) -> Moves:
     yield from desk.click(f"#contact a.{detail}")
 
 
-def social_media(desk: Desk) -> Moves:
-    """One button of one post, in its menu where it has no icon."""
-    found = re.search(r'For the user (\S+), click on the "(.+)" button', desk.utterance)
-    user, label = (found[1], found[2]) if found else ("", "")
-    kind = {"Reply": "reply", "Retweet": "retweet", "Like": "like"}.get(label)
-    index = [node.text for node in desk.nodes(".media .username")].index(user)
-    if kind is not None:
-        yield from desk.click(lambda: desk.nodes(f".media .{kind}")[index])
-        return
-    yield from desk.click(lambda: desk.nodes(".media .more")[index])
-
-    def entry() -> Node:
-        return next(node for node in desk.shown(".media ul li") if node.text.startswith(label))
-
-    yield from desk.click(entry)
-
-
 def social_media_all(desk: Desk) -> Moves:
     """One button on all posts of a user, or on as many as asked, then Submit."""
     found = re.search(r'Click the "(\w+)" button on (.+?) posts? by (\S+) and then', desk.utterance)
