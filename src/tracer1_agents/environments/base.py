@@ -12,7 +12,7 @@ import asyncio
 import struct
 from abc import ABC, abstractmethod
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from tracer1_agents.actions.coordinates import PIXELS, Size
 from tracer1_agents.actions.space import GUI_KINDS, Action, Finish, actions_for, dump_action
@@ -95,7 +95,7 @@ class Environment(ABC):
         size: Of the screen in its own pixels, in which actions are placed.
     """
 
-    platform: ClassVar[Platform] = "computer"
+    platform: Platform = "computer"
     size: Size
 
     @abstractmethod
@@ -211,7 +211,7 @@ def keep_png(content: bytes, blobs: BlobStore) -> ImageRef:
     return ImageRef(ref=blobs.put(content), width=width, height=height)
 
 
-def gone(what: str, error: BaseException | str, todo: str) -> EnvironmentFailure:
+def gone(todo: str, what: str, error: BaseException | str) -> EnvironmentFailure:
     """The failure of a place that went away, in the words of all of them."""
     return EnvironmentFailure(f"{what} is gone ({str(error).splitlines()[0] if str(error) else error!r}); {todo}")
 

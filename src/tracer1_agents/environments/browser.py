@@ -1,8 +1,8 @@
 """A web page as an environment: Chromium through Playwright, seen as a screenshot, as a list of elements, or both.
 
 An episode is a browser context of its own. Windows that a page opens are followed, and left again when they close;
-dialogs are answered at once, downloads kept in a folder; all of it is told in the observation. Navigation can be held to
-an allow-list. A page that hangs or crashes costs the action, not the episode: a new page is opened where it was.
+dialogs are answered at once, downloads kept in a folder; all of it is told in the observation. Navigation can be held
+to an allow-list. A page that hangs or crashes costs the action, not the episode: a new page is opened where it was.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import contextlib
 import math
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.environments.allowed import is_allowed
@@ -37,12 +36,16 @@ from tracer1_agents.types import Execution, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from pathlib import Path
 
     from playwright.async_api import BrowserContext, CDPSession, Page, Route
 
     from tracer1_agents.actions.space import Action
     from tracer1_agents.blobs import BlobStore
 
+T = TypeVar("T")
+
+SCREEN_SIZE: Final = Size(1280, 800)
 _MORE_SECONDS: Final = 2.0  # for a page to answer at all, beyond what it was given to settle
 
 
@@ -67,7 +70,7 @@ class BrowserOptions:
         address: Whether observations tell title and address.
     """
 
-    viewport: Size = Size(1280, 800)
+    viewport: Size = SCREEN_SIZE
     view: Size | None = None
     scale: float = 1.0
     max_pixels: int = 1_310_720
@@ -161,16 +164,16 @@ class BrowserEnvironment(Environment):
         """`act`, awaitable."""
         return await self.chromium.thread.arun(self._guarded(self._act(action)))
 
-    async def _guarded(self, work: Coroutine[Any, Any, Any]) -> Any:
+    async def _guarded(self, work: Coroutine[Any, Any, T]) -> T:
         """What Playwright says of a browser that went away, in our words."""
         from playwright.async_api import Error  # noqa: PLC0415  (an extra)
 
         try:
             return await work
         except Error as error:
-            raise gone("the page", error.message, AGAIN) from error
+            raise gone(AGAIN, "the page", error.message) from error
         except TimeoutError as error:
-            raise gone("the page", f"no answer within {self.options.seconds:g} s", AGAIN) from error
+            raise gone(AGAIN, "the page", f"no answer within {self.options.seconds:g} s") from error
 
     async def _reset(self, seed: int | None) -> Observation:
         await self._leave()
@@ -224,7 +227,7 @@ class BrowserEnvironment(Environment):
             EnvironmentFailure: There is no context: nothing was reset, or the browser died.
         """
         if self._context is None:
-            raise gone("the browser", "no episode was begun, or it has ended", AGAIN)
+            raise gone(AGAIN, "the browser", "no episode was begun, or it has ended")
         if (page := self.events.front()) is not None:
             return page
         return await self._context.new_page()
@@ -382,7 +385,5 @@ class BrowserEnvironment(Environment):
         """A PNG of what the agent sees. Chromium's own call: it takes the part and scale in one go."""
         session = await self._session(page)
         size = {"x": 0, "y": 0, "width": self.size.width, "height": self.size.height, "scale": self.scale}
-        answer = await session.send(
-            "Page.captureScreenshot", {"format": "png", "optimizeForSpeed": True, "clip": size}
-        )
+        answer = await session.send("Page.captureScreenshot", {"format": "png", "optimizeForSpeed": True, "clip": size})
         return base64.b64decode(answer["data"])

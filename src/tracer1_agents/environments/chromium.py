@@ -15,7 +15,7 @@ import threading
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from tracer1_agents.environments.base import gone
 from tracer1_agents.environments.confine import INSTALL, Confinement, choose, find_chromium, write_launcher
@@ -129,7 +129,7 @@ class Chromium:
                     self._browser = await self._start()
                 return await self._browser.new_context(**options)
             except Error as error:
-                raise gone("Chromium", error.message, AGAIN) from error
+                raise gone(AGAIN, "Chromium", error.message) from error
 
     async def _start(self) -> Browser:
         from playwright.async_api import async_playwright  # noqa: PLC0415  (an extra)
@@ -139,8 +139,9 @@ class Chromium:
         kind = self._playwright.chromium
         if self._cdp is not None:
             return await kind.connect_over_cdp(self._cdp)
-        program, environment = self._program, None
-        if self.confinement == "bubblewrap" or self.confinement == "user":
+        program = self._program
+        environment: dict[str, str | float | bool] | None = None
+        if self.confinement != "none":
             script = write_launcher(
                 self.folder, program, self.confinement, network=self._network, readable=self._readable
             )
@@ -175,12 +176,9 @@ class Chromium:
             await self._playwright.stop()
         self._browser = self._playwright = None
 
-    def __enter__(self) -> Chromium:
+    def __enter__(self) -> Self:
         """Itself; leaving the block ends it."""
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-

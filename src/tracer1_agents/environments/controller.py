@@ -70,7 +70,7 @@ class DesktopController:
 class _Handler(BaseHTTPRequestHandler):
     controller: DesktopController
 
-    def do_GET(self) -> None:  # noqa: N802  (name set by http.server)
+    def do_GET(self) -> None:
         if not self._local():
             return
         if self.path != "/screenshot":
@@ -88,7 +88,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(png)
 
-    def do_POST(self) -> None:  # noqa: N802  (name set by http.server)
+    def do_POST(self) -> None:
         if not self._local():
             return
         try:

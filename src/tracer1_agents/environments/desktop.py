@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from tracer1_agents.blobs import BlobStore
 
 _AGAIN: Final = "reset the environment to start a new one"
+SCREEN_SIZE: Final = Size(1280, 800)
 _SCROLL_CLICKS: Final = 5
 _DRAG_MOVES: Final = 8
 _WAIT_SECONDS: Final = 1.0
@@ -87,7 +88,7 @@ class DesktopEnvironment(Environment):
         self,
         blobs: BlobStore,
         *,
-        size: Size = Size(1280, 800),
+        size: Size = SCREEN_SIZE,
         programs: Sequence[Sequence[str]] = (),
         apps: dict[str, Sequence[str]] | None = None,
         display: str | None = None,
@@ -146,7 +147,7 @@ class DesktopEnvironment(Environment):
         try:
             shot = self._grabber.grab(self._grabber.monitors[0])
         except (ScreenShotError, OSError, ValueError) as error:
-            raise gone(f"the display {self.display}", error, _AGAIN) from error
+            raise gone(_AGAIN, f"the display {self.display}", error) from error
         png = to_png(shot.rgb, shot.size, level=1)
         return png or b""
 
@@ -190,11 +191,11 @@ class DesktopEnvironment(Environment):
         try:
             self._grabber = mss.mss(display=self.display)
         except ScreenShotError as error:
-            raise gone(f"the display {self.display}", error, _AGAIN) from error
+            raise gone(_AGAIN, f"the display {self.display}", error) from error
 
     def _alive(self) -> Pointer:
         if self._pointer is None or (self._server is not None and not self._server.alive):
-            raise gone(f"the display {self.display}".rstrip(), "no episode was begun, or its server ended", _AGAIN)
+            raise gone(_AGAIN, f"the display {self.display}".rstrip(), "no episode was begun, or its server ended")
         return self._pointer
 
     def _perform(self, pointer: Pointer, action: Action) -> None:
@@ -253,7 +254,7 @@ class DesktopEnvironment(Environment):
         except subprocess.TimeoutExpired:
             raise ActionFailed(Failure.REFUSED, f"typing took more than {_TYPE_SECONDS:g} s") from None
         if done.returncode and text:
-            raise gone(f"the display {self.display}", done.stderr.decode(errors="replace").strip(), _AGAIN)
+            raise gone(_AGAIN, f"the display {self.display}", done.stderr.decode(errors="replace").strip())
         return done.stdout.decode(errors="replace")
 
     def _open(self, name: str) -> None:

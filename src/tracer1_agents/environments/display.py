@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 5.0
+_LATER: Final = "try again when the machine has less to do"
 INSTALL: Final = "install Debian's packages xvfb, openbox and xdotool"
 
 
@@ -110,17 +111,17 @@ class XvfbDisplay:
 def _number(read: int) -> int:
     """What the server wrote when it was up."""
     until, text = time.monotonic() + _START_SECONDS, b""
-    os.set_blocking(read, False)  # noqa: FBT003
+    os.set_blocking(read, False)
     try:
         while not text.endswith(b"\n"):
             with suppress(BlockingIOError):
                 chunk = os.read(read, 16)
                 if not chunk:
-                    raise gone("Xvfb", "it ended while starting", INSTALL)
+                    raise gone(INSTALL, "Xvfb", "it ended while starting")
                 text += chunk
                 continue
             if time.monotonic() > until:
-                raise gone("Xvfb", f"it was not up after {_START_SECONDS:g} s", "try again when the machine is idle")
+                raise gone(_LATER, "Xvfb", f"it was not up after {_START_SECONDS:g} s")
             time.sleep(0.01)
         return int(text)
     finally:

@@ -100,7 +100,7 @@
     const visible = seen[2] - seen[0] >= 1 && seen[3] - seen[1] >= 1 && style.visibility === "visible"
       && Number(style.opacity) > 0.01;
     const icon = !node.childElementCount && !ownText(node)
-      && (style.backgroundImage !== "none" || style.content.startsWith("url"));
+      && (style.backgroundImage !== "none" || style.content.startsWith("url") || node.style.backgroundColor);
     const given = roleOf(node);
     const role = icon && given === "text" ? "image" : given;
     const graphic = node instanceof SVGElement;

@@ -87,5 +87,3 @@ def _clean(text: Any) -> str:
     """One line that files can hold; what else a page says stays as it is, for it is quoted."""
     words = " ".join(str(text)[:_LONGEST].split())
     return words if is_encodable(words) else words.encode("utf-8", "replace").decode("utf-8")
-
-

@@ -60,5 +60,7 @@ def key_named(name: str) -> Key | None:
     folded = name.lower()
     known = KEYS.get(_ALIASES.get(folded, folded))
     if known is None and (len(name) != 1 or not name.isprintable()):
-        raise ActionFailed(Failure.UNSUPPORTED, f'hotkey: there is no key "{name[:40]}"; a key is a character or a name')
+        raise ActionFailed(
+            Failure.UNSUPPORTED, f'hotkey: there is no key "{name[:40]}"; a key is a character or a name'
+        )
     return known

@@ -31,6 +31,7 @@ def look_script(extra: str = "null") -> str:
 
 
 LOOK_SCRIPT: Final = look_script()
+NOTHING: Final = PageElements()
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Look:
     loading: bool = False
     title: str = ""
     url: str = ""
-    page: PageElements = PageElements()
+    page: PageElements = NOTHING
     extra: Any = None
 
 

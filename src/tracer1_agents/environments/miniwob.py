@@ -18,12 +18,13 @@ from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.environments.base import ActionFailed, Failure, failed
 from tracer1_agents.environments.browser import BrowserEnvironment, BrowserOptions
 from tracer1_agents.environments.chromium import Chromium
+from tracer1_agents.environments.confine import choose
 from tracer1_agents.environments.look import look_script
-from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, MissingExtraError
+from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.types import Execution, Observation
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import Frame, Page
 
     from tracer1_agents.actions.space import Action
     from tracer1_agents.blobs import BlobStore
@@ -38,11 +39,16 @@ _START: Final = """async ([seed, limit]) => {
   core.EPISODE_MAX_TIME = limit;
   core.startEpisodeReal();
   while (WOB_TASK_READY === false) await new Promise((done) => setTimeout(done, 10));
-  return core.getUtterance();
+  const said = core.getUtterance();
+  return typeof said === "object" ? said.utterance : said;
 }"""
-_STATE: Final = """{
-  raw: WOB_RAW_REWARD_GLOBAL, reward: WOB_REWARD_GLOBAL, done: WOB_DONE_GLOBAL, seconds: (Date.now() - core.ept0) / 1000,
-}"""
+_STATES: Final = """[window, ...Array.from(document.querySelectorAll("iframe.task"), (frame) => frame.contentWindow)]
+  .filter((page) => "WOB_DONE_GLOBAL" in page).map((page) => ({
+    raw: page.WOB_RAW_REWARD_GLOBAL, reward: page.WOB_REWARD_GLOBAL, done: page.WOB_DONE_GLOBAL,
+    seconds: (Date.now() - page.core.ept0) / 1000,
+  }))"""
+_PAGE: Final = "<!doctype html><title>Tasks</title><style>body{{margin:0}}iframe{{border:0;float:left}}</style>{frames}"
+_FRAME: Final = '<iframe class="task" scrolling="no" width="{width}" height="{height}" src="{source}"></iframe>'
 
 
 @dataclass(frozen=True)
@@ -94,38 +100,37 @@ def all_tasks() -> tuple[str, ...]:
 
 
 def miniwob_chromium() -> Chromium:
-    """A Chromium for any number of tasks at a time: it may read their pages, and has no network where it can be cut."""
-    pages = pages_folder()
-    confined = Chromium(readable=[pages])
-    if confined.confinement != "bubblewrap":
-        return confined
-    confined.close()
-    return Chromium(readable=[pages], network=False)
+    """A Chromium for any number of tasks at a time: it may read their pages, and has no network where it can be cut.
+
+    Pages of one folder may look into each other here, which pages with several tasks need.
+    """
+    network = choose("auto") != "bubblewrap"
+    return Chromium(readable=[pages_folder()], network=network, arguments=["--allow-file-access-from-files"])
 
 
 class MiniWobEnvironment(BrowserEnvironment):
-    """One task.
+    """One task, or several beside each other on one page.
 
     Args:
-        task: Its name, such as "click-checkboxes"; see `all_tasks`.
+        task: Its name, such as "click-checkboxes" (see `all_tasks`); several are joined by "+", as in
+            "click-link+enter-text": each has its own 160 by 210 pixels, from the left.
         blobs: Where screenshots go.
-        chromium: Shared with other tasks; None starts one that ends with this environment.
+        chromium: Shared with other tasks, from `miniwob_chromium`; None starts one that ends with this environment.
         screenshots: Whether observations have a picture.
         elements: Whether their text lists what is on the page.
         scale: Pixels of the screenshot per CSS pixel.
-        page: A page of one's own that speaks MiniWoB's protocol, instead of the package's.
 
     Attributes:
-        utterance: What the task asks for, once it was reset.
-        utterances: The same for each task on the page.
+        utterance: What the page asks for, once it was reset.
+        utterances: The same for each task on it.
         parts: Where each task begins on the screen, in CSS pixels.
-        outcome: How the episode stands after the newest action.
+        outcomes: How each task stands after the newest action.
 
     Raises:
         ConfigurationError: There is no such task.
     """
 
-    _script = look_script(_STATE)
+    _script = look_script(_STATES)
 
     def __init__(
         self,
@@ -136,33 +141,41 @@ class MiniWobEnvironment(BrowserEnvironment):
         screenshots: bool = True,
         elements: bool = True,
         scale: float = 1.0,
-        page: Path | None = None,
     ) -> None:
-        file = page or pages_folder() / "miniwob" / f"{task}.html"
-        if page is None and task not in all_tasks():
-            msg = f"there is no MiniWoB++ task {task!r}; `tracer1 data miniwob --list` names them"
+        names = task.split("+")
+        if unknown := sorted(set(names) - set(all_tasks())):
+            msg = f"there is no MiniWoB++ task {unknown[0]!r}; `tracer1 data miniwob --list` names those with an oracle"
             raise ConfigurationError(msg)
+        size = Size(TASK_SIZE.width * len(names), TASK_SIZE.height)
         options = BrowserOptions(
-            viewport=_WINDOW,
-            view=TASK_SIZE,
+            viewport=_WINDOW if len(names) == 1 else Size(size.width, _WINDOW.height),
+            view=size,
             scale=scale,
             elements=elements,
             screenshots=screenshots,
             skip=_HIDDEN,
             quiet=0.0,
             offline=True,
-            allowed_domains=None,
             address=False,
         )
-        own = None if chromium is not None else miniwob_chromium()
-        super().__init__(file.as_uri(), blobs, chromium=chromium or own, options=options)
-        self._own = own is not None
-        self.task, self.utterance, self.outcome = task, "", Outcome()
+        browser = chromium or miniwob_chromium()
+        super().__init__(_address(names, browser), blobs, chromium=browser, options=options)
+        self._own = chromium is None
+        self.task, self.utterance = task, ""
         self.utterances: tuple[str, ...] = ()
-        self.parts: tuple[tuple[int, int], ...] = ((0, 0),)
+        self.parts = tuple((TASK_SIZE.width * index, 0) for index in range(len(names)))
+        self.outcomes = tuple(Outcome() for _ in names)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the page stands: over when every task on it is, or one of them failed; rewarded as its worst task."""
+        over = all(one.done for one in self.outcomes) or any(one.done and one.raw <= 0 for one in self.outcomes)
+        worst = min(self.outcomes, key=lambda one: one.raw)
+        seconds = max(one.seconds for one in self.outcomes)
+        return Outcome(over, worst.raw, worst.reward, seconds) if over else Outcome(seconds=seconds)
 
     def evaluate(self, script: str, argument: Any = None, part: int = 0) -> Any:
-        """What a script in the task's page answers; for oracles and tests, no agent is shown it.
+        """What a script in a task's page answers; for oracles and tests, no agent is shown it.
 
         Args:
             script: JavaScript, a function of one argument.
@@ -175,12 +188,14 @@ class MiniWobEnvironment(BrowserEnvironment):
         return self.chromium.thread.run(self._guarded(self._evaluate(script, argument, part)))
 
     async def _evaluate(self, script: str, argument: Any, part: int) -> Any:
-        del part
-        return await (await self._page()).evaluate(script, argument)
+        return await self._frames(await self._page())[part].evaluate(script, argument)
+
+    def _frames(self, page: Page) -> list[Frame]:
+        return [page.main_frame] if len(self.parts) == 1 else page.main_frame.child_frames
 
     async def _reset(self, seed: int | None) -> Observation:
         """The page is loaded again in the same context: MiniWoB keeps nothing between pages."""
-        self.outcome = Outcome()
+        self.outcomes = tuple(Outcome() for _ in self.parts)
         page = self.events.front()
         if page is None or self._context is None or self.events.crashed:
             return await super()._reset(seed)
@@ -188,27 +203,48 @@ class MiniWobEnvironment(BrowserEnvironment):
         try:
             async with asyncio.timeout(self.options.seconds):
                 await self._begin(page, seed)
-        except (EnvironmentFailure, TimeoutError):
+        except TimeoutError:
             return await super()._reset(seed)
         return await self._observe()
 
     async def _begin(self, page: Page, seed: int | None) -> None:
         await page.goto(self.start_url, wait_until="load")
-        said: Any = await page.evaluate(_START, ["" if seed is None else str(seed), EPISODE_SECONDS * 1000])
-        self.utterance = str(said["utterance"] if isinstance(said, dict) else said)
-        self.utterances = (self.utterance,)
+        word = "" if seed is None else str(seed)
+        limit = EPISODE_SECONDS * 1000
+        said = [
+            await frame.evaluate(_START, [f"{word}/{index}" if index else word, limit])
+            for index, frame in enumerate(self._frames(page))
+        ]
+        self.utterances = tuple(" ".join(str(text).split()) for text in said)
+        numbered = (f"{index}. {text}" for index, text in enumerate(self.utterances, start=1))
+        self.utterance = self.utterances[0] if len(said) == 1 else " ".join(numbered)
 
     async def _act(self, action: Action) -> Execution:
         if self.outcome.done:
             return failed(ActionFailed(Failure.ENDED, "the episode is over; finish"), Observation(text=OVER))
         execution = await super()._act(action)
-        if (state := self.seen.extra) is not None:
-            self.outcome = Outcome(bool(state["done"]), state["raw"], state["reward"], state["seconds"])
-        return _over(execution) if self.outcome.done else execution
+        if self.seen.extra is not None:
+            now = (_outcome(state) for state in self.seen.extra)
+            # what was over stays as it was: a click on a finished task would start it anew
+            self.outcomes = tuple(old if old.done else new for old, new in zip(self.outcomes, now, strict=True))
+        # that it is over is seen, not how it ended
+        return execution.model_copy(update={"text": OVER}) if self.outcome.done else execution
 
 
-def _over(execution: Execution) -> Execution:
-    """What is seen when the task is over: that it is, and not how it ended."""
-    return execution.model_copy(update={"text": OVER})
+def _outcome(state: dict[str, Any]) -> Outcome:
+    return Outcome(bool(state["done"]), float(state["raw"]), float(state["reward"]), float(state["seconds"]))
 
 
+def _address(names: list[str], browser: Chromium) -> str:
+    """A task's page, or a page that frames several."""
+    pages = [pages_folder() / "miniwob" / f"{name}.html" for name in names]
+    if len(pages) == 1:
+        return pages[0].as_uri()
+    width, height = TASK_SIZE
+    frames = "".join(_FRAME.format(width=width, height=height, source=page.as_uri()) for page in pages)
+    folder = browser.folder / "shared"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = folder / f"{'+'.join(names)}.html"
+    file.write_text(_PAGE.format(frames=frames), encoding="utf-8")
+    file.chmod(0o644)
+    return file.as_uri()

@@ -6,7 +6,7 @@ was never seen. `is_recorded` decides, for environments and for `tools.replay` a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.match import fold, kind_of, operation, same_operation
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tracer1_agents.actions.space import Action, Platform
     from tracer1_agents.types import Execution, ReferenceStep, ReferenceTrajectory
 
-_UNKNOWN = Size(1, 1)
+_UNKNOWN: Final = Size(1, 1)
 
 
 class ReplayEnvironment(Environment):
@@ -38,14 +38,12 @@ class ReplayEnvironment(Environment):
         ConfigurationError: It has no steps.
     """
 
-    platform: ClassVar[Platform] = "computer"
-
     def __init__(self, trajectory: ReferenceTrajectory, *, platform: Platform = "computer") -> None:
         if not trajectory.steps:
             msg = f'the trajectory "{trajectory.id}" has no steps to replay'
             raise ConfigurationError(msg)
         self.trajectory = trajectory
-        self.platform = platform  # type: ignore[misc]  (recordings are of either kind)
+        self.platform = platform
         images = (step.observation.image for step in trajectory.steps)
         first = next((image for image in images if image is not None), None)
         self.size = Size(first.width, first.height) if first else _UNKNOWN

@@ -5,9 +5,13 @@
   let changed = started - quiet;
   const watcher = new MutationObserver(() => { changed = performance.now(); });
   watcher.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
-  const moving = () => (window.jQuery && jQuery.timers && jQuery.timers.length > 0)
-    || document.getAnimations().some((one) => one.playState === "running" && one.effect
-        && one.effect.getComputedTiming().endTime !== Infinity);
+  const pages = [window];
+  for (const frame of document.querySelectorAll("iframe")) {
+    try { if (frame.contentDocument) pages.push(frame.contentWindow); } catch (error) { /* another origin */ }
+  }
+  const moving = () => pages.some((page) => (page.jQuery && page.jQuery.timers && page.jQuery.timers.length > 0)
+    || (page.document && page.document.getAnimations().some((one) => one.playState === "running" && one.effect
+        && one.effect.getComputedTiming().endTime !== Infinity)));
   const look = () => {
     const now = performance.now();
     if (document.readyState === "complete" && now - changed >= quiet && !moving()) done(true);

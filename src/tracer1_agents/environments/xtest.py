@@ -40,7 +40,7 @@ class Pointer:
         self._name = display
         self._broken = False
         if not self._display:
-            raise gone(f"the display {display}", "it does not answer", _AGAIN)
+            raise gone(_AGAIN, f"the display {display}", "it does not answer")
         # kept: C holds nothing of them
         self._exit, self._error = _HANDLER(self._went), _ERRORS(lambda _: 0)
         self._x11.XSetIOErrorHandler(self._error)
@@ -100,7 +100,7 @@ class Pointer:
 
     def _check(self) -> None:
         if self._broken or not self._display:
-            raise gone(f"the display {self._name}", "the connection broke", _AGAIN)
+            raise gone(_AGAIN, f"the display {self._name}", "the connection broke")
 
     def close(self) -> None:
         """Leave the display; one that broke cannot be left."""
@@ -134,5 +134,3 @@ def _libraries() -> tuple[Any, Any]:
     xtst.XTestFakeButtonEvent.argtypes = [pointer, ctypes.c_uint, number, ctypes.c_ulong]
     xtst.XTestFakeKeyEvent.argtypes = [pointer, ctypes.c_uint, number, ctypes.c_ulong]
     return x11, xtst
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ def click_menu(desk: Desk) -> Moves:
     *way, last = desk.utterance.removeprefix("Select ").split(">")
     for depth, name in enumerate(way):
         yield desk.hover(desk.node("#menu li > div", name))
-        following = (way + [last])[depth + 1]
+        following = [*way, last][depth + 1]
         if not desk.shown("#menu li > div", following):
             yield desk.wait()
     yield desk.clicked(desk.node("#menu li > div", last))
@@ -71,7 +71,7 @@ def use_autocomplete(desk: Desk) -> Moves:
 def choose_date(desk: Desk) -> Moves:
     """Back month by month in the calendar, then the day."""
     found = re.search(r"(\d\d)/(\d\d)/(\d{4})", desk.utterance)
-    wanted = datetime.date(int(found[3]), int(found[1]), 1) if found else datetime.date.min
+    wanted = dt.date(int(found[3]), int(found[1]), 1) if found else dt.date.min
     yield from desk.click("#datepicker")
     for _ in range(24):
         shown = _month(desk)
@@ -148,6 +148,6 @@ def _slide(desk: Desk, wanted: int) -> Moves:
         yield desk.keys("right" if value < wanted else "left")
 
 
-def _month(desk: Desk) -> datetime.date:
+def _month(desk: Desk) -> dt.date:
     said = f"{desk.node('.ui-datepicker-month').text} {desk.node('.ui-datepicker-year').text}"
-    return datetime.datetime.strptime(said, "%B %Y").replace(tzinfo=datetime.UTC).date()
+    return dt.datetime.strptime(said, "%B %Y").replace(tzinfo=dt.UTC).date()

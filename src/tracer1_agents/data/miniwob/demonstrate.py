@@ -74,7 +74,7 @@ def play(environment: MiniWobEnvironment, seed: int) -> Episode:
     steps: list[ReferenceStep] = []
     problem = ""
     for part, task in enumerate(tasks):
-        seen, problem = _follow(TASKS[task].oracle(Desk(environment, part)), environment, seen, steps)
+        seen, problem = _follow(TASKS[task].oracle(Desk(environment, part)), environment, part, seen, steps)
         if problem:
             break
     if not problem and not environment.outcome.done:
@@ -92,7 +92,7 @@ def play(environment: MiniWobEnvironment, seed: int) -> Episode:
 
 
 def _follow(
-    moves: Moves, environment: MiniWobEnvironment, seen: Observation, steps: list[ReferenceStep]
+    moves: Moves, environment: MiniWobEnvironment, part: int, seen: Observation, steps: list[ReferenceStep]
 ) -> tuple[Observation, str]:
     """Carry out an oracle's moves; the last observation, and what went wrong."""
     for move in moves:
@@ -105,7 +105,7 @@ def _follow(
         seen = Observation(text=execution.text, image=execution.image)
         if not execution.ok:
             return seen, execution.text.splitlines()[0]
-        if environment.outcome.done:
+        if environment.outcome.done or environment.outcomes[part].done:
             break
     return seen, ""
 

@@ -26,14 +26,16 @@ _NODES: Final = """(selector) => Array.from(document.querySelectorAll(selector))
   const label = node.labels && node.labels.length ? node.labels[0] : node;
   const style = getComputedStyle(node);
   // a place in it that nothing else covers, the middle first
-  const free = [[0.5, 0.5], [0.5, 0.1], [0.5, 0.9], [0.1, 0.5], [0.9, 0.5], [0.1, 0.1], [0.9, 0.9], [0.1, 0.9], [0.9, 0.1]]
-    .find(([across, down]) => {
+  const free = [
+    [0.5, 0.5], [0.5, 0.1], [0.5, 0.9], [0.1, 0.5], [0.9, 0.5], [0.1, 0.1], [0.9, 0.9], [0.1, 0.9], [0.9, 0.1],
+  ].find(([across, down]) => {
       const top = document.elementFromPoint(box.left + across * box.width, box.top + down * box.height);
       return top && node.contains(top);
     }) || [0.5, 0.5];
   return {
     free,
-    text: (label.textContent || "").replace(/\\s+/g, " ").trim(), value: String(node.value === undefined ? "" : node.value),
+    text: (label.textContent || "").replace(/\\s+/g, " ").trim(),
+    value: String(node.value === undefined ? "" : node.value),
     box: [box.left, box.top, box.width, box.height], checked: Boolean(node.checked), name: node.tagName.toLowerCase(),
     kind: String(node.getAttribute("class") || ""), id: node.id,
     shown: box.width > 0 && box.height > 0 && style.visibility === "visible",
@@ -64,9 +66,7 @@ Oracle = Callable[["Desk"], Moves]
 
 @dataclass(frozen=True)
 class Node:
-    """A node of the page: its text (or its label's), value, box in CSS pixels of the screen, attributes, and a place in
-    it (fractions) that nothing covers.
-    """
+    """A node of the page: its text (or its label's), attributes, box in CSS pixels, and a place that is free."""
 
     text: str
     value: str
@@ -150,7 +150,9 @@ class Desk:
     def clicked(self, node: Node, across: float = 0.5, down: float = 0.5) -> Move:
         """One click on a node, at a place in it."""
         return Move(
-            Click(point=self.point(*node.at(across, down))), f"Click {self.words(node, across, down)}", (self.box(node),)
+            Click(point=self.point(*node.at(across, down))),
+            f"Click {self.words(node, across, down)}",
+            (self.box(node),),
         )
 
     def hover(self, node: Node) -> Move:

@@ -30,6 +30,20 @@ class NamedTask(NamedTuple):
     reason: str
 
 
+COMPOSITIONS: Final = (  # never demonstrated, never trained on: measured apart
+    "click-button+click-link",
+    "click-option+enter-text",
+    "click-checkboxes+choose-list",
+    "login-user+click-tab-2",
+    "read-table+click-button",
+    "choose-date-easy+click-color",
+    "email-inbox-delete+enter-password",
+    "drag-items+click-widget",
+    "click-test+enter-text+click-link",
+    "click-checkboxes+login-user+click-dialog-2",
+    "choose-list+simple-arithmetic+click-tab",
+    "email-inbox-important+click-option+focus-text-2",
+)
 TASKS: Final[dict[str, NamedTask]] = {
     "click-test": NamedTask(clicking.click_test, "click", "the least that an agent can do"),
     "click-test-2": NamedTask(clicking.click_test, "click", "one of two, by label"),
@@ -54,7 +68,7 @@ TASKS: Final[dict[str, NamedTask]] = {
     "grid-coordinate": NamedTask(clicking.grid_coordinate, "click", "a place in a drawing"),
     "identify-shape": NamedTask(clicking.identify_shape, "click", "what a drawing shows"),
     "odd-or-even": NamedTask(clicking.odd_or_even, "form", "a decision for each row"),
-    "ascending-numbers": NamedTask(clicking.ascending_numbers, "memory", "places that are covered after the first step"),
+    "ascending-numbers": NamedTask(clicking.ascending_numbers, "memory", "places that are covered after the first"),
     "buy-ticket": NamedTask(clicking.buy_ticket, "table", "the least or most of several"),
     "find-greatest": NamedTask(clicking.find_greatest, "memory", "values of which one shows at a time"),
     "enter-text": NamedTask(writing.enter_text, "typing", "a name"),
