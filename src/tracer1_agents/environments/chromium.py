@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -129,7 +130,7 @@ class Chromium:
                     self._browser = await self._start()
                 return await self._browser.new_context(**options)
             except Error as error:
-                raise gone(AGAIN, "Chromium", error.message) from error
+                raise gone(AGAIN, "Chromium", _reason(error.message)) from error
 
     async def _start(self) -> Browser:
         from playwright.async_api import async_playwright  # noqa: PLC0415  (an extra)
@@ -182,3 +183,9 @@ class Chromium:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _reason(message: str) -> str:
+    """What the program itself said before it ended, of all that Playwright tells; else its first line."""
+    said = re.findall(r"\]\[err\] (.+)", message)
+    return said[-1] if said else message

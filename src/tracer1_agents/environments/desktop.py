@@ -189,7 +189,7 @@ class DesktopEnvironment(Environment):
         self._pointer = Pointer(self.display)
         self.size = self._pointer.size
         try:
-            self._grabber = mss.mss(display=self.display)
+            self._grabber = mss.MSS(display=self.display)
         except ScreenShotError as error:
             raise gone(_AGAIN, f"the display {self.display}", error) from error
 

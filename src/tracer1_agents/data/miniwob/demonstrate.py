@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.space import Finish
+from tracer1_agents.blobs import BlobStore
 from tracer1_agents.data.miniwob.desk import Desk
 from tracer1_agents.data.miniwob.named import TASKS
 from tracer1_agents.data.store import write_trajectories
-from tracer1_agents.environments.miniwob import OVER, MiniWobEnvironment, Outcome
+from tracer1_agents.environments.miniwob import OVER, MiniWobEnvironment, Outcome, miniwob_chromium
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from tracer1_agents.blobs import BlobStore
     from tracer1_agents.data.miniwob.desk import Moves
     from tracer1_agents.environments.chromium import Chromium
 
@@ -66,10 +66,8 @@ def play(environment: MiniWobEnvironment, seed: int) -> Episode:
         ConfigurationError: There is no oracle for it.
         EnvironmentFailure: The browser went away.
     """
+    _known(environment.task)
     tasks = environment.task.split("+")
-    if unknown := [task for task in tasks if task not in TASKS]:
-        msg = f"there is no oracle for {unknown[0]!r}; `tracer1 data miniwob --list` names the tasks that have one"
-        raise ConfigurationError(msg)
     seen = environment.reset(seed)
     steps: list[ReferenceStep] = []
     problem = ""
@@ -126,6 +124,50 @@ def episodes(
         with MiniWobEnvironment(task, blobs, chromium=chromium, screenshots=screenshots) as environment:
             for seed in seeds:
                 yield play(environment, seed)
+
+
+def demonstrate(
+    out: Path, tasks: Sequence[str] = (), seeds: int = 10, *, first_seed: int | None = None, screenshots: bool = True
+) -> tuple[int, list[Episode]]:
+    """What `tracer1 data miniwob` does: play, and keep what was solved.
+
+    Args:
+        out: A folder for `miniwob.jsonl` and `blobs`.
+        tasks: Names; none means every named task.
+        seeds: Episodes per task.
+        first_seed: Of each task; None is the first training seed.
+        screenshots: Whether observations have pictures.
+
+    Returns:
+        How many trajectories were kept, and the episodes that were not.
+
+    Raises:
+        ConfigurationError: A task has no oracle, or a seed is for measuring.
+        EnvironmentFailure: The browser cannot be started.
+    """
+    first = FIRST_TRAIN_SEED if first_seed is None else first_seed
+    chosen = tasks or tuple(TASKS)
+    for name in chosen:
+        _known(name)
+    if seeds < 1 or range(max(first, TEST_SEEDS.start), min(first + seeds, TEST_SEEDS.stop)):
+        msg = f"seeds {TEST_SEEDS.start} to {TEST_SEEDS.stop - 1} are for measuring; begin at {FIRST_TRAIN_SEED}"
+        raise ConfigurationError(msg)
+    blobs = BlobStore(out / "blobs")
+    with miniwob_chromium() as chromium:
+        numbers = range(first, first + seeds)
+        played = episodes(chosen, numbers, chromium=chromium, blobs=blobs, screenshots=screenshots)
+        return write_demonstrations(out / "miniwob.jsonl", played)
+
+
+def listing() -> str:
+    """The named tasks with group and reason, one a line."""
+    return "\n".join(f"{name:<28}{task.group:<10}{task.reason}" for name, task in TASKS.items())
+
+
+def _known(name: str) -> None:
+    if unknown := [task for task in name.split("+") if task not in TASKS]:
+        msg = f"there is no oracle for {unknown[0]!r}; `tracer1 data miniwob --list` names the tasks that have one"
+        raise ConfigurationError(msg)
 
 
 def write_demonstrations(path: Path, played: Iterable[Episode]) -> tuple[int, list[Episode]]:
