@@ -119,7 +119,7 @@ def _add_miniwob(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     task.add_argument(
         "--first-seed", type=int, metavar="S", help="default: the first training seed; test seeds are refused"
     )
-    task.add_argument("--no-screenshots", action="store_true", help="text observations only; about a third faster")
+    task.add_argument("--no-screenshots", action="store_true", help="text observations only")
     task.set_defaults(command=_data_miniwob)
 
 

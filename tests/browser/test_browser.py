@@ -202,7 +202,7 @@ def test_a_page_that_hangs_costs_the_action(open_page):
 
 
 def test_a_page_that_never_rests_is_noted(open_page):
-    restless = open_page("restless", settle=0.5)
+    restless = open_page("restless", quiet=1.0, settle=1.5)
     assert "Note: the page keeps changing" in restless.act(Wait()).text
 
 

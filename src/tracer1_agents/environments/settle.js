@@ -2,7 +2,7 @@
 // when `limit` ms have passed. Endless animations are not waited for.
 ([quiet, limit]) => new Promise((resolve) => {
   const started = performance.now();
-  let changed = started - quiet;
+  let changed = started;
   const watcher = new MutationObserver(() => { changed = performance.now(); });
   watcher.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
   const pages = [window];

@@ -1,9 +1,9 @@
 """The tasks by which agents are measured here, named before anything was trained on them, each with its reason.
 
 They spread over the published difficulty: single clicks, typing, lists, menus, tables, date pickers, dragging, several
-views. Left out are tasks whose instruction shows what no text says (icons, drawn angles), that race against a clock, or
-that nobody but a person who reads English can solve (turked mail). `TASKS` is the list; a change of it is a change of
-the benchmark.
+views. Left out are tasks whose instruction shows what no text says (icons, drawn angles), that race against a clock,
+that nobody but a person who reads English can solve (turked mail), or that ask for one of two mails by the same sender.
+`TASKS` is the list; a change of it is a change of the benchmark.
 """
 
 from __future__ import annotations
@@ -112,7 +112,6 @@ TASKS: Final[dict[str, NamedTask]] = {
     "scroll-text-2": NamedTask(dragging.scroll_text, "scroll", "to an end"),
     "email-inbox": NamedTask(paging.email_inbox, "mail", "one of four things to do with a mail"),
     "email-inbox-delete": NamedTask(paging.email_inbox, "mail", "an icon of one row"),
-    "email-inbox-forward": NamedTask(paging.email_inbox, "mail", "four steps over three views"),
     "email-inbox-important": NamedTask(paging.email_inbox, "mail", "another icon of one row"),
     "email-inbox-noscroll": NamedTask(paging.email_inbox, "mail", "without scrolling"),
     "email-inbox-reply": NamedTask(paging.email_inbox, "mail", "a text of several words"),
