@@ -143,12 +143,12 @@ class ScriptedPolicy:
         self.prompts = []
 
     def sample(self, messages, *, horizon, **_):
-        prompt = "\n".join(str(message.content) for message in messages)
+        parts = [part for message in messages for part in message.content if not isinstance(message.content, str)]
+        prompt = "\n".join(part["text"] for part in parts if part["type"] == "text")
         self.prompts.append(prompt)
         if OVER in prompt:
             return PolicyReply(text='finish() # "The task is done"')
-        name = prompt.split('Click on the \\"')[-1] if '\\"' in prompt else prompt.split('Click on the "')[-1]
-        name = name.split('"')[0].rstrip("\\")
+        name = prompt.split('Click on the "')[1].split('"')[0]
         element = next(one for one in read_elements(prompt) if (one.role, one.name) == ("button", name))
         x, y = (element.box[0] + element.box[2]) / 320, (element.box[1] + element.box[3]) / 420
         lines = [f'click(point=[{x:.3f}, {y:.3f}]) # "Click button {name}"', 'finish() # "The task is done"']

@@ -113,7 +113,6 @@ TASKS: Final[dict[str, NamedTask]] = {
     "email-inbox": NamedTask(paging.email_inbox, "mail", "one of four things to do with a mail"),
     "email-inbox-delete": NamedTask(paging.email_inbox, "mail", "an icon of one row"),
     "email-inbox-important": NamedTask(paging.email_inbox, "mail", "another icon of one row"),
-    "email-inbox-noscroll": NamedTask(paging.email_inbox, "mail", "without scrolling"),
     "email-inbox-reply": NamedTask(paging.email_inbox, "mail", "a text of several words"),
     "email-inbox-star-reply": NamedTask(paging.email_inbox, "mail", "two things to do, only one asked for"),
     "search-engine": NamedTask(paging.search_engine, "pages", "a result on a later page"),
