@@ -1,24 +1,22 @@
-"""Pointer and keys of an X11 display through the XTest extension, in this process: a click costs microseconds.
+"""Pointer and keys of an X11 display, in a small process of their own: `xtest_worker.py`.
 
-Libraries of the system are called by `ctypes`. libX11 ends the whole process when its display goes away, unless it is
-told not to (`XSetIOErrorExitHandler`, libX11 1.7 and newer); without that call nothing is opened.
+A display that goes away then costs that process and not this one. A command is a line over a pipe.
 """
 
 from __future__ import annotations
 
-import ctypes
-import ctypes.util
+import subprocess
+import sys
 import threading
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.environments.base import ActionFailed, Failure, gone
-from tracer1_agents.errors import EnvironmentFailure
 
-_INSTALL: Final = "install libX11 1.7 or newer with libXtst (Debian: libx11-6 libxtst6)"
 _AGAIN: Final = "reset the environment to start a new one"
-_HANDLER: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
-_ERRORS: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+_WORKER: Final = Path(__file__).with_name("xtest_worker.py")
+_END_SECONDS: Final = 5.0
 LEFT, MIDDLE, RIGHT = 1, 2, 3
 WHEEL: Final = {"up": 4, "down": 5, "left": 6, "right": 7}
 
@@ -29,48 +27,37 @@ class Pointer:
     Args:
         display: Its name, such as ":77".
 
+    Attributes:
+        size: Of its screen.
+
     Raises:
-        EnvironmentFailure: The display does not answer, or the libraries are missing.
+        EnvironmentFailure: The display does not answer, or X11's libraries are missing.
     """
 
     def __init__(self, display: str) -> None:
-        self._x11, self._xtst = _libraries()
-        self._lock = threading.Lock()
-        self._display = self._x11.XOpenDisplay(display.encode())
-        self._name = display
-        self._broken = False
-        if not self._display:
-            raise gone(_AGAIN, f"the display {display}", "it does not answer")
-        # kept: C holds nothing of them
-        self._exit, self._error = _HANDLER(self._went), _ERRORS(lambda _: 0)
-        self._x11.XSetIOErrorHandler(self._error)
-        self._x11.XSetIOErrorExitHandler(self._display, self._exit, None)
-        screen = self._x11.XDefaultScreen(self._display)
-        width = self._x11.XDisplayWidth(self._display, screen)
-        self.size = Size(width, self._x11.XDisplayHeight(self._display, screen))
-
-    def _went(self, _display: int, _data: int) -> None:
-        self._broken = True
+        self._name, self._lock = display, threading.Lock()
+        self._process = subprocess.Popen(  # noqa: S603  (our own file)
+            [sys.executable, "-I", "-S", str(_WORKER), display],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={},
+        )
+        ready = self._answer().split()
+        self.size = Size(int(ready[1]), int(ready[2]))
 
     def move(self, x: int, y: int) -> None:
         """To a pixel of the screen."""
-        with self._lock:
-            self._check()
-            self._xtst.XTestFakeMotionEvent(self._display, -1, x, y, 0)
-            self._flush()
+        self._say("move", str(x), str(y))
 
     def button(self, number: int, *, down: bool) -> None:
         """Press or let go of a button."""
-        with self._lock:
-            self._check()
-            self._xtst.XTestFakeButtonEvent(self._display, number, int(down), 0)
-            self._flush()
+        self._say("button", str(number), str(int(down)))
 
     def click(self, number: int, times: int = 1) -> None:
         """Press and let go, so often."""
-        for _ in range(times):
-            self.button(number, down=True)
-            self.button(number, down=False)
+        self._say("click", str(number), str(times))
 
     def press(self, names: tuple[str, ...]) -> None:
         """Keys together, by their X11 names.
@@ -78,59 +65,36 @@ class Pointer:
         Raises:
             ActionFailed: UNSUPPORTED: the keyboard of this display lacks one.
         """
+        self._say("press", *names)
+
+    def _say(self, *words: str) -> None:
         with self._lock:
-            self._check()
-            codes = [self._code(name) for name in names]
-            for code in codes:
-                self._xtst.XTestFakeKeyEvent(self._display, code, 1, 0)
-            for code in reversed(codes):
-                self._xtst.XTestFakeKeyEvent(self._display, code, 0, 0)
-            self._flush()
+            if self._process.stdin is None or self._process.stdin.closed:
+                raise gone(_AGAIN, f"the display {self._name}", "it was closed")
+            try:
+                self._process.stdin.write(" ".join(words) + "\n")
+                self._process.stdin.flush()
+            except OSError as error:
+                raise gone(_AGAIN, f"the display {self._name}", error) from error
+            answer = self._answer()
+        if answer != "ok":
+            raise ActionFailed(Failure.UNSUPPORTED, f"hotkey: this keyboard has no key {answer[3:43]}")
 
-    def _code(self, name: str) -> int:
-        symbol = self._x11.XStringToKeysym(name.encode())
-        code = self._x11.XKeysymToKeycode(self._display, symbol) if symbol else 0
-        if not code:
-            raise ActionFailed(Failure.UNSUPPORTED, f'hotkey: this keyboard has no key "{name[:40]}"')
-        return int(code)
-
-    def _flush(self) -> None:
-        self._x11.XSync(self._display, 0)
-        self._check()
-
-    def _check(self) -> None:
-        if self._broken or not self._display:
-            raise gone(_AGAIN, f"the display {self._name}", "the connection broke")
+    def _answer(self) -> str:
+        line = self._process.stdout.readline().strip() if self._process.stdout else ""
+        if not line:
+            said = self._process.stderr.read().strip().splitlines() if self._process.stderr else []
+            raise gone(_AGAIN, f"the display {self._name}", said[-1] if said else "the connection broke")
+        return line
 
     def close(self) -> None:
-        """Leave the display; one that broke cannot be left."""
+        """Leave the display; harmless when repeated."""
         with self._lock:
-            if self._display and not self._broken:
-                self._x11.XCloseDisplay(self._display)
-            self._display = None
-
-
-def _libraries() -> tuple[Any, Any]:
-    names = ctypes.util.find_library("X11"), ctypes.util.find_library("Xtst")
-    if None in names:
-        msg = f"a desktop needs X11's libraries; {_INSTALL}"
-        raise EnvironmentFailure(msg)
-    x11, xtst = ctypes.CDLL(names[0]), ctypes.CDLL(names[1])
-    if not hasattr(x11, "XSetIOErrorExitHandler"):
-        msg = f"this libX11 would end the program when a display goes away; {_INSTALL}"
-        raise EnvironmentFailure(msg)
-    pointer, number = ctypes.c_void_p, ctypes.c_int
-    x11.XOpenDisplay.restype, x11.XOpenDisplay.argtypes = pointer, [ctypes.c_char_p]
-    x11.XSetIOErrorExitHandler.argtypes = [pointer, _HANDLER, pointer]
-    x11.XSetIOErrorHandler.argtypes = [_ERRORS]
-    x11.XSetIOErrorHandler.restype = pointer
-    for name in ("XDefaultScreen", "XCloseDisplay"):
-        getattr(x11, name).argtypes = [pointer]
-    for name in ("XDisplayWidth", "XDisplayHeight", "XSync"):
-        getattr(x11, name).argtypes = [pointer, number]
-    x11.XStringToKeysym.restype, x11.XStringToKeysym.argtypes = ctypes.c_ulong, [ctypes.c_char_p]
-    x11.XKeysymToKeycode.restype, x11.XKeysymToKeycode.argtypes = ctypes.c_ubyte, [pointer, ctypes.c_ulong]
-    xtst.XTestFakeMotionEvent.argtypes = [pointer, number, number, number, ctypes.c_ulong]
-    xtst.XTestFakeButtonEvent.argtypes = [pointer, ctypes.c_uint, number, ctypes.c_ulong]
-    xtst.XTestFakeKeyEvent.argtypes = [pointer, ctypes.c_uint, number, ctypes.c_ulong]
-    return x11, xtst
+            self._process.kill()
+            self._process.wait(_END_SECONDS)
+            for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+                if stream is not None:
+                    try:
+                        stream.close()
+                    except OSError:  # what was not yet sent cannot be any more
+                        continue

@@ -178,7 +178,7 @@ def _film(utterance: str) -> tuple[str, str, str]:
 
 
 def _last_button(desk: Desk) -> Node:
-    return desk.shown("#area button, #area .final, #area .submit, #area input[type=button]")[-1]
+    return desk.shown("#area button, #area .final, #area .ui-submit")[-1]
 
 
 def _cells(desk: Desk) -> dict[str, str]:
