@@ -60,7 +60,8 @@ def eight(chromium: Chromium, folder: Path) -> None:
     tasks = [MiniWobEnvironment(_TASK, BlobStore(folder), chromium=chromium) for _ in range(8)]
 
     async def together() -> None:
-        await asyncio.gather(*(task.areset(seed) for seed, task in enumerate(tasks)))
+        for seed, task in enumerate(tasks):
+            await task.areset(seed)
         started = time.perf_counter()
         for _ in range(_STEPS):
             await asyncio.gather(*(task.aact(Click(point=_NOWHERE)) for task in tasks))
@@ -110,8 +111,9 @@ def soak(resets: int, episodes: int) -> None:
         with MiniWobEnvironment(_TASK, BlobStore(folder), chromium=chromium) as task:
             for number in range(resets + 1):
                 task.reset(number)
-                if number in {20, resets // 2, resets}:
+                if number and number % (resets // 5) == 0:
                     gc.collect()
+                    chromium.thread.run(task.events.front().request_gc())
                     own, tree = memory(os.getpid()), sum(map(memory, family(chromium)))
                     print(f"after {number} resets: {own:.0f} MB here, {tree:.0f} MB in the browser", flush=True)
         for number in range(episodes):

@@ -79,7 +79,7 @@ class BrowserOptions:
     skip: str | None = None
     quiet: float = 0.05
     settle: float = 3.0
-    seconds: float = 20.0
+    seconds: float = 30.0
     dialogs: Literal["accept", "dismiss"] = "accept"
     allowed_domains: tuple[str, ...] | None = None
     offline: bool = False
