@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _NOWHERE: Final = Point(0.02, 0.98)  # a click that changes nothing
 _STEPS: Final = 10
+_ENDING_SECONDS: Final = 10.0  # until a process that was ended is gone, on a busy machine
 _TASK: Final = "click-button"
 
 
@@ -123,7 +124,9 @@ def soak(resets: int, episodes: int) -> None:
         pages = chromium.thread.run(_contexts(chromium))
         print(f"after {episodes} episodes: {pages} contexts open, {browsers(chromium)} browser process(es)")
         marked = family(chromium)
-    time.sleep(1.0)
+    until = time.monotonic() + _ENDING_SECONDS
+    while time.monotonic() < until and any(Path(f"/proc/{pid}").exists() for pid in marked):
+        time.sleep(0.1)
     print(f"after closing: {sum(Path(f'/proc/{pid}').exists() for pid in marked)} of {len(marked)} processes left")
 
 
