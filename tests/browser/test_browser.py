@@ -56,12 +56,9 @@ def pages(site):
         "events": EVENTS,
         "main": MAIN,
         "second": "<title>Second</title><button onclick='window.close()'>close me</button>",
-        "alone": "<title>Alone</title><button onclick='window.open(``,`_self`); window.close()'>close me</button>",
         "busy": "<title>Busy</title><button onclick='while(true){}'>hang</button>",
         "restless": "<title>Restless</title><p>0</p><script>setInterval(() => {"
         "document.querySelector('p').textContent = Math.random() }, 5)</script>",
-        "loading": "<title>Loading</title><p>before</p><script>document.write('<p>during');"
-        "const until = Date.now() + 1; </script><img src='http://10.255.255.1/never.png'>",
     }.items():
         (site / f"{name}.html").write_text(content)
         (site / f"{name}.html").chmod(0o644)

@@ -68,6 +68,12 @@ class Element(BaseModel):
 _LIST: Final[TypeAdapter[tuple[Element, ...]]] = TypeAdapter(tuple[Element, ...])
 
 
+def element_at(elements: Iterable[Element], x: float, y: float) -> Element | None:
+    """The smallest element whose box holds a pixel."""
+    here = (one for one in elements if one.box[0] <= x <= one.box[2] and one.box[1] <= y <= one.box[3])
+    return min(here, key=lambda one: (one.box[2] - one.box[0]) * (one.box[3] - one.box[1]), default=None)
+
+
 def render_elements(elements: Iterable[Element]) -> str:
     """The list as text, one line an element."""
     return "\n".join(_line(element) for element in elements)

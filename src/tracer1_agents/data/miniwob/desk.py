@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tracer1_agents.actions.elements import element_at
 from tracer1_agents.actions.space import Click, Drag, Hotkey, Hover, Point, Scroll, Select, Type, Wait
 from tracer1_agents.errors import DataError
 
@@ -207,14 +208,9 @@ class Desk:
         """What the observation calls what lies there: the smallest element that holds the place."""
         x, y = node.at(across, down)
         scale = self._environment.scale
-        holding = [
-            element
-            for element in self._environment.seen.page.elements
-            if element.box[0] <= x * scale <= element.box[2] and element.box[1] <= y * scale <= element.box[3]
-        ]
-        if not holding:
+        found = element_at(self._environment.seen.page.elements, x * scale, y * scale)
+        if found is None:
             return f'"{node.text[:_LONGEST]}"' if node.text else "this place"
-        found = min(holding, key=lambda one: (one.box[2] - one.box[0]) * (one.box[3] - one.box[1]))
         name = f' "{found.name[:_LONGEST]}"' if found.name else ""
         return f"{found.role}{name} [{found.id}]"
 
