@@ -11,7 +11,8 @@ PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test vllm-test serve-test leaks drills rehearsal reproduce reproduce-quick check build clean system
+.PHONY: help demo docs test test-browser test-desktop browser-setup vllm-test serve-test leaks drills rehearsal
+.PHONY: reproduce reproduce-quick check build clean system
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
@@ -20,7 +21,16 @@ demo: $(VENV)/.ready system ## answer the bundled tasks with the planner that sh
 	$(PYTHON) examples/gaia_agent.py $(ARGS)
 
 test: $(VENV)/.ready-dev system ## run the tests
-	$(PYTHON) -m pytest $(ARGS)
+	$(PYTHON) -m pytest -m "not browser and not desktop" $(ARGS)
+
+browser-setup: ## install Chromium, an X server and what else environments need (root on Debian; otherwise it prints how)
+	@bash scripts/browser-setup.sh
+
+test-browser: $(VENV)/.ready-dev browser-setup ## run the tests that drive a real Chromium
+	$(PYTHON) -m pytest -m browser $(ARGS)
+
+test-desktop: $(VENV)/.ready-dev browser-setup ## run the tests that drive a real X11 display
+	$(PYTHON) -m pytest -m desktop $(ARGS)
 
 vllm-test: $(VENV)/.ready system $(VLLM)/.ready ## compare a real vLLM server (for CPUs) with our own engine
 	$(PYTHON) scripts/vllm_test.py --server-python $(VLLM)/bin/python $(ARGS)

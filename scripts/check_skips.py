@@ -25,6 +25,10 @@ PROGRAMS: Final[dict[str, tuple[str, ...]]] = {  # word in a reason -> names of 
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "deno": ("deno",),
     "postgres": ("postgres",),
+    "xvfb": ("Xvfb",),
+    "openbox": ("openbox",),
+    "xdotool": ("xdotool",),
+    "xterm": ("xterm",),
 }
 
 

@@ -133,6 +133,20 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     fetch.add_argument("name", nargs="?", metavar="NAME", help="the sample: androidcontrol, mind2web, ...")
     fetch.add_argument("--out", type=Path, metavar="DIR", help="the files go to DIR/NAME")
     fetch.set_defaults(command=_data_fetch)
+    _add_miniwob(tasks)
+
+
+def _add_miniwob(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    task = tasks.add_parser("miniwob", help="demonstrations of MiniWoB++ tasks, by scripted oracles in a real browser")
+    task.add_argument("--list", action="store_true", help="name the tasks, their groups and reasons, and stop")
+    task.add_argument("--out", type=Path, metavar="DIR", help="DIR/miniwob.jsonl and DIR/blobs are written")
+    task.add_argument("--tasks", nargs="+", default=[], metavar="NAME", help="default: every named task")
+    task.add_argument("--seeds", type=int, default=10, metavar="N", help="episodes per task (default: 10)")
+    task.add_argument(
+        "--first-seed", type=int, metavar="S", help="default: the first training seed; test seeds are refused"
+    )
+    task.add_argument("--no-screenshots", action="store_true", help="text observations only")
+    task.set_defaults(command=_data_miniwob)
 
 
 def _add_ground(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -305,6 +319,25 @@ def _data_export(parsed: argparse.Namespace) -> int:
         print(f"tracer1: {harmless(str(problem))}", file=sys.stderr)  # noqa: T201  (a command line)
     print(f"{count} trajectories in {harmless(str(parsed.out))}")  # noqa: T201
     return _verdict(parsed, problems)
+
+
+def _data_miniwob(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.data.miniwob import demonstrate  # noqa: PLC0415  (only this command)
+
+    if parsed.list:
+        print(demonstrate.listing())  # noqa: T201  (a command line)
+        return 0
+    if parsed.out is None:
+        msg = "say where the demonstrations should go: tracer1 data miniwob --out DIR"
+        raise ConfigurationError(msg)
+    count, lost = demonstrate.demonstrate(
+        parsed.out, parsed.tasks, parsed.seeds, first_seed=parsed.first_seed, screenshots=not parsed.no_screenshots
+    )
+    for episode in lost:
+        told = f"{episode.task} seed {episode.seed}: {episode.problem or 'not rewarded in full'}"
+        print(f"tracer1: not kept: {harmless(told)}", file=sys.stderr)  # noqa: T201
+    print(f"{count} trajectories in {harmless(str(parsed.out))}")  # noqa: T201
+    return 1 if lost else 0
 
 
 def _data_fetch(parsed: argparse.Namespace) -> int:

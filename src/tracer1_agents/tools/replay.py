@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tracer1_agents.actions.coordinates import Size
-from tracer1_agents.actions.match import fold, kind_of, operation, same_operation
 from tracer1_agents.actions.space import GUI_KINDS, dump_action
-from tracer1_agents.actions.targets import boxes_for, is_placed, points_of, reaches
+from tracer1_agents.environments.replay import is_recorded
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.types import FAILED, Execution
 
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tracer1_agents.actions.space import Action
-    from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
+    from tracer1_agents.types import Observation, ReferenceTrajectory
 
 MISS: Final = {"replay": "miss"}  # value of an execution that was not recorded
 
@@ -106,28 +104,3 @@ class ReplayExecutor:
     async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """The same; nothing here waits."""
         return self.execute(action, instruction, observation)
-
-
-def is_recorded(action: Action, instruction: str, step: ReferenceStep) -> bool:
-    """Whether an action does what was done when a step was recorded.
-
-    Its operation must be the reference's. A pointing action must act on the same target (`actions.targets`); one that
-    leaves its points out is known by its step instruction alone.
-    """
-    wanted = step.action
-    if not is_placed(wanted):
-        return same_operation(action, wanted)
-    if kind_of(action) != kind_of(wanted):
-        return False
-    if action.kind == "select" and operation(action) != operation(wanted):
-        return False
-    image, boxes = step.observation.image, boxes_for(wanted, step.boxes)
-    screen = Size(image.width, image.height) if image else None
-    places = [
-        point == target or reaches(point, target, boxes, screen)
-        for point, target in zip(points_of(action), points_of(wanted), strict=True)
-        if point is not None and target is not None
-    ]
-    if len(places) == len(points_of(wanted)):
-        return all(places)
-    return action == wanted or (not places and fold(instruction) == fold(step.instruction) != "")

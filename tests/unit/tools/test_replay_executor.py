@@ -18,8 +18,9 @@ from tracer1_agents.actions.space import (
     Wait,
     dump_action,
 )
+from tracer1_agents.environments.replay import is_recorded
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.tools.replay import MISS, Recordings, is_miss, is_recorded
+from tracer1_agents.tools.replay import MISS, Recordings, is_miss
 from tracer1_agents.types import FAILED, ImageRef, Observation, ReferenceStep, ReferenceTrajectory
 
 PHONE = Observation(image=ImageRef(ref="a.png", width=1000, height=2000))  # 0.04 of the longer side: 80 pixels

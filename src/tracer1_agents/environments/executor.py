@@ -1,0 +1,38 @@
+"""An environment as the executor of the graph's `ground` node.
+
+    agent = create_tracer1_agent(model, grounder=EnvironmentExecutor(environment), platform=environment.platform)
+    agent.invoke({"instruction": task, "observation": environment.reset(0).model_dump(mode="json")})
+
+It acts at the points that an action has. Where a planner leaves them out, put a grounder in front, which answers with
+the placed action (`tools.grounding`, `tools.executor.Executor`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tracer1_agents.actions.space import Action
+    from tracer1_agents.environments.base import Environment
+    from tracer1_agents.types import Execution, Observation
+
+
+class EnvironmentExecutor:
+    """Carries GUI actions out in an environment.
+
+    Args:
+        environment: Where; reset before the first action.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+
+    def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """Act; the result is what is seen afterwards."""
+        del instruction, observation
+        return self.environment.act(action)
+
+    async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
+        """The same, awaitable."""
+        del instruction, observation
+        return await self.environment.aact(action)
