@@ -269,7 +269,7 @@ class DesktopEnvironment(Environment):
         """Until every program shows a window, or the time is up: the screenshot then says what is there."""
         until = time.monotonic() + self._start_seconds
         while count and time.monotonic() < until:
-            found = self._tool("search", "--onlyvisible", "--name", ".+").split()
+            found = self._tool("search", "--onlyvisible", "--class", ".+").split()
             if len(found) >= count:
                 return
             time.sleep(0.1)

@@ -39,13 +39,13 @@ class XvfbDisplay:
 
     Raises:
         ConfigurationError: Xvfb is not installed.
-        EnvironmentFailure: It does not start.
+        EnvironmentFailure: It does not start, or the window manager does not.
     """
 
     def __init__(self, size: Size, *, window_manager: Sequence[str] = ("openbox",)) -> None:
         program = shutil.which("Xvfb")
-        if program is None or (window_manager and shutil.which(window_manager[0]) is None):
-            msg = f"there is no Xvfb, or no {' '.join(window_manager)}; {INSTALL}"
+        if program is None or (window_manager and not all(map(shutil.which, (window_manager[0], "xdotool")))):
+            msg = f"there is no Xvfb, no xdotool or no {' '.join(window_manager)}; {INSTALL}"
             raise ConfigurationError(msg)
         self.home = Path(tempfile.mkdtemp(prefix="tracer1-desktop-"))
         read, write = os.pipe()
@@ -63,6 +63,7 @@ class XvfbDisplay:
             raise
         if window_manager:
             self.run(*window_manager)
+            self._wait_for_manager(window_manager[0])
 
     @property
     def environment(self) -> dict[str, str]:
@@ -81,6 +82,25 @@ class XvfbDisplay:
             ConfigurationError: There is no such program.
         """
         return self._start(list(command), self.environment)
+
+    def _wait_for_manager(self, program: str) -> None:
+        """Until the window manager says how many desktops there are.
+
+        A program that starts while it is still taking over the screen shows its window half a minute later, unfocused.
+        """
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until:
+            asked = subprocess.run(
+                ["xdotool", "get_num_desktops"],  # noqa: S607  (of the system)
+                env=self.environment,
+                capture_output=True,
+                check=False,
+            )
+            if asked.stdout.strip() not in {b"", b"0"}:
+                return
+            time.sleep(0.02)
+        self.close()
+        raise gone(_LATER, program, f"it had not taken over the screen after {_START_SECONDS:g} s")
 
     def _start(
         self, command: list[str], environment: dict[str, str], *, pass_fds: tuple[int, ...] = ()
