@@ -176,6 +176,7 @@ def prey() -> Iterator[dict[str, object]]:
         abstract = f"\0tracer1-{os.getpid()}-{secrets.token_hex(4)}" if platform.system() == "Linux" else path + "2"
         hidden.bind(abstract)
         hidden.listen()
+        earlier = os.environ.get(_VARIABLE)
         os.environ[_VARIABLE] = token
         try:
             yield {
@@ -189,7 +190,9 @@ def prey() -> Iterator[dict[str, object]]:
                 **_NUMBERS.get(platform.machine(), _NUMBERS["x86_64"]),
             }
         finally:
-            del os.environ[_VARIABLE]
+            os.environ.pop(_VARIABLE)
+            if earlier is not None:  # one check inside another
+                os.environ[_VARIABLE] = earlier
 
 
 def fill(text: str, targets: Mapping[str, object]) -> str:
