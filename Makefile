@@ -24,7 +24,7 @@ test: $(VENV)/.ready-dev system ## run the tests
 	$(PYTHON) -m pytest -m "not browser and not desktop" $(ARGS)
 
 browser-setup: ## install Chromium, an X server and what else environments need (root on Debian; otherwise it prints how)
-	@bash scripts/browser-setup.sh
+	@bash scripts/system-setup.sh browser
 
 test-browser: $(VENV)/.ready-dev browser-setup ## run the tests that drive a real Chromium
 	$(PYTHON) -m pytest -m browser $(ARGS)

@@ -1,14 +1,31 @@
 #!/usr/bin/env bash
-# System programs: bubblewrap runs the agent's code apart from the host, tesseract reads text in images.
+# System programs. Always: bubblewrap runs the agent's code apart from the host, tesseract reads text in images.
+# With `browser`: Chromium, an X server with a window manager, xdotool and a small application, for environments.
 # Installs what is missing where it may (root on Debian or Ubuntu); elsewhere it prints the command and goes on, since
 # everything else works without them and `tracer1 doctor` says what does not.
 set -euo pipefail
 
 missing=()
+need() { # package, then the programs of which any will do
+    local package=$1 program
+    shift
+    for program in "$@"; do
+        if command -v "$program" >/dev/null; then return; fi
+    done
+    missing+=("$package")
+}
+
 if [ "$(uname -s)" = Linux ]; then
-    command -v bwrap >/dev/null || missing+=(bubblewrap)
+    need bubblewrap bwrap
 fi
-command -v tesseract >/dev/null || missing+=(tesseract-ocr)
+need tesseract-ocr tesseract
+if [ "${1:-}" = browser ]; then
+    need chromium chromium chromium-browser google-chrome
+    need xvfb Xvfb
+    need openbox openbox
+    need xdotool xdotool
+    need xterm xterm
+fi
 [ "${#missing[@]}" -gt 0 ] || exit 0
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
@@ -24,7 +41,7 @@ if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     tail -n 5 "$log" >&2
 fi
 if command -v brew >/dev/null; then
-    echo "for every tool to work: brew install ${missing[*]/tesseract-ocr/tesseract}" >&2
+    echo "for everything to work: brew install ${missing[*]/tesseract-ocr/tesseract}" >&2
 else
-    echo "for every tool to work: sudo apt-get update && sudo apt-get install ${missing[*]}" >&2
+    echo "for everything to work: sudo apt-get update && sudo apt-get install ${missing[*]}" >&2
 fi

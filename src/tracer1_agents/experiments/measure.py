@@ -29,7 +29,8 @@ from tracer1_agents.evals.run import Runner
 from tracer1_agents.experiments.plan import AgentOptions, load_plan
 from tracer1_agents.graphs.build import create_tracer1_agent
 from tracer1_agents.graphs.workbench import find_sandbox
-from tracer1_agents.planner.policy import ReplayPolicy, Retries
+from tracer1_agents.planner.policy import ReplayPolicy
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.rewards.grounded import grounded_reward
 from tracer1_agents.serving.local import load_batcher
 from tracer1_agents.tools.desk import desk_tools

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from tracer1_agents.blobs import BlobStore, ImageSource
     from tracer1_agents.graphs.safeguards import Safeguard
     from tracer1_agents.planner.history import Summarizer
-    from tracer1_agents.planner.policy import Policy, Retries
+    from tracer1_agents.planner.policy import Policy
     from tracer1_agents.planner.profiles import Profile
+    from tracer1_agents.planner.retries import Retries
     from tracer1_agents.tools.bridges import ToolLike
     from tracer1_agents.tools.code import CodeSession
     from tracer1_agents.tools.executor import Executor
@@ -103,7 +104,7 @@ def create_tracer1_agent(
             see `graphs.review`).
         confirm: Classes of actions that somebody has to approve before they run: "password", "purchase", "submit", or
             functions such as `graphs.safeguards.stays_within(hosts=[...])` (needs a checkpointer).
-        retries: For busy endpoints; see `planner.policy.Retries`.
+        retries: For busy endpoints; see `planner.retries.Retries`.
         blobs: Where screenshots live; needed only when observations carry images.
         show_last_forecast: Put the previous forecast into the prompt (a run-time foresight channel).
         commitment: Pairs of one forecast that may run before the planner is asked again, while they fit (a run-time
@@ -198,7 +199,7 @@ def create_planner_node(
         history_window: K.
         profile: Prompt profile; None picks one by the model's name.
         platform: Whose actions the prompt lists.
-        retries: For busy endpoints; see `planner.policy.Retries`.
+        retries: For busy endpoints; see `planner.retries.Retries`.
         blobs: Where screenshots live; needed only when observations carry images.
         **settings: Further fields of `Settings`.
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextvars
-import random
-import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.planner.prompt import keep_newest_images
+from tracer1_agents.planner.retries import Retries, is_busy, within
 from tracer1_agents.planner.streaming import StreamedReply
 from tracer1_agents.types import Usage
 
@@ -32,19 +30,6 @@ if TYPE_CHECKING:
     from tracer1_agents.blobs import ImageSource
     from tracer1_agents.planner.prompt import Message
 
-_RETRY_STATUS: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-_RETRY_NAMES: Final = frozenset(
-    {
-        "APIConnectionError",
-        "APITimeoutError",
-        "ConnectError",
-        "ConnectTimeout",
-        "PoolTimeout",
-        "ReadError",
-        "ReadTimeout",
-        "RemoteProtocolError",
-    }
-)
 _AGAIN_TEMPERATURE: Final = 0.7  # ours; a greedy model asked again with the same weights would say the same again
 _PNG_HEAD: Final = b"\x89PNG"
 
@@ -125,28 +110,6 @@ class StreamingPolicy(Policy, Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Retries:
-    """What to do when an endpoint is busy.
-
-    Attributes:
-        attempts: How often to ask in all.
-        first_wait: Seconds before the second attempt; doubled each time, with jitter.
-        longest_wait: Seconds a wait may grow to.
-        timeout: Seconds to wait for one answer; None waits for ever.
-    """
-
-    attempts: int = 4
-    first_wait: float = 0.5
-    longest_wait: float = 20.0
-    timeout: float | None = 300.0
-
-    def wait(self, attempt: int) -> float:
-        """Seconds to wait after failed attempt number `attempt` (from 1)."""
-        doubled = self.first_wait * 2.0 ** min(attempt - 1, 60)
-        return min(self.longest_wait, doubled) * random.uniform(0.75, 1.25)  # noqa: S311  (jitter)
-
-
 class ChatModelPolicy:
     """Any LangChain chat model as a policy.
 
@@ -192,7 +155,7 @@ class ChatModelPolicy:
         prompt, options = self._prepare(messages, horizon, again)
 
         def ask() -> BaseMessage:
-            return _with_timeout(lambda: self.model.invoke(prompt, config, **options), self.retries.timeout)
+            return within(lambda: self.model.invoke(prompt, config, **options), self.retries.timeout)
 
         for attempt in range(1, self.retries.attempts + 1):
             try:
@@ -283,7 +246,7 @@ class ChatModelPolicy:
         """Return when asking again may help; otherwise say what happened."""
         if isinstance(error, PlannerError):  # the model's own words name the endpoint and what it did
             raise error
-        busy = _is_busy(error)
+        busy = is_busy(error)
         if busy and attempt < self.retries.attempts:
             return
         what = f"{type(error).__name__}: {error}".strip(": ")
@@ -298,40 +261,6 @@ class ChatModelPolicy:
         name = next((str(value) for value in named if value), type(self.model).__name__)
         place = getattr(self.model, "openai_api_base", None) or getattr(self.model, "base_url", None)
         return f"{name} at {place}" if place else name
-
-
-def _is_busy(error: Exception) -> bool:
-    """Whether asking again may help: no connection, no answer in time, or a status that says "later"."""
-    names = {kind.__name__ for kind in type(error).__mro__}  # integrations subclass their provider's errors
-    said = getattr(error, "is_retryable", False) is True  # LangChain's own errors know
-    if said or isinstance(error, ConnectionError | TimeoutError) or names & _RETRY_NAMES:
-        return True
-    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
-    return status in _RETRY_STATUS
-
-
-def _with_timeout(call: Callable[[], BaseMessage], timeout: float | None) -> BaseMessage:
-    """Run a blocking call, giving up on it after `timeout` seconds (it is left to die in a daemon thread)."""
-    if timeout is None:
-        return call()
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.extend((True, call()))
-        except BaseException as error:  # noqa: BLE001  (carried over to the caller's thread)
-            outcome.extend((False, error))
-
-    worker = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
-    worker.start()
-    worker.join(timeout)
-    if not outcome:
-        msg = f"no answer within {timeout:g} seconds"
-        raise TimeoutError(msg)
-    done, value = outcome
-    if not done:
-        raise value
-    return cast("BaseMessage", value)
 
 
 def to_langchain(message: Message, blobs: ImageSource | None) -> BaseMessage:

@@ -8,7 +8,7 @@ is looked for in every reply, and a reply without it is an error that names what
 The whole distribution is sampled (top_p 1, no top_k, no penalties), against a server's habit of taking its defaults
 from the checkpoint's generation_config.json: what is drawn is then what is scored. The server's log-probabilities are
 those of raw logits unless it runs with `--logprobs-mode processed_logprobs`; at temperature 1 the two are the same.
-Nothing is asked twice here (`planner.policy.Retries` does that), and replies are not streamed.
+Nothing is asked twice here (`planner.retries.Retries` does that), and replies are not streamed.
 """
 
 from __future__ import annotations

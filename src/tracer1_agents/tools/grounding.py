@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tracer1_agents.actions.space import Action, Platform
     from tracer1_agents.blobs import ImageSource
-    from tracer1_agents.planner.policy import Retries
+    from tracer1_agents.planner.retries import Retries
     from tracer1_agents.tools.executor import Executor
     from tracer1_agents.types import Observation
 

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.planner.policy import Retries
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.tools.executor import LOST, lost
 from tracer1_agents.tools.formatting import format_number
 

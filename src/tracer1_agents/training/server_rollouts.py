@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from langchain_core.runnables import RunnableConfig
 
-    from tracer1_agents.planner.policy import PolicyReply, Retries
+    from tracer1_agents.planner.policy import PolicyReply
     from tracer1_agents.planner.prompt import Message
+    from tracer1_agents.planner.retries import Retries
     from tracer1_agents.training.episodes import Episodes
     from tracer1_agents.training.grounded_rollouts import Scorer
     from tracer1_agents.training.rollouts import Place, Rollout

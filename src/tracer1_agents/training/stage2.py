@@ -17,7 +17,8 @@ from pydantic import Field, SecretStr
 
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.workbench import find_sandbox
-from tracer1_agents.planner.policy import ReplayPolicy, Retries
+from tracer1_agents.planner.policy import ReplayPolicy
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.rewards.grounded import GroundedConfig, grounded_reward
 from tracer1_agents.rewards.zero_rates import ZeroRates
 from tracer1_agents.tools.cached import CachedExecutor, ExecutionCache

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from tracer1_agents.data.taskgen.windows import Window
-    from tracer1_agents.planner.policy import Retries
+    from tracer1_agents.planner.retries import Retries
     from tracer1_agents.sandboxes.base import Sandbox
     from tracer1_agents.tools.cached import CachedExecutor
     from tracer1_agents.tools.executor import Executor

@@ -13,7 +13,8 @@ from tracer1_agents.actions.space import OpenApp, Wait
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals import runs
 from tracer1_agents.evals.collect import Asking, Pace, PredictionsFile, collect, cost, grid, samples_of
-from tracer1_agents.planner.policy import ChatModelPolicy, Retries
+from tracer1_agents.planner.policy import ChatModelPolicy
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import ScriptedModel, ScriptedServer, chat_completion
 from tracer1_agents.types import Usage
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tracer1_agents import create_tracer1_agent
 from tracer1_agents.graphs.settings import Tracer1Context
-from tracer1_agents.planner.policy import Retries
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import RecordingExecutor, ScriptedModel
 
 FINISH = 'finish(answer="42") # "Tell"'

@@ -13,8 +13,9 @@ from loop_helpers import FINISH, QUICK, TASK, make_agent, run
 
 from tracer1_agents import create_tracer1_agent
 from tracer1_agents.errors import PlannerError
-from tracer1_agents.planner.policy import ChatModelPolicy, Retries
+from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.planner.prompt import Message
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import ScriptedModel
 
 HELLO = [Message("user", [{"type": "text", "text": "hello"}])]

@@ -11,7 +11,7 @@ from PIL import Image
 from tracer1_agents.actions.space import Click, Point, ToolCall, Wait
 from tracer1_agents.graphs.build import trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
-from tracer1_agents.planner.policy import Retries
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.rewards.grounded import GroundedOutcome, Reason, grounded_reward
 from tracer1_agents.testing import ScriptedModel
 from tracer1_agents.tools.cached import CachedExecutor, ExecutionCache

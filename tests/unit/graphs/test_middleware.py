@@ -25,7 +25,7 @@ from langgraph.types import Command
 from tracer1_agents import AnticipatoryPlanningMiddleware, LoopGuardMiddleware, Tracer1Context, find_loop
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.loop_guard import LoopGuard
-from tracer1_agents.planner.policy import Retries
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import ScriptedModel
 
 PLAN = [

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tracer1_agents import create_tracer1_agent
-from tracer1_agents.planner.policy import Retries
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import ScriptedModel
 
 openai = pytest.importorskip("langchain_openai", reason="langchain-openai is not installed")

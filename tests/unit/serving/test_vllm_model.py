@@ -14,8 +14,9 @@ from scripted_server import REPLY, VllmServer, completion
 from tracer1_agents import create_tracer1_agent
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.errors import ConfigurationError, MissingExtraError, PlannerError
-from tracer1_agents.planner.policy import ChatModelPolicy, Retries
+from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.planner.prompt import Message
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.serving import vllm
 from tracer1_agents.serving.vllm import VllmChatModel
 from tracer1_agents.types import ImageRef

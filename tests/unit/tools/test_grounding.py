@@ -35,7 +35,7 @@ from tracer1_agents.actions.space import (
 )
 from tracer1_agents.blobs import BlobStore, ImageFiles
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.planner.policy import Retries
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import ScriptedModel
 from tracer1_agents.tools.grounding import GroundingModel
 from tracer1_agents.tools.grounding_profiles import GROUNDING_PROFILES, grounding_profile

@@ -10,7 +10,7 @@ import pytest
 
 from tracer1_agents.actions.space import ToolCall, Wait
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, SandboxError
-from tracer1_agents.planner.policy import Retries
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import RecordingExecutor
 from tracer1_agents.tools.executor import takes_key
 from tracer1_agents.tools.limited import LimitedExecutor, Slots

@@ -18,7 +18,8 @@ from tracer1_agents.data.taskgen.windows import WindowOptions, cut_window, strea
 from tracer1_agents.evals.gaia import read_tasks
 from tracer1_agents.evals.results import ResultsFile, read_results
 from tracer1_agents.evals.run import Runner
-from tracer1_agents.planner.policy import ReplayPolicy, Retries
+from tracer1_agents.planner.policy import ReplayPolicy
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.rewards.grounded import GroundedOutcome, grounded_reward
 from tracer1_agents.serving.tiny import tiny_folder
 from tracer1_agents.tools.desk import desk_tools

@@ -13,7 +13,8 @@ pytest.importorskip("trl", reason="trl is not installed (extra train)")
 
 from tracer1_agents.actions.space import Code
 from tracer1_agents.graphs.workbench import find_sandbox
-from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy, Retries
+from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.rewards.grounded import GroundedConfig
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD
 from tracer1_agents.rewards.zero_rates import ZeroRates

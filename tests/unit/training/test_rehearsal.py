@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from tracer1_agents.actions.space import Click, load_action
-from tracer1_agents.planner.policy import Retries
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import ScriptedServer
 from tracer1_agents.tools.cached import ExecutionCache
 from tracer1_agents.tools.limited import Slots

@@ -20,7 +20,7 @@ from training_cases import log_of, weights
 
 from scripted_server import REPLY, VllmServer, completion
 from tracer1_agents.errors import ConfigurationError, TrainingError
-from tracer1_agents.planner.policy import Retries
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.serving.engine import SamplingEngine
 from tracer1_agents.serving.sampling import SampleRequest
 from tracer1_agents.serving.vllm import VllmChatModel

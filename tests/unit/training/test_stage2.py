@@ -21,7 +21,8 @@ from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.graphs.build import create_tracer1_agent
 from tracer1_agents.graphs.workbench import find_sandbox
-from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy, Retries
+from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.rewards.grounded import GroundedConfig
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD
 from tracer1_agents.rewards.zero_rates import ZeroRates
