@@ -6,9 +6,13 @@ Blocks that need a server or a key are fenced as `python no-run`.
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
+
+from tracer1_agents.data.readers.registry import READERS
+from tracer1_agents.data.taskgen.families import FAMILIES
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -16,6 +20,20 @@ BLOCK = re.compile(r"```python\n(.*?)```", flags=re.DOTALL)
 WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text(encoding="utf-8"))]
 
 
+@pytest.fixture
+def left_alone(monkeypatch):
+    """Whatever a page registers or imports is gone afterwards."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = [(registry, dict(registry)) for registry in (READERS, FAMILIES)]
+    yield
+    for registry, entries in before:
+        registry.clear()
+        registry.update(entries)
+    for name in [name for name in sys.modules if name.endswith("_plugin")]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("left_alone")
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.stem)
 def test_blocks_run(page, tmp_path, monkeypatch):
     text = page.read_text(encoding="utf-8")
