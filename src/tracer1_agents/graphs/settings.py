@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tracer1_agents.planner.prompt import ToolSpec
     from tracer1_agents.tools.executor import Executor
 else:  # servers ask for the context's JSON schema; what cannot be sent has no place in it
-    Policy = Executor = SkipJsonSchema[Any]
+    Policy = Executor = Safeguard = SkipJsonSchema[Any]
 
 
 _LEAST: Final = {

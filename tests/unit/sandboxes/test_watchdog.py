@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,26 +15,47 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 BLOCK = 200 << 20
 
 
+CHILD = f"block = bytearray(b'x') * {BLOCK}; print('ready', flush=True); input()"
+PARENT = f"""
+import subprocess, sys
+print("up", flush=True)
+input()
+pipes = {{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}}
+child = subprocess.Popen([sys.executable, "-I", "-c", {CHILD!r}], **pipes)
+child.stdout.readline()
+print("large", flush=True)
+input()
+child.communicate("\\n")
+print("small", flush=True)
+input()
+"""
+
+
 def test_memory_of_children_counts():
-    here = SimpleNamespace(pid=os.getpid())
-    code = f"block = bytearray(b'x') * {BLOCK}; print('ready', flush=True); input()"
-    limit = Limits(total_memory_bytes=_private() + BLOCK // 2)
-    assert Watchdog(limit)(here) is None
     with subprocess.Popen(  # noqa: S603  (a fixed command)
-        [sys.executable, "-I", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
-        child.stdout.readline()
-        assert Watchdog(limit)(here).startswith("MemoryError: the processes of the run use")
-        child.stdin.write("\n")
-    assert Watchdog(limit)(here) is None
+        [sys.executable, "-I", "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+
+        def until(said):
+            assert parent.stdout.readline() == f"{said}\n"
+
+        def go_on():
+            parent.stdin.write("\n")
+            parent.stdin.flush()
+
+        until("up")
+        watchdog = Watchdog(Limits(total_memory_bytes=BLOCK // 2))
+        assert watchdog(parent) is None
+        go_on()
+        until("large")
+        assert watchdog(parent).startswith("MemoryError: the processes of the run use")
+        go_on()
+        until("small")
+        assert watchdog(parent) is None
+        go_on()
 
 
 def test_a_process_that_is_gone_is_no_reason_to_stop():
     child = subprocess.Popen(["/bin/true"])
     child.wait()
     assert Watchdog(Limits(), ("/proc",))(SimpleNamespace(pid=child.pid)) is None
-
-
-def _private():
-    _, resident, shared, *_ = Path("/proc/self/statm").read_text().split()
-    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
