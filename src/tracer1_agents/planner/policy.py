@@ -204,6 +204,7 @@ class ChatModelPolicy:
         try:
             text = under_way.follow(self.model.stream(prompt, config, **options)).head()
         except PlannerError:
+            under_way.give_up()
             return self.sample(messages, horizon=horizon, again=again, config=config)
         return under_way.whole() if under_way.finished else PolicyReply(text, rest=under_way)
 
@@ -226,6 +227,7 @@ class ChatModelPolicy:
         try:
             text = await under_way.afollow(self.model.astream(prompt, config, **options)).ahead()
         except PlannerError:
+            under_way.give_up()
             return await self.asample(messages, horizon=horizon, again=again, config=config)
         return await under_way.awhole() if under_way.finished else PolicyReply(text, rest=under_way)
 

@@ -39,6 +39,7 @@ class StreamedReply:
         self._head: Future[str] = Future()
         self._whole: Future[PolicyReply] = Future()
         self._message: Any = None
+        self._given_up = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -77,6 +78,8 @@ class StreamedReply:
             try:
                 for chunk in stream:
                     self._take(chunk)
+                    if self._given_up:
+                        return
                 self._end()
             except BaseException as error:  # noqa: BLE001  (carried over to whoever waits)
                 self._break(error)
@@ -100,6 +103,12 @@ class StreamedReply:
         reading: Coroutine[Any, Any, None] = run()
         self._task = asyncio.get_running_loop().create_task(reading)
         return self
+
+    def give_up(self) -> None:
+        """Stop reading: at once in a task, after the next piece in a thread."""
+        self._given_up = True
+        if self._task is not None:
+            self._task.cancel()
 
     def _take(self, chunk: BaseMessageChunk) -> None:
         self._message = chunk if self._message is None else self._message + chunk

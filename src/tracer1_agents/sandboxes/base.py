@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias, runtime_checkable
 
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, SandboxError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,3 +208,20 @@ class Sandbox(Protocol):
             ConfigurationError: The workspace is not a folder, or a host call's name is not an identifier.
         """
         ...
+
+
+def try_out(sandbox: Sandbox, install: str) -> Availability:
+    """What a backend's `probe` says: whether a session opens and runs code.
+
+    Args:
+        sandbox: The backend.
+        install: What to install or change where it does not.
+    """
+    try:
+        with sandbox.open() as session:
+            result = session.run("6 * 7")
+    except (SandboxError, ConfigurationError) as error:
+        return Availability(ok=False, reason=str(error), install=install)
+    if result.value != "42":
+        return Availability(ok=False, reason=f"the trial run failed: {result.error}", install=install)
+    return Availability(ok=True)

@@ -29,6 +29,7 @@ from tracer1_agents.sandboxes.base import (
     HostCalls,
     Limits,
     RunResult,
+    try_out,
 )
 from tracer1_agents.sandboxes.calls import CallDesk
 from tracer1_agents.sandboxes.channel import clean_json
@@ -81,14 +82,7 @@ class E2BSandbox:
 
     def probe(self) -> Availability:
         """See `Sandbox.probe`."""
-        try:
-            with self.open() as session:
-                result = session.run("6 * 7")
-        except (SandboxError, ConfigurationError) as error:
-            return Availability(ok=False, reason=str(error), install=_INSTALL)
-        if result.value != "42":
-            return Availability(ok=False, reason=f"the trial run failed: {result.error}", install=_INSTALL)
-        return Availability(ok=True)
+        return try_out(self, _INSTALL)
 
     def open(
         self, workspace: Path | None = None, host_calls: HostCalls = NO_CALLS, limits: Limits = DEFAULT_LIMITS

@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import Final
 
 from tracer1_agents.errors import SandboxError, SandboxUnavailableError
-from tracer1_agents.sandboxes.base import DEFAULT_LIMITS, NO_CALLS, Availability, Capabilities, HostCalls, Limits
+from tracer1_agents.sandboxes.base import (
+    DEFAULT_LIMITS,
+    NO_CALLS,
+    Availability,
+    Capabilities,
+    HostCalls,
+    Limits,
+    try_out,
+)
 from tracer1_agents.sandboxes.process import Pipes, WorkerProcess, launcher
 from tracer1_agents.sandboxes.session import WorkerSession
 from tracer1_agents.sandboxes.watchdog import Watchdog
@@ -58,14 +66,7 @@ class PyodideSandbox:
 
     def probe(self) -> Availability:
         """See `Sandbox.probe`."""
-        try:
-            with self.open() as session:
-                result = session.run("6 * 7")
-        except SandboxError as error:
-            return Availability(ok=False, reason=str(error), install=_INSTALL)
-        if result.value != "42":
-            return Availability(ok=False, reason=f"the trial run failed: {result.error}", install=_INSTALL)
-        return Availability(ok=True)
+        return try_out(self, _INSTALL)
 
     def open(
         self, workspace: Path | None = None, host_calls: HostCalls = NO_CALLS, limits: Limits = DEFAULT_LIMITS

@@ -19,7 +19,9 @@ from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.graphs import replies
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.planner.forecast import read_forecast
-from tracer1_agents.planner.policy import ReplayPolicy
+from tracer1_agents.planner.policy import ChatModelPolicy, ReplayPolicy
+from tracer1_agents.planner.prompt import Message
+from tracer1_agents.planner.retries import Retries
 from tracer1_agents.planner.streaming import StreamedReply
 from tracer1_agents.testing import RecordingExecutor, StreamingModel
 from tracer1_agents.types import Execution
@@ -133,6 +135,23 @@ def test_the_first_action_runs_before_the_reply_is_whole(asynchronous):
     result = asyncio.run(agent.ainvoke(TASK, context=context)) if asynchronous else agent.invoke(TASK, context=context)
     assert [len(entry["forecast"]) for entry in result["forecast_log"]] == [3, 1]
     assert result["forecast_log"][0]["events"] == []
+
+
+def test_a_stream_that_says_nothing_in_time_is_left_alone():
+    """It is asked anew, whole, and nobody goes on reading what comes after all."""
+    script = [['a(x=1) # "late"\n', 'b(y=2) # "later"\n', "c"], FINISH]
+    model = StreamingModel(script=script, pause=0.4)
+    policy = ChatModelPolicy(model, retries=Retries(attempts=1, timeout=0.2))
+    tasks = []
+
+    async def ask():
+        reply = await policy.astart([Message("user", [])], horizon=2, enough=lambda _: False)
+        await asyncio.sleep(0)
+        tasks.extend(task for task in asyncio.all_tasks() if task is not asyncio.current_task())
+        return reply
+
+    assert asyncio.run(ask()).text == FINISH
+    assert tasks == []
 
 
 def test_another_process_keeps_the_first_pair(monkeypatch):
