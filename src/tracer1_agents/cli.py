@@ -122,6 +122,7 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         task.add_argument("--split", metavar="NAME", help="part of the set, as its own split files name it")
         task.add_argument("--blobs", type=Path, metavar="DIR", help="store pictures there that stand inside the source")
         task.add_argument("--checksums", action="store_true", help="verify checksums that take long, too")
+        task.add_argument("--trees", action="store_true", help="read accessibility trees, where the source has them")
         task.add_argument("--strict", action="store_true", help="exit code 1 on a problem or a bad gold_score")
         task.set_defaults(command=command)
         if name == "validate":
@@ -283,6 +284,7 @@ def _reader(parsed: argparse.Namespace) -> Reader:
         blobs=parsed.blobs,
         split=parsed.split,
         checksums=parsed.checksums,
+        trees=parsed.trees,
     )
     return reader_named(parsed.source, options)
 

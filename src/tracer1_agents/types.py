@@ -9,7 +9,7 @@ run files and training rows hold. Screenshots are references into `blobs`, never
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -198,6 +198,18 @@ class Trace(_Noun):
     detail: str = ""
 
 
+class ScreenNode(NamedTuple):
+    """An element of a screen's accessibility tree.
+
+    Attributes:
+        box: (left, top, right, bottom) in fractions of the screen.
+        text: What it shows or is described by; lines where it is both.
+    """
+
+    box: tuple[float, float, float, float]
+    text: str
+
+
 class ReferenceStep(_Noun):
     """One step of a reference trajectory.
 
@@ -208,6 +220,7 @@ class ReferenceStep(_Noun):
         result: Text that the action returned when the reference was recorded.
         summary: The source's own abstract of the observation, where it has one.
         boxes: Candidate boxes of a pointing action as (left, top, right, bottom) fractions of the screen.
+        nodes: What the screen's accessibility tree names, where it was asked for (`ReaderOptions.trees`).
         alternatives: Other actions that are just as right.
         flags: What the source says of the step, such as "redundant" or "incorrect".
     """
@@ -218,6 +231,7 @@ class ReferenceStep(_Noun):
     result: str = ""
     summary: str | None = None
     boxes: tuple[tuple[float, float, float, float], ...] = ()
+    nodes: tuple[ScreenNode, ...] = ()
     alternatives: tuple[_CompactAction, ...] = ()
     flags: frozenset[str] = frozenset()
 

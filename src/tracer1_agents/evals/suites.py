@@ -187,7 +187,7 @@ def references(
         DataError: There is nothing at `path`.
     """
     if suite.source != "gaia":
-        return reader_named(suite.source, ReaderOptions(split=split, images=images)).read(path)
+        return reader_named(suite.source, ReaderOptions(split=split, images=images, trees=True)).read(path)
     return _tasks(path)
 
 

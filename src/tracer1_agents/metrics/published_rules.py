@@ -10,7 +10,7 @@ Not here: what a policy is shown, and scores of episodes (`metrics.episodes`).
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.match import kind_of, operation
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tracer1_agents.actions.space import Action
-    from tracer1_agents.types import ReferenceStep
+    from tracer1_agents.types import ReferenceStep, ScreenNode
 
 OS_ATLAS_RADIUS: Final = 140.0  # of a screen counted in thousandths
 GUI_R1_RADIUS: Final = 0.14  # fractions of the screen
@@ -34,13 +34,6 @@ HALF: Final = 0.5  # token F1
 
 _FINGER: Final = {"up": "down", "down": "up", "left": "right", "right": "left"}  # where the view goes -> the finger
 _GIVEN: Final = {"up": "up", "down": "down", "left": "right", "right": "left"}  # the direction of the published checks
-
-
-class Node(NamedTuple):
-    """An element of an accessibility tree: its box in fractions of the screen, and its text or description."""
-
-    box: Box
-    text: str
 
 
 def _verdict(reason: Reason) -> StepVerdict:
@@ -215,21 +208,22 @@ def _ui_s1_unplaced(predicted: Action, wanted: Action, *, any_swipe: bool) -> Re
     return Reason.NONE if same else Reason.ARGUMENTS
 
 
-def uground(predicted: Action, reference: ReferenceStep, nodes: Sequence[Node] = ()) -> StepVerdict:
+def uground(predicted: Action, reference: ReferenceStep) -> StepVerdict:
     """UGround: in the smallest node that holds the reference's point, the rest to the letter.
+
+    Where the reference has the screen's nodes, a click is as good as opening the app, or going back, that its node's
+    text names.
 
     Args:
         predicted: What the policy would do.
         reference: What should be done. Its candidate boxes are the nodes that hold the point; without one it is a miss,
             even for the reference itself.
-        nodes: Of the screen. A click is then as good as opening the app, or going back, that its node's text names; no
-            reader here keeps accessibility trees, so that without them this never counts.
     """
 
     def differs(predicted: Action, reference: ReferenceStep) -> Reason:
         if is_placed(reference.action):
             return _in_node(predicted, reference)
-        return Reason.NONE if _names(predicted, reference.action, nodes) else _exact(predicted, reference)
+        return Reason.NONE if _names(predicted, reference.action, reference.nodes) else _exact(predicted, reference)
 
     return _judge(predicted, reference, differs, left_out=False)
 
@@ -246,7 +240,7 @@ def _in_node(predicted: Action, reference: ReferenceStep) -> Reason:
     return Reason.NONE if holds(node, mine) else Reason.PLACE
 
 
-def _names(predicted: Action, wanted: Action, nodes: Sequence[Node]) -> bool:
+def _names(predicted: Action, wanted: Action, nodes: Sequence[ScreenNode]) -> bool:
     """Whether the node under a click names what should be done."""
     if not isinstance(predicted, Click) or predicted.point is None:
         return False

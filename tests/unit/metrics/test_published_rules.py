@@ -16,9 +16,9 @@ from tracer1_agents.actions.space import (
     Wait,
 )
 from tracer1_agents.metrics.odyssey import odyssey
-from tracer1_agents.metrics.published_rules import RULES, Node, enlarged, same_type, uground
+from tracer1_agents.metrics.published_rules import RULES, enlarged, same_type, uground
 from tracer1_agents.metrics.step_rules import Reason, StepOutcome
-from tracer1_agents.types import NO_TARGET, SYNTHETIC, ImageRef, Observation, ReferenceStep
+from tracer1_agents.types import NO_TARGET, SYNTHETIC, ImageRef, Observation, ReferenceStep, ScreenNode
 
 PHONE = Observation(image=ImageRef(ref="phone.png", width=1000, height=2000))
 BIG, SMALL, OFF = (0.0, 0.0, 1.0, 0.5), (0.4, 0.2, 0.6, 0.3), (0.9, 0.9, 1.0, 1.0)
@@ -132,13 +132,14 @@ def test_qwen_takes_the_icon_for_opening_the_app():
 
 
 def test_uground_takes_a_named_node_for_opening_and_going_back():
-    nodes = [Node(BIG, "whole screen"), Node(SMALL, "Google Maps"), Node(OFF, "Navigate back")]
-    opening, going_back = step(OpenApp(app_name="maps")), step(PressButton(button="back"))
-    assert uground(click(0.5, 0.25), opening, nodes).outcome is StepOutcome.HIT
-    assert uground(click(0.1, 0.1), opening, nodes).outcome is StepOutcome.MISS
-    assert uground(click(0.95, 0.95), going_back, nodes).outcome is StepOutcome.HIT
-    assert uground(click(0.5, 0.25), going_back, nodes).outcome is StepOutcome.MISS
-    assert uground(click(0.5, 0.75), opening, nodes).outcome is StepOutcome.MISS  # no node there
+    nodes = (ScreenNode(BIG, "whole screen"), ScreenNode(SMALL, "Google Maps"), ScreenNode(OFF, "Navigate back"))
+    opening, going_back = step(OpenApp(app_name="maps"), nodes=nodes), step(PressButton(button="back"), nodes=nodes)
+    assert uground(click(0.5, 0.25), opening).outcome is StepOutcome.HIT
+    assert uground(click(0.1, 0.1), opening).outcome is StepOutcome.MISS
+    assert uground(click(0.95, 0.95), going_back).outcome is StepOutcome.HIT
+    assert uground(click(0.5, 0.25), going_back).outcome is StepOutcome.MISS
+    assert uground(click(0.5, 0.75), opening).outcome is StepOutcome.MISS  # no node there
+    assert uground(click(0.5, 0.25), step(OpenApp(app_name="maps"))).outcome is StepOutcome.MISS  # no tree was read
 
 
 def test_boxes_grow_about_their_middle():

@@ -14,7 +14,7 @@ from tracer1_agents.actions.space import Click, Finish, LongPress, OpenApp, Pres
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.cli import main
 from tracer1_agents.errors import DataError
-from tracer1_agents.types import ImageRef
+from tracer1_agents.types import ImageRef, ScreenNode
 
 
 def _png(shade=0):
@@ -138,7 +138,7 @@ def test_an_unknown_split_is_refused(shard, read, tmp_path):
         (_episode(1, _WAIT, screenshot_widths=tf.ints_feature([0, 1])), "sizes of screenshots must be above 0"),
         (_episode(1, _WAIT, goal=tf.bytes_feature([b"\xff"])), "not UTF-8"),
         (_episode(1), "the trajectory has no steps"),
-        (b"\x0a\x05abc", "not an example"),
+        (b"\x0a\x05abc", "not a protocol buffer message"),
     ],
 )
 def test_a_broken_episode_is_told_with_its_number(shard, read, episode, problem):
@@ -172,3 +172,58 @@ def test_payload_checksums_are_verified_on_demand(shard, read):
         [],
         [(1, "record 1: the checksum of its payload is wrong; left out")],
     )
+
+
+def _node(box, text="", description="", *, visible=True):
+    sides = b"".join(tf.varint(side << 3) + tf.varint(value) for side, value in enumerate(box, 1) if value)
+    parts = [tf.message(2, sides), tf.message(3, b"android.widget.TextView")]
+    parts += [tf.message(4, description.encode())] * bool(description) + [tf.message(7, text.encode())] * bool(text)
+    return b"".join([*parts, tf.varint(23 << 3) + tf.varint(int(visible))])
+
+
+def _forest(*nodes):
+    tree = b"".join(tf.message(1, node) for node in nodes)
+    return tf.message(1, tf.message(5, b"a title") + tf.message(11, tree))
+
+
+SHOWN = _forest(
+    _node((0, 0, 1080, 2400)),  # says nothing
+    _node((108, 240, 540, 480), text="Maps", description="Open Maps"),
+    _node((0, 240, 1080, 1200), description="apps"),
+    _node((108, 240, 120, 250), text="hidden", visible=False),
+    _node((0, 2400, 1080, 2500), text="below the screen"),
+    _node((540, 2280, 1188, 2520), text="half on it"),
+)
+
+
+def test_accessibility_trees_are_read_on_demand(shard, read):
+    trees = tf.bytes_feature([SHOWN, SHOWN])
+    path = shard(_episode(7, {"action_type": "click", "x": 216, "y": 360}, accessibility_trees=trees))
+    [plain], _ = read("androidcontrol", path)
+    assert (plain.steps[0].nodes, plain.steps[0].boxes) == ((), ())
+    [trajectory], problems = read("androidcontrol", path, trees=True)
+    assert problems == []
+    first = trajectory.steps[0]
+    assert first.nodes == (
+        ScreenNode((0.1, 0.1, 0.5, 0.2), "Maps\nOpen Maps"),
+        ScreenNode((0.0, 0.1, 1.0, 0.5), "apps"),
+        ScreenNode((0.5, 0.95, 1.0, 1.0), "half on it"),
+    )
+    assert first.boxes == ((0.1, 0.1, 0.5, 0.2), (0.0, 0.1, 1.0, 0.5))  # those that hold the point
+    assert type(trajectory).model_validate_json(trajectory.model_dump_json()) == trajectory
+
+
+@pytest.mark.parametrize(
+    ("trees", "problem"),
+    [
+        ([SHOWN], "2 screenshots and 1 accessibility trees"),
+        ([SHOWN[:-3], SHOWN], "step 1: not a protocol buffer message"),
+        ([b"\xff" * 20, SHOWN], "step 1: not a protocol buffer message"),
+    ],
+)
+def test_a_broken_tree_is_told(shard, read, trees, problem):
+    path = shard(_episode(1, _WAIT, accessibility_trees=tf.bytes_feature(trees)), _episode(2, _WAIT))
+    trajectories, [(line, text)] = read("androidcontrol", path, trees=True)
+    assert [one.id for one in trajectories] == ["2"]
+    assert line == 1
+    assert problem in text

@@ -54,6 +54,8 @@ class ReaderOptions:
             reader's own assumption, which its docstring names.
         add_finish: Whether a successful record without an end gets a `Finish`, flagged "synthetic".
         drop_flags: Steps with one of these flags ("incorrect", "redundant", ...) are left out.
+        trees: Whether accessibility trees are read where the source has them (AndroidControl's release): steps then
+            have the named elements of their screens, and pointing actions the boxes that hold their points.
     """
 
     images: Path | None = None
@@ -63,6 +65,7 @@ class ReaderOptions:
     screen: Size | None = None
     add_finish: bool = True
     drop_flags: frozenset[str] = frozenset()
+    trees: bool = False
 
 
 class Reader(Protocol):

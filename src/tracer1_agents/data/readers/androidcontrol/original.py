@@ -7,18 +7,20 @@ navigate_home, wait``, in pixels of that step's screenshot.
 
 ``direction`` is where the view goes, so it is taken as it is: beside the same field in the checks of UI-S1's
 conversion, most instructions that people wrote say "swipe left" for "right" and "swipe up" for "down". Accessibility
-trees are not read, so that steps have points and no boxes. Episodes are demonstrations that succeeded: an end is
-appended.
+trees are read where that is asked for (`trees`); else steps have points and no boxes. Episodes are demonstrations that
+succeeded: an end is appended.
 """
 
 from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tracer1_agents.actions.coordinates import PIXELS, Size
+from tracer1_agents.actions.targets import holds, points_of
 from tracer1_agents.data.readers.androidcontrol.episode import Episode, numbered_steps
+from tracer1_agents.data.readers.androidcontrol.trees import named_nodes
 from tracer1_agents.data.readers.base import RecordError, build, decoded, looked_up, place, required
 from tracer1_agents.types import Observation, ReferenceStep
 
@@ -34,13 +36,22 @@ _TEXTS: Final = {"input_text": ("type", "content", "text"), "open_app": ("open_a
 _BUTTONS: Final = {"navigate_back": "back", "navigate_home": "home"}
 
 
-def episode(number: int, features: dict[str, Feature], finder: ImageFinder) -> Episode:
+class _Screen(NamedTuple):
+    """What a step was taken on; `tree` is None where trees are not read."""
+
+    content: memoryview
+    size: Size
+    tree: memoryview | None
+
+
+def episode(number: int, features: dict[str, Feature], finder: ImageFinder, *, trees: bool = False) -> Episode:
     """See the module.
 
     Args:
         number: Of the record in its file.
         features: As `parse_example` gives them.
         finder: Where the screenshots go.
+        trees: Whether accessibility trees are read.
 
     Raises:
         RecordError: A feature is missing, or the lists do not fit together.
@@ -48,16 +59,16 @@ def episode(number: int, features: dict[str, Feature], finder: ImageFinder) -> E
     name = identity(features)
     actions = [_text(item) for item in _all(features, "actions", memoryview)]
     instructions = [_text(item) for item in _all(features, "step_instructions", memoryview)]
-    screens = _screens(features, len(actions) + 1)
+    screens = _screens(features, len(actions) + 1, trees=trees)
     if len(instructions) != len(actions):
         msg = f"{len(actions)} actions and {len(instructions)} step instructions"
         raise RecordError(msg)
     images = [
-        finder.embedded(bytes(content), f"{name}/{position}", size, number)
-        for position, (content, size) in enumerate(screens)
+        finder.embedded(bytes(screen.content), f"{name}/{position}", screen.size, number)
+        for position, screen in enumerate(screens)
     ]
     parallel = zip(actions, instructions, images, screens, strict=False)
-    makers = [partial(_step, action, told, image, size) for action, told, image, (_, size) in parallel]
+    makers = [partial(_step, action, told, image, screen) for action, told, image, screen in parallel]
     return Episode(
         id=name,
         goal=_text(_one(features, "goal", memoryview)),
@@ -75,8 +86,8 @@ def identity(features: dict[str, Feature]) -> str:
     return str(_one(features, "episode_id", int))
 
 
-def _screens(features: dict[str, Feature], count: int) -> list[tuple[memoryview, Size]]:
-    """Screenshots with their sizes."""
+def _screens(features: dict[str, Feature], count: int, *, trees: bool) -> list[_Screen]:
+    """Screenshots with their sizes and trees."""
     names = ("screenshots", "screenshot_widths", "screenshot_heights")
     contents = _all(features, names[0], memoryview)
     widths, heights = (_all(features, name, int) for name in names[1:])
@@ -89,12 +100,25 @@ def _screens(features: dict[str, Feature], count: int) -> list[tuple[memoryview,
     if min([*widths, *heights]) < 1:
         msg = "the sizes of screenshots must be above 0"
         raise RecordError(msg)
-    return [(content, Size(w, h)) for content, w, h in zip(contents, widths, heights, strict=True)]
+    forests: list[Any] = _all(features, "accessibility_trees", memoryview) if trees else [None] * count
+    if len(forests) != count:
+        msg = f"{count} screenshots and {len(forests)} accessibility trees"
+        raise RecordError(msg)
+    parallel = zip(contents, widths, heights, forests, strict=True)
+    return [_Screen(content, Size(w, h), forest) for content, w, h, forest in parallel]
 
 
-def _step(action: str, instruction: str, image: ImageRef | None, size: Size) -> ReferenceStep:
-    told = decoded(action, dict, "an action")
-    return ReferenceStep(observation=Observation(image=image), action=_action(told, size), instruction=instruction)
+def _step(action: str, instruction: str, image: ImageRef | None, screen: _Screen) -> ReferenceStep:
+    done = _action(decoded(action, dict, "an action"), screen.size)
+    nodes = tuple(named_nodes(screen.tree, screen.size)) if screen.tree else ()
+    point = next(iter(points_of(done)), None)
+    return ReferenceStep(
+        observation=Observation(image=image),
+        action=done,
+        instruction=instruction,
+        boxes=tuple(node.box for node in nodes if holds(node.box, point)) if point else (),
+        nodes=nodes,
+    )
 
 
 def _action(told: dict[str, Any], size: Size) -> Action:

@@ -79,7 +79,8 @@ class AndroidControlReader:
         features = parse_example(payload)
         if wanted is not None and original.identity(features) not in wanted:
             return None  # before its screenshots go anywhere
-        return self._completed(original.episode(number, features, finder), f"record-{number}")
+        episode = original.episode(number, features, finder, trees=self.options.trees)
+        return self._completed(episode, f"record-{number}")
 
     def _converted(self, finder: ImageFinder, wanted: _Wanted, record: Record) -> ReferenceTrajectory | None:
         read = next((read for key, read in LAYOUTS.items() if key in record.value), None)
