@@ -54,6 +54,7 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """The arguments of `tracer1 report`."""
     task = commands.add_parser("report", help="runs beside one another: tables, curves, one HTML file")
     task.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="results, or predictions with their scores")
+    task.add_argument("--pass-k", type=int, metavar="K", help="RUNs are repeats with other seeds: pass^1 to pass^K")
     for form, told in (("html", "one file with its figures inside"), ("markdown", "tables"), ("csv", "every number")):
         task.add_argument(f"--{form}", type=Path, metavar="F", help=told)
     task.set_defaults(command=run_report)
@@ -65,6 +66,10 @@ def run_report(parsed: argparse.Namespace) -> int:
     from tracer1_agents.evals.run_summary import read_run  # noqa: PLC0415
 
     found = [read_run(path) for path in parsed.runs]
+    if parsed.pass_k is not None:
+        from tracer1_agents.evals.repeats import repeated  # noqa: PLC0415
+
+        found.append(repeated(parsed.runs, parsed.pass_k))
     written = False
     for path, write in (
         (parsed.html, report.as_html),

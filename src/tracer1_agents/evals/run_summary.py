@@ -151,7 +151,7 @@ def _from_results(path: Path, results: Sequence[TaskResult], broken: int) -> Run
         name=path.stem,
         suite="tasks",
         rule="official",
-        setup=_setup(path),
+        setup=setup_of_results(path),
         metrics=metrics,
         survival={
             ahead: Value(hits / total, *wilson_interval(hits, total), total)
@@ -163,7 +163,8 @@ def _from_results(path: Path, results: Sequence[TaskResult], broken: int) -> Run
     )
 
 
-def _setup(path: Path) -> dict[str, Any]:
+def setup_of_results(path: Path) -> dict[str, Any]:
+    """How a run of whole tasks was made; empty where nothing beside its file says so."""
     try:
         found = json.loads(path.with_suffix(".meta.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -154,3 +154,36 @@ def test_what_is_no_run(tmp_path, capsys):
     assert "not the scores of a run" in capsys.readouterr().err
     assert cli.main(["report", str(tmp_path / "none.jsonl")]) == 2
     assert "no such results file" in capsys.readouterr().err
+
+
+@pytest.fixture
+def repeats(tmp_path):
+    """Three runs of three tasks; by hand: a always, b in two of three, c in none; d was scored once."""
+    outcomes = {"a": (True, True, True), "b": (True, False, True), "c": (False, False, False), "d": (True, None, None)}
+    paths = []
+    for run in range(3):
+        path = tmp_path / f"seed{run}.jsonl"
+        rows = [TaskResult(task_id=task, correct=right[run], status="finished") for task, right in outcomes.items()]
+        path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
+        path.with_suffix(".meta.json").write_text(json.dumps({"model": "m", "seed": run, "info_started": str(run)}))
+        paths.append(path)
+    return paths
+
+
+def test_pass_k_over_repeats(repeats, capsys):
+    assert cli.main(["report", *map(str, repeats), "--pass-k", "2"]) == 0
+    text = capsys.readouterr().out
+    # a: 1; b: 2/3, then C(2,2)/C(3,2) = 1/3; c: 0
+    assert re.search(r"\| 3 runs \| pass\^1 \| 55.6% \| 0.0% to 100.0% \| 3 \|", text)
+    assert re.search(r"\| 3 runs \| pass\^2 \| 44.4% \| 0.0% to 100.0% \| 3 \|", text)
+    assert "3 runs: problems with its input: tasks scored in fewer than 2 runs 1." in text
+    assert "pass^3" not in text
+
+
+def test_pass_k_needs_repeats_of_one_setup(repeats, capsys):
+    assert cli.main(["report", *map(str, repeats), "--pass-k", "4"]) == 2
+    assert "--pass-k 4 needs between 1 and as many runs as there are, got 3" in capsys.readouterr().err
+    repeats[2].with_suffix(".meta.json").write_text('{"model": "another", "seed": 2}')
+    assert cli.main(["report", *map(str, repeats), "--pass-k", "2"]) == 2
+    assert "seed2.jsonl is no repeat of" in (told := capsys.readouterr().err)
+    assert "model is 'another', was 'm'" in told

@@ -155,7 +155,7 @@ def test_a_feature_without_a_list_is_empty():
 @pytest.mark.parametrize(
     ("wire", "problem"),
     [
-        (b"\x0a\x05abc", "a field reaches 2 bytes beyond its message"),
+        (b"\x0a\x05abc", "a field reaches 2 bytes beyond it"),
         (b"\x0b", "wire type 3 at byte 1"),
         (b"\xff" * 11, "the number at byte 0 does not end"),
         (tf.example({"a": tf.message(2, tf.message(1, b"\0\0\0"))}), "not a multiple of 4"),

@@ -10,7 +10,7 @@ Of several values for one key the last counts.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tracer1_agents.data.readers.base import RecordError
 from tracer1_agents.data.readers.wire import BYTES, FIXED32, VARINT, fields, integers, messages

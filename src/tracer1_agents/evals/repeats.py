@@ -1,0 +1,76 @@
+"""Runs of the same tasks that differ in their seeds alone: how often all of k runs succeed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.evals.results import read_results
+from tracer1_agents.evals.run_summary import RunSummary, Value, setup_of_results
+from tracer1_agents.metrics.intervals import resampled
+from tracer1_agents.metrics.planning import pass_hat_k
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def repeated(paths: Sequence[Path], k: int) -> RunSummary:
+    """pass^1 to pass^k over runs of whole tasks, with 95% bootstrap intervals that draw tasks.
+
+    Args:
+        paths: Their results files; every run has the same setup but for its seed.
+        k: Runs that must all succeed, from 1 to the number of files.
+
+    Returns:
+        Its problems name the tasks that were left out, because fewer than `k` runs scored them.
+
+    Raises:
+        ConfigurationError: There are fewer than `k` runs, their setups differ, or no task was scored in `k` of them.
+    """
+    if not 1 <= k <= len(paths):
+        msg = f"--pass-k {k} needs between 1 and as many runs as there are, got {len(paths)}; give one file a seed"
+        raise ConfigurationError(msg)
+    setup = _common_setup(paths)
+    outcomes: dict[str, list[bool]] = {}
+    for path in paths:
+        for result in read_results(path)[0]:
+            outcomes.setdefault(result.task_id, [])
+            if result.correct is not None:
+                outcomes[result.task_id].append(result.correct)
+    enough = {task: runs for task, runs in outcomes.items() if len(runs) >= k}
+    if not enough:
+        msg = f"no task was scored in {k} of the {len(paths)} runs; their files hold {len(outcomes)} tasks in all"
+        raise ConfigurationError(msg)
+    left_out = len(outcomes) - len(enough)
+    return RunSummary(
+        name=f"{len(paths)} runs",
+        suite="tasks",
+        rule="official",
+        setup=setup,
+        metrics={f"pass^{count}": _pass(enough, count) for count in range(1, k + 1)},
+        problems={f"tasks scored in fewer than {k} runs": left_out} if left_out else {},
+    )
+
+
+def _pass(outcomes: dict[str, list[bool]], k: int) -> Value:
+    def statistic(drawn: Sequence[list[bool]]) -> float | None:
+        return pass_hat_k({str(at): runs for at, runs in enumerate(drawn)}, k)
+
+    runs = list(outcomes.values())
+    return Value(statistic(runs) or 0.0, *resampled(runs, statistic), len(runs))
+
+
+def _common_setup(paths: Sequence[Path]) -> dict[str, Any]:
+    """What the runs have in common, which is all but the seed."""
+    setups = [
+        {key: value for key, value in setup_of_results(path).items() if key != "seed" and not key.startswith("info_")}
+        for path in paths
+    ]
+    for path, setup in zip(paths, setups, strict=True):
+        different = sorted(key for key in {*setup, *setups[0]} if setup.get(key) != setups[0].get(key))
+        if different:
+            told = ", ".join(f"{key} is {setup.get(key)!r}, was {setups[0].get(key)!r}" for key in different)
+            msg = f"{path} is no repeat of {paths[0]} ({told}); pass^k is of runs that differ in their seeds alone"
+            raise ConfigurationError(msg)
+    return setups[0]
