@@ -183,7 +183,7 @@ async def _bring_files(state: TaskState, folder: Path, shared: str) -> list[str]
         return [Path(attachment).name]
     try:
         box = sandbox()
-    except (LookupError, ValueError, RuntimeError):  # the sample has none
+    except ProcessLookupError:  # the sample has none
         return []
     listed = await box.exec(["find", shared, "-maxdepth", "1", "-type", "f"])
     names = []

@@ -64,6 +64,11 @@ def test_a_gaia_task_is_solved_with_tools_and_its_forecasts_are_events(tasks, tm
     assert len(forecasts) == 2
 
 
+def test_a_task_needs_neither_a_file_nor_a_sandbox(tmp_path):
+    write(tmp_path / "metadata.jsonl", {"task_id": "t", "Question": "What is 1 + 2?", "Final answer": "3"})
+    assert value(run(_compact(gaia(tasks=str(tmp_path))), tmp_path, 'finish(answer="3")')) == 1.0
+
+
 def _compact(task):
     """The same task, asked in the dialect of one call a line."""
     task.solver = tracer1(profile="compact")

@@ -10,7 +10,17 @@ import pytest
 import tfrecord_encoder as tf
 from PIL import Image
 
-from tracer1_agents.actions.space import Click, Finish, LongPress, OpenApp, PressButton, Scroll, Type, Wait
+from tracer1_agents.actions.space import (
+    Click,
+    Finish,
+    LongPress,
+    OpenApp,
+    PressButton,
+    Scroll,
+    Type,
+    Wait,
+    dump_action,
+)
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.cli import main
 from tracer1_agents.errors import DataError
@@ -227,3 +237,34 @@ def test_a_broken_tree_is_told(shard, read, trees, problem):
     assert [one.id for one in trajectories] == ["2"]
     assert line == 1
     assert problem in text
+
+
+def test_ugrounds_rule_reads_the_trees(shard, tmp_path, capsys):
+    """A click on a node that names the app is as good as opening it; a click is right in the smallest node."""
+    path = shard(
+        _episode(
+            1,
+            {"action_type": "open_app", "app_name": "maps"},
+            {"action_type": "open_app", "app_name": "shop"},
+            {"action_type": "click", "x": 216, "y": 360},
+            {"action_type": "click", "x": 216, "y": 360},
+            accessibility_trees=tf.bytes_feature([SHOWN] * 5),
+        )
+    )
+    points = [(0.2, 0.15), (0.2, 0.15), (0.45, 0.11), (0.45, 0.3)]  # named; names another; in the node; in a larger one
+    lines = [
+        {
+            "suite": "androidcontrol-high",
+            "episode_id": "1",
+            "step": number,
+            "forecast": [{"action": dump_action(Click(point=point))}],
+        }
+        for number, point in enumerate(points, 1)
+    ]
+    predictions = tmp_path / "predictions.jsonl"
+    predictions.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    asked = ["eval", "androidcontrol-high", "--data", str(path), "--predictions", str(predictions), "--rule", "uground"]
+    assert main([*asked, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["metrics"]["step_success"]["value"] == 0.5
+    assert found["metrics"]["click_success"]["value"] == 0.5
