@@ -34,15 +34,10 @@ def test_sections_say_what_they_have_to():
 
 
 def test_options_are_those_that_there_are(capsys):
-    with pytest.raises(SystemExit):
-        main(["eval", "--help"])
-    offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) | {
-        "--html",
-        "--markdown",
-        "--csv",
-        "--tasks",
-        "--output",
-    }
+    for command in ("eval", "report"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+    offered = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) | {"--tasks", "--output"}
     section = PAGE[: PAGE.index("## inspect_ai")] + PAGE[PAGE.index("## Speed") :]
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", section)) <= offered | {"--blobs"}
 
