@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import tempfile
 from dataclasses import asdict, replace
 from itertools import islice
@@ -141,6 +142,14 @@ def write_tasks(measurement: Measurement, folder: Path) -> None:
                     raise
 
 
+def seen_from(out: Path, place: str) -> str:
+    """A file's path as seen from the folder of `out`, so that a run is the same from wherever it is started and moved.
+
+    What is no file, such as the name of the shipped planner, stays as it is.
+    """
+    return Path(os.path.relpath(place, out.parent)).as_posix() if Path(place).exists() else place
+
+
 def measure_tasks(
     model: str,
     measurement: Measurement,
@@ -154,9 +163,8 @@ def measure_tasks(
     if not measurement.bundle.families():
         return
     found, output = read_tasks(tasks), ResultsFile(out)
-    done = output.resume(
-        {"model": model, "tasks": str(tasks), "horizon": measurement.horizon, "agent": options.model_dump()}
-    )
+    places = {"model": seen_from(out, model), "tasks": seen_from(out, str(tasks))}
+    done = output.resume({**places, "horizon": measurement.horizon, "agent": options.model_dump()})
     left = tuple(task for task in found.tasks if task.task_id not in done)
     if not left:
         return

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from tracer1_agents.data.taskgen.desk import families as desk
 from tracer1_agents.errors import ConfigurationError, DataError, TrainingError
 from tracer1_agents.experiments.__main__ import main
 from tracer1_agents.experiments.compare import Table
-from tracer1_agents.experiments.measure import held_out_rows
+from tracer1_agents.experiments.measure import held_out_rows, seen_from
 from tracer1_agents.experiments.page import write_page
 from tracer1_agents.experiments.plan import Cell, Measurement, Plan, load_plan
 from tracer1_agents.experiments.report import as_json
@@ -346,3 +347,12 @@ def test_a_comment_in_a_config_changes_no_recipe(tmp_path):
         config.write_text(text, encoding="utf-8")
         recipes.append(plan(arms=arms, pairs=[]).recipe(Cell("a", 0), "test"))
     assert recipes[0] == recipes[1] != recipes[2]
+
+
+def test_a_run_is_the_same_from_wherever_it_is_started(tmp_path, monkeypatch):
+    (tmp_path / "runs" / "arms" / "a").mkdir(parents=True)
+    out = Path("runs", "measured", "test", "a", "tasks.jsonl")
+    monkeypatch.chdir(tmp_path)
+    assert seen_from(out, "runs/arms/a") == "../../../arms/a"
+    assert seen_from(tmp_path / out, str(tmp_path / "runs" / "arms" / "a")) == "../../../arms/a"
+    assert seen_from(out, "tracer1-tiny") == "tracer1-tiny"
