@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer1_agents.actions.space import Finish, pending_results
-from tracer1_agents.graphs.loop_guard import mark
+from tracer1_agents.graphs.loop_guard import mark, trail_in
+from tracer1_agents.graphs.state import stored
 from tracer1_agents.types import Forecast
 
 if TYPE_CHECKING:
@@ -36,16 +37,15 @@ def standing_forecast(state: PlannerState, settings: Settings, observation: Obse
         settings: Of the run.
         observation: What is seen now.
     """
-    stored, execution = state.get("forecast"), state.get("execution") or {}
-    if state.get("committed", 0) + 1 >= settings.commitment or not stored or not execution.get("ok"):
+    last, execution = state.get("forecast"), state.get("execution") or {}
+    if state.get("committed", 0) + 1 >= settings.commitment or not last or not execution.get("ok"):
         return None
     if state.get("rejections"):
         return None
-    left = Forecast.model_validate(stored).pairs[1:]
+    left = stored(Forecast, last).pairs[1:]
     if not left or isinstance(left[0].action, Finish) or pending_results(left[0].action):
         return None
-    trail = [(kind, arguments, seen) for kind, arguments, seen in state.get("trail", [])]
     candidate = mark(left[0].action, left[0].instruction, observation)
-    if settings.loop_guard is not None and settings.loop_guard.repeats(trail, candidate):
+    if settings.loop_guard is not None and settings.loop_guard.repeats(trail_in(state), candidate):
         return None
     return Forecast(pairs=left)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.match import RUN_TIME_ALLOWANCE, operation, repetitions
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _REMEMBERED: Final = 64  # steps; bounds state and work per step
 
-Mark = tuple[str, str, str]
+Mark = tuple[str, str]
+"""The kind of an action, and a digest of its arguments and of what was seen before it: code is as short as a click."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,26 @@ def mark(action: Action, instruction: str, observation: Observation) -> Mark:
     """An action as the guard compares it: operation, arguments, and a digest of what was seen before it."""
     seen = observation.text + (observation.image.ref if observation.image else "")
     kind, arguments = operation(action, instruction)
-    return kind, arguments, hashlib.sha256(seen.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return kind, _digest(f"{arguments}\n{_digest(seen)}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def remember(trail: Sequence[Mark], newest: Mark) -> list[Mark]:
     """The trail with one more step, cut to what the guard looks back on."""
     return [*trail, newest][-_REMEMBERED:]
+
+
+def keep_trail(trail: list[list[str]], writes: Sequence[list[list[str]] | None]) -> list[list[str]]:
+    """The trail as state keeps it: marks are added at its end, write after write; None begins a new one."""
+    for newer in writes:
+        trail = [] if newer is None else (trail + newer)[-_REMEMBERED:]
+    return trail
+
+
+def trail_in(state: Mapping[str, Any]) -> list[Mark]:
+    """The marks that state holds; those of checkpoints that still held arguments in full are shortened."""
+    kept = state.get("trail") or []
+    return [(kind, rest[0]) if len(rest) == 1 else (kind, _digest("\n".join(rest))) for kind, *rest in kept]

@@ -14,7 +14,7 @@ from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.space import Code, Finish, ToolCall
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, PlannerError, SandboxError
-from tracer1_agents.graphs.loop_guard import mark, remember
+from tracer1_agents.graphs.loop_guard import mark
 from tracer1_agents.graphs.once import prepare_execution
 from tracer1_agents.graphs.replies import complete, take_rest
 from tracer1_agents.graphs.state import (
@@ -24,6 +24,7 @@ from tracer1_agents.graphs.state import (
     no_room,
     observation_of,
     out_of_steps,
+    stored,
     task_of,
 )
 from tracer1_agents.planner.history import last_k
@@ -109,7 +110,7 @@ def after_approval(state: AgentState) -> Literal["toolbox", "ground", "observe",
     """Where the first pair of an approved forecast goes."""
     if state.get("status"):
         return "__end__"
-    action = Forecast.model_validate(state["forecast"]).pairs[0].action
+    action = stored(Forecast, state["forecast"]).pairs[0].action
     if isinstance(action, Finish):
         return "observe"
     return "toolbox" if isinstance(action, ToolCall | Code) else "ground"
@@ -164,7 +165,7 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
 
     def _first_pair(self, state: AgentState) -> tuple[Executor | None, Any, str, Observation]:
         settings = self.settings.with_context(get_runtime().context)
-        first = Forecast.model_validate(state["forecast"]).pairs[0]
+        first = stored(Forecast, state["forecast"]).pairs[0]
         return getattr(settings, self.role), first.action, first.instruction, observation_of(state)
 
     def _refusal(self) -> dict[str, Any]:
@@ -218,10 +219,10 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
         if completed:
             pairs = completed["forecast"]["pairs"]
             runtime.stream_writer({"type": "forecast", "step": input["step"], "pairs": pairs})
-        forecast = Forecast.model_validate(input["forecast"])
+        forecast = stored(Forecast, input["forecast"])
         first = forecast.pairs[0]
         finish = first.action if isinstance(first.action, Finish) else None
-        execution = Execution() if finish else Execution.model_validate(input["execution"])
+        execution = Execution() if finish else stored(Execution, input["execution"])
         record = _record(input, forecast, execution)
         runtime.stream_writer({"type": "executed", **record.model_dump(mode="json", exclude={"forecast"})})
         update: dict[str, Any] = {**completed, "forecast_log": [record.model_dump(mode="json")]}
@@ -232,15 +233,14 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
         entry = HistoryEntry(
             step=record.step, action=grammar.render_action(first.action), instruction=first.instruction
         )
-        history = [HistoryEntry.model_validate(old) for old in input.get("history", [])]
-        trail = [(kind, arguments, seen) for kind, arguments, seen in input.get("trail", [])]
+        history = [stored(HistoryEntry, old) for old in input.get("history", [])]
         errors = 0 if execution.ok else input.get("tool_errors", 0) + 1
         return {
             **update,
             **_stopped(execution, errors, record.step, settings),
             "seen": Observation(text=execution.text, image=execution.image).model_dump(mode="json"),
             "history": [old.model_dump() for old in last_k([*history, entry], max(1, settings.history_window))],
-            "trail": [list(step) for step in remember(trail, mark(first.action, first.instruction, before))],
+            "trail": [list(mark(first.action, first.instruction, before))],
             "tool_errors": errors,
             "rejections": [],
         }

@@ -20,7 +20,7 @@ from langgraph.runtime import get_runtime
 from tracer1_agents.actions.match import similarity
 from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.commitment import COMMITTED, standing_forecast
-from tracer1_agents.graphs.loop_guard import mark
+from tracer1_agents.graphs.loop_guard import mark, trail_in
 from tracer1_agents.graphs.once import issue_ticket
 from tracer1_agents.graphs.replies import first_pair_is_complete, goes_ahead, keep_rest, read_reply
 from tracer1_agents.graphs.safeguards import Situation, concerns
@@ -31,6 +31,7 @@ from tracer1_agents.graphs.state import (
     no_room,
     observation_of,
     out_of_steps,
+    stored,
     task_of,
 )
 from tracer1_agents.planner.agreement import most_agreed
@@ -196,7 +197,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         if problem:
             status, detail = problem
             return {**update, "planning": tally.as_json(state), "status": status.value, "detail": detail}
-        previous = Forecast.model_validate(state["forecast"]) if state.get("forecast") else None
+        previous = stored(Forecast, state["forecast"]) if state.get("forecast") else None
         if previous is not None and _diverges(previous, forecast):
             tally.events.append("replan")
             emit({"type": "replan", "step": step})
@@ -265,7 +266,7 @@ def _forecast(
 
 def _prompt(state: PlannerState, settings: Settings, note: str | None) -> list[Message]:
     """The messages that ask for this step's forecast; `note` says why it is asked again."""
-    history = [HistoryEntry.model_validate(entry) for entry in state.get("history", [])]
+    history = [stored(HistoryEntry, entry) for entry in state.get("history", [])]
     shown = state.get("forecast") if settings.show_last_forecast else None
     return build_messages(
         settings.profile,
@@ -310,8 +311,7 @@ def _loops(state: PlannerState, settings: Settings, forecast: Forecast, observat
     if settings.loop_guard is None:
         return False
     first = forecast.pairs[0]
-    trail = [(kind, arguments, seen) for kind, arguments, seen in state.get("trail", [])]
-    return settings.loop_guard.repeats(trail, mark(first.action, first.instruction, observation))
+    return settings.loop_guard.repeats(trail_in(state), mark(first.action, first.instruction, observation))
 
 
 def _concerns(state: PlannerState, settings: Settings, forecast: Forecast) -> list[str]:
@@ -341,8 +341,8 @@ def _finalise_history(
     history = list(state.get("history", []))
     if not history or not state.get("execution"):
         return history
-    newest = HistoryEntry.model_validate(history[-1])
-    execution = Execution.model_validate(state["execution"])
+    newest = stored(HistoryEntry, history[-1])
+    execution = stored(Execution, state["execution"])
     summary = yield _Work(lambda: settings.summarizer.summarize(newest.action, execution, forecast))
     history[-1] = newest.model_copy(update={"summary": summary}).model_dump()
     return history

@@ -26,7 +26,7 @@ from tracer1_agents.actions.space import pending_results
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.nodes import after_approval
 from tracer1_agents.graphs.once import issue_ticket
-from tracer1_agents.graphs.state import AgentState
+from tracer1_agents.graphs.state import AgentState, stored
 from tracer1_agents.types import Forecast, ForecastPair, Status
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class ReviewNode(Runnable[AgentState, dict[str, Any]]):
             asked = "approve_plan" if settings.approve_plan else "confirm"
             msg = f"{asked} needs a checkpointer and a thread_id, so that the run can wait for an answer"
             raise ConfigurationError(msg)
-        forecast = Forecast.model_validate(input["forecast"])
+        forecast = stored(Forecast, input["forecast"])
         pairs = [pair.model_dump(mode="json") for pair in forecast.pairs]
         question = {
             "type": "approve_plan" if settings.approve_plan else "confirm_action",

@@ -8,14 +8,17 @@ human message, the answer goes out as an AI message.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from langchain_core.messages import AnyMessage, HumanMessage
 from langgraph.channels.delta import DeltaChannel
 from langgraph.graph.message import add_messages
 from langgraph.managed import RemainingSteps  # noqa: TC002  (LangGraph reads the annotations)
+from pydantic import BaseModel, ValidationError
 from typing_extensions import TypedDict
 
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.graphs.loop_guard import keep_trail
 from tracer1_agents.types import Observation, Status, Usage
 
 if TYPE_CHECKING:
@@ -32,8 +35,11 @@ def grow_log(log: list[Json], writes: Sequence[list[Json] | None]) -> list[Json]
     return log
 
 
-GROWING: Final = DeltaChannel(grow_log, list)
-"""Of a log: only what is new is checkpointed, and the whole every 100 updates, so that bytes a step stay the same."""
+_WHOLE_COPIES: Final = 500  # updates between whole copies: each is as long as the episode, but bounds what is read back
+GROWING: Final = DeltaChannel(grow_log, list, snapshot_frequency=_WHOLE_COPIES)
+"""Of a log: only what is new is checkpointed, so that bytes a step stay the same."""
+TRAIL: Final = DeltaChannel(keep_trail, list, snapshot_frequency=_WHOLE_COPIES)
+"""Of the loop guard's trail: likewise."""
 
 
 class PlannerState(TypedDict, total=False):
@@ -42,7 +48,7 @@ class PlannerState(TypedDict, total=False):
     Keys: `instruction` (the task as handed in), `task` (the task of this run, where the whole loop runs), `observation`
     (`types.Observation` as handed in), `seen` (the one to plan from, where the whole loop runs), `history` (newest K
     `types.HistoryEntry`), `execution` (what the newest entry returned), `forecast` (`types.Forecast`), `step` (steps
-    planned so far), `trail` (operations and what was seen before each, for the loop guard), `planning` (events, tokens,
+    planned so far), `trail` (marks of what was done, for the loop guard), `planning` (events, tokens,
     seconds of the newest planner call), `committed` (steps since the planner was asked), `usage` (`types.Usage`) and
     `planner_calls` so far, `started_at` (seconds since the epoch), `rejections` (why forecasts of this step were
     rejected), `ticket` (see `graphs.once`), `to_review` (whether somebody has to approve the forecast; see
@@ -58,7 +64,7 @@ class PlannerState(TypedDict, total=False):
     execution: Json | None
     forecast: Json | None
     step: int
-    trail: list[list[str]]
+    trail: Annotated[list[list[str]], TRAIL]
     planning: Json
     committed: int
     usage: Json
@@ -73,9 +79,31 @@ class PlannerState(TypedDict, total=False):
     remaining_steps: RemainingSteps
 
 
+Noun = TypeVar("Noun", bound=BaseModel)
+
+
+def stored(noun: type[Noun], value: Any) -> Noun:
+    """A noun of `types.py` that state holds as JSON.
+
+    Raises:
+        ConfigurationError: It is none: a host, `update_state` or another version of this package wrote something else.
+    """
+    try:
+        return noun.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "all of it"
+        msg = (
+            f"the thread's state holds a {noun.__name__} that cannot be read ({where}: {first['msg']}). Was it written "
+            "by another version of tracer1-agents, or by hand? Resume it with that version, mend it with update_state, "
+            "or begin on a new thread"
+        )
+        raise ConfigurationError(msg) from error
+
+
 def observation_of(state: PlannerState) -> Observation:
     """What the agent sees now."""
-    return Observation.model_validate(state.get("seen") or state.get("observation") or {})
+    return stored(Observation, state.get("seen") or state.get("observation") or {})
 
 
 def task_of(state: PlannerState) -> str:
@@ -92,7 +120,7 @@ def fresh_run() -> Json:
         "history": [],
         "execution": None,
         "forecast": None,
-        "trail": [],
+        "trail": None,
         "committed": 0,
         "usage": Usage().model_dump(),
         "planner_calls": 0,

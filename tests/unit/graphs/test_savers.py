@@ -5,6 +5,7 @@ Postgres is a real server, started for these tests where its programs are instal
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,10 +21,10 @@ from langgraph.types import Overwrite
 from loop_helpers import FINISH, TASK, THREE, TWO, always_new, different_texts, make_agent
 
 from tracer1_agents.graphs.settings import Tracer1Context
-from tracer1_agents.graphs.state import GROWING
 from tracer1_agents.testing import RecordingExecutor
 
 THREAD = {"configurable": {"thread_id": "1"}}
+SIZES = ("select sum(length(checkpoint)) from checkpoints", "select sum(length(value)) from writes")
 STRICT = JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
 
 
@@ -168,7 +169,18 @@ def test_a_log_can_be_set_anew(opened):
         assert agent.get_state(THREAD).values["forecast_log"] == log[:1]
 
 
-def test_a_log_that_was_kept_whole_each_time_is_read():
-    """As checkpoints were written before only what is new was kept."""
-    log = [{"step": 1}, {"step": 2}]
-    assert GROWING.from_checkpoint(log).get() == log
+def test_what_a_step_stores_does_not_grow(tmp_path):
+    """Not even where every action is a page of code: the loop guard looks back 64 steps."""
+    stored, page = {}, "print('a line of a long program')\n" * 40
+    script = [f'code(source={json.dumps(f"{page}{number:06}")}) # "step"' for number in range(150)]
+    with sqlite(str(tmp_path / "threads.db")) as saver:
+
+        class Looks(RecordingExecutor):
+            def execute(self, action, instruction, observation):
+                stored[len(stored)] = sum(saver.conn.execute(size).fetchone()[0] or 0 for size in SIZES)
+                return super().execute(action, instruction, observation)
+
+        agent, _ = make_agent(script, checkpointer=saver, max_steps=140)
+        agent.invoke(TASK, THREAD, context=Tracer1Context(toolbox=Looks(different_texts())), durability="sync")
+    early, late = (stored[end] - stored[end - 30] for end in (50, 139))
+    assert late <= 1.02 * early
