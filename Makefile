@@ -1,6 +1,7 @@
 # What contributors and CI run. Each target makes what it needs; a second call installs nothing.
 #   GPU=1      take the newest torch that fits instead of the tested CPU versions
 #   ARGS=...   passed on to the example or to pytest
+#   WORKERS=2  processes that `make test` runs side by side; a file's tests stay together (0: none, all in this one)
 
 PYTHON3 ?= python3
 VENV    := .venv
@@ -8,6 +9,7 @@ VLLM    := .venv-vllm
 SERVED  := .venv-langgraph
 PYTHON  := $(VENV)/bin/python
 PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
+WORKERS ?= 2
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
@@ -21,7 +23,7 @@ demo: $(VENV)/.ready system ## answer the bundled tasks with the planner that sh
 	$(PYTHON) examples/gaia_agent.py $(ARGS)
 
 test: $(VENV)/.ready-dev system ## run the tests
-	$(PYTHON) -m pytest -m "not browser and not desktop" $(ARGS)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "not browser and not desktop" $(ARGS)
 
 browser-setup: ## install Chromium, an X server and what else environments need (root on Debian; otherwise it prints how)
 	@bash scripts/system-setup.sh browser

@@ -21,6 +21,12 @@ def leaks():
     return module
 
 
+@pytest.fixture(autouse=True)
+def own_temporary_files(monkeypatch, public_folder):
+    """Tests that run beside these ones make temporary files too."""
+    monkeypatch.setattr(tempfile, "tempdir", str(public_folder))
+
+
 @pytest.mark.slow
 def test_fifty_sessions_leave_nothing_behind(leaks, bubblewrap, tmp_path):
     assert dict(leaks.rounds(50, bubblewrap, tmp_path)) == {}

@@ -52,6 +52,10 @@ class TestVllmChatModelStandard(ChatModelUnitTests):
     def chat_model_params(self):
         return {"model": "tracer1-test", "base_url": "http://127.0.0.1:9/v1"}
 
+    @property
+    def init_from_env_params(self):
+        return {"VLLM_API_KEY": "of-the-environment"}, self.chat_model_params, {"api_key": "of-the-environment"}
+
 
 class TestWhatIsAsked:
     def test_the_request(self, server):
