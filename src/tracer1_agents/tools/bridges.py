@@ -1,8 +1,9 @@
 """Tools of other libraries as LangChain tools, and LangChain tools for smolagents.
 
 smolagents describes arguments as a dict of JSON-schema-like entries, LangChain as a pydantic model or a JSON schema;
-both directions keep names, descriptions, defaults and enums. MCP tools need no bridge: langchain-mcp-adapters gives
-LangChain tools.
+both directions keep names, descriptions, defaults and enums. A picture is a PIL image there, a data URL as an argument
+and a content block as a result here; a LangChain tool with pictures says so in its metadata: `{"output_type": "image",
+"image_arguments": ["photo"]}`. MCP tools need no bridge: langchain-mcp-adapters gives LangChain tools.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import Field
 
 from tracer1_agents.errors import ConfigurationError, ToolError
-from tracer1_agents.tools.definition import arguments_model
+from tracer1_agents.tools.definition import arguments_model, check_arguments
+from tracer1_agents.tools.picture_blocks import block_of, data_url_of, first_picture, picture_of
 from tracer1_agents.tools.workspace import optional
 
 _PYTHON_TYPES: Final[dict[str, Any]] = {
@@ -26,6 +28,7 @@ _PYTHON_TYPES: Final[dict[str, Any]] = {
     "array": list[Any],
     "object": dict[str, Any],
     "null": None,
+    "image": str,  # a data URL
 }
 
 
@@ -96,16 +99,23 @@ def _with_object_schema(tool: BaseTool) -> BaseTool:
 def from_smolagents(tool: SmolagentsTool) -> BaseTool:
     """A smolagents tool as a LangChain tool."""
     fields = {name: _field(spec) for name, spec in tool.inputs.items()}
+    pictures = [name for name, spec in tool.inputs.items() if spec["type"] == "image"]
 
     def call(**arguments: Any) -> Any:
-        given = {name: value for name, value in arguments.items() if value is not None}
-        return tool(**given)
+        given = {
+            name: picture_of(value) if name in pictures else value
+            for name, value in arguments.items()
+            if value is not None
+        }
+        result = tool(**given)
+        return [block_of(result)] if tool.output_type == "image" else result
 
     return StructuredTool(
         name=tool.name,
         description=tool.description,
         args_schema=arguments_model(tool.name, fields),
         func=call,
+        metadata={"output_type": tool.output_type, "image_arguments": pictures},
     )
 
 
@@ -119,9 +129,15 @@ def to_smolagents(tool: BaseTool) -> Any:
     from tracer1_agents.tools.base import run_tool  # noqa: PLC0415  (base builds on this module)
 
     names = list(tool.args)
+    shows = (tool.metadata or {}).get("output_type") == "image"
 
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001  (a method)
-        execution = run_tool(tool, {**dict(zip(names, args, strict=False)), **kwargs})
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        arguments = {name: data_url_of(value) if hasattr(value, "save") else value for name, value in given.items()}
+        if shows:
+            check_arguments(tool, arguments)
+            return first_picture(tool.invoke(arguments))
+        execution = run_tool(tool, arguments)
         if not execution.ok:
             raise ToolError(execution.text.removeprefix("error: "))
         return execution.text
@@ -130,7 +146,7 @@ def to_smolagents(tool: BaseTool) -> Any:
         "name": tool.name,
         "description": tool.description,
         "inputs": _smolagents_inputs(tool),
-        "output_type": "string",
+        "output_type": "image" if shows else "string",
         "skip_forward_signature_validation": True,  # forward takes whatever `inputs` names
         "forward": forward,
     }
@@ -159,9 +175,12 @@ def _smolagents_inputs(tool: BaseTool) -> dict[str, dict[str, Any]]:
     document = schema if isinstance(schema, dict) else schema.model_json_schema()
     required = set(document.get("required", ()))
     definitions = document.get("$defs", {})
-    inputs = {}
+    inputs: dict[str, dict[str, Any]] = {}
+    pictures = (tool.metadata or {}).get("image_arguments", ())
     for name, spec in document.get("properties", {}).items():
         inputs[name] = _smolagents_input(spec, definitions)
+        if name in pictures:
+            inputs[name]["type"] = "image"
         if name not in required:
             inputs[name]["nullable"] = True
     return inputs

@@ -14,6 +14,7 @@ from tracer1_agents.tools.base import ToolRegistry
 from tracer1_agents.tools.bridges import to_smolagents
 from tracer1_agents.tools.code import host_calls
 from tracer1_agents.tools.definition import Output, make_tool
+from tracer1_agents.tools.picture_blocks import data_url_of, picture_of
 from tracer1_agents.tools.toolbox import default_toolbox
 from tracer1_agents.tools.workspace import optional
 
@@ -218,6 +219,50 @@ def test_a_smolagents_agent_runs_a_bridged_tool(box: ToolRegistry) -> None:
     executor = smolagents.LocalPythonExecutor(additional_authorized_imports=[])
     executor.send_tools({"calculator": tool})
     assert executor("calculator(expression='2 + 3')").output == "5"
+
+
+class Mirror(smolagents.Tool):  # type: ignore[misc,name-defined]
+    """Takes a picture, returns one."""
+
+    name = "mirror"
+    description = "Mirror a picture."
+    inputs = {  # noqa: RUF012  (smolagents wants a class attribute)
+        "picture": {"type": "image", "description": "which"},
+        "mask": {"type": "image", "description": "what to leave", "nullable": True},
+    }
+    output_type = "image"
+
+    def forward(self, picture: Any, mask: Any = None) -> Any:
+        assert mask is None
+        return picture.transpose(0)
+
+
+def test_pictures_cross_both_bridges() -> None:
+    from PIL import Image  # noqa: PLC0415
+
+    picture = Image.new("RGB", (2, 1), "red")
+    picture.putpixel((1, 0), (0, 0, 255))
+    tool = bridges.as_langchain_tool(Mirror())
+    (block,) = tool.invoke({"picture": data_url_of(picture)})
+    assert (block["type"], block["mime_type"]) == ("image", "image/png")
+    mirrored = picture_of(block["base64"])
+    assert [mirrored.getpixel((x, 0)) for x in range(2)] == [(0, 0, 255), (255, 0, 0)]
+    assert ToolRegistry([tool]).run("mirror", {"picture": data_url_of(picture)}).text == "[image]"
+    back = to_smolagents(tool)
+    assert back.inputs == {
+        "picture": {"type": "image", "description": "which"},
+        "mask": {"type": "image", "description": "what to leave", "nullable": True},
+    }
+    assert back.output_type == "image"
+    shown = back(picture, sanitize_inputs_outputs=True)
+    assert isinstance(shown, smolagents.agent_types.AgentImage)
+    assert shown.to_raw().getpixel((0, 0)) == (0, 0, 255)
+
+
+@pytest.mark.parametrize("text", ["/etc/passwd", "data:image/png;base64,AAAA", "", "data:image/png;base64,%%"])
+def test_what_is_no_picture_is_refused(text: str) -> None:
+    done = ToolRegistry([Mirror()]).run("mirror", {"picture": text})
+    assert done.text.startswith("error: expected a picture as a data URL")
 
 
 def test_a_missing_library_names_the_extra() -> None:
