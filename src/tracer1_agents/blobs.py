@@ -58,8 +58,8 @@ class BlobStore:
         folder: Where they live; created with mode 0700. A temporary folder when None.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="tracer1-blobs-"))
+    def __init__(self, folder: Path | str | None = None) -> None:
+        self.folder = Path(folder or tempfile.mkdtemp(prefix="tracer1-blobs-"))
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, content: bytes) -> str:

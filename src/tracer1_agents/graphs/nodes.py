@@ -73,7 +73,7 @@ def begin(state: AgentState) -> dict[str, Any]:
     if not task.strip():
         msg = 'there is no task: invoke the agent with {"instruction": "..."} or with a human message'
         raise ConfigurationError(msg)
-    past = state.get("past") or []
+    past = [stored(HistoryEntry, entry).model_dump() for entry in state.get("past") or []]
     taken_over = {
         "task": task,
         "instruction": "",

@@ -94,7 +94,7 @@ def stored(noun: type[Noun], value: Any) -> Noun:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "all of it"
         msg = (
-            f"the thread's state holds a {noun.__name__} that cannot be read ({where}: {first['msg']}). Was it written "
+            f"the state's {noun.__name__} cannot be read ({where}: {first['msg']}). Was it written "
             "by another version of tracer1-agents, or by hand? Resume it with that version, mend it with update_state, "
             "or begin on a new thread"
         )
@@ -107,10 +107,18 @@ def observation_of(state: PlannerState) -> Observation:
 
 
 def task_of(state: PlannerState) -> str:
-    """The task: as handed in, or the last human message; "" where there is neither."""
+    """The task: as handed in, or the last human message; "" where there is neither.
+
+    Raises:
+        ConfigurationError: It is no text.
+    """
     messages = reversed(state.get("messages", []))
     said = (str(message.text) for message in messages if isinstance(message, HumanMessage))
-    return state.get("instruction") or next(said, "")
+    task = state.get("instruction") or next(said, "")
+    if not isinstance(task, str):
+        msg = f'the task has to be text, got {type(task).__name__}: {{"instruction": "..."}}'
+        raise ConfigurationError(msg)
+    return task
 
 
 def fresh_run() -> Json:

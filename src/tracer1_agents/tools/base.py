@@ -10,10 +10,10 @@ import asyncio
 import contextvars
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
@@ -26,9 +26,6 @@ from tracer1_agents.tools.bridges import ToolLike, as_langchain_tool
 from tracer1_agents.tools.definition import check_arguments
 from tracer1_agents.tools.formatting import cut, format_number, short
 from tracer1_agents.types import Execution
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 IDEMPOTENCY_KEY: Final = "idempotency_key"  # a tool with this argument is run at most once a step (see graphs.once)
 TEXT_LIMIT: Final = 8_000  # characters of an observation
@@ -91,6 +88,9 @@ class ToolRegistry(Mapping[str, BaseTool]):
 
     def __init__(self, tools: Iterable[ToolLike], *, aliases: Mapping[str, Alias] = ALIASES) -> None:
         self._tools: dict[str, BaseTool] = {}
+        if not isinstance(tools, Iterable) or isinstance(tools, str):
+            msg = f"tools have to be a list of tools, got {type(tools).__name__}; write [tool]"
+            raise ConfigurationError(msg)
         for tool in map(as_langchain_tool, tools):
             if tool.name in RESERVED_NAMES:
                 msg = f'a tool cannot be named "{tool.name}": that is the name of an action; rename it'

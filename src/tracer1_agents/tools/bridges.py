@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from langchain_core.tools import BaseTool, StructuredTool
-from pydantic import Field
+from pydantic import Field, PydanticInvalidForJsonSchema, PydanticUserError
 
 from tracer1_agents.errors import ConfigurationError, ToolError
 from tracer1_agents.tools.definition import arguments_model, check_arguments
@@ -30,6 +30,8 @@ _PYTHON_TYPES: Final[dict[str, Any]] = {
     "null": None,
     "image": str,  # a data URL
 }
+
+_JSON_TYPES: Final = {"string", "integer", "number", "boolean", "array", "object", "null"}
 
 
 @runtime_checkable
@@ -85,6 +87,11 @@ def _with_object_schema(tool: BaseTool) -> BaseTool:
     """
     schema = tool.args_schema
     if not isinstance(schema, dict):
+        try:
+            tool.args  # noqa: B018  (made when it is asked for)
+        except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
+            msg = f'tool "{tool.name}": its arguments cannot be written as a JSON schema: {str(error).splitlines()[0]}'
+            raise ConfigurationError(msg) from error
         return tool
     properties = schema.get("properties", {})
     if schema.get("type", "object") != "object" or not isinstance(properties, dict):
@@ -93,7 +100,24 @@ def _with_object_schema(tool: BaseTool) -> BaseTool:
             f"got {str(schema)[:80]}"
         )
         raise ConfigurationError(msg)
+    unknown = [name for name, spec in properties.items() if not _is_schema(spec, schema)]
+    if unknown:
+        msg = (
+            f'tool "{tool.name}": argument "{unknown[0]}" has no valid JSON schema: {str(properties[unknown[0]])[:80]}'
+        )
+        raise ConfigurationError(msg)
     return tool if "properties" in schema else tool.model_copy(update={"args_schema": {**schema, "properties": {}}})
+
+
+def _is_schema(spec: Any, document: dict[str, Any]) -> bool:
+    """Whether an argument's types are JSON's and its reference leads somewhere."""
+    if not isinstance(spec, dict):
+        return isinstance(spec, bool)
+    kinds = spec.get("type", [])
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    section, _, name = str(spec.get("$ref", "")).removeprefix("#/").rpartition("/")
+    leads = not str(spec.get("$ref", "")).startswith("#/") or name in document.get(section, {})
+    return leads and all(kind in _JSON_TYPES for kind in kinds)
 
 
 def from_smolagents(tool: SmolagentsTool) -> BaseTool:

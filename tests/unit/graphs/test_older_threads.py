@@ -74,10 +74,10 @@ class TestOfBefore:
     [
         (
             {"forecast": {"pairs": [{"action": {"kind": "teleport"}, "instruction": "x"}]}},
-            r"holds a Forecast that cannot be read \(pairs\.0\.action.*'teleport'.*begin on a new thread",
+            r"Forecast cannot be read \(pairs\.0\.action.*'teleport'.*begin on a new thread",
         ),
-        ({"forecast": "a(x=1)"}, r"holds a Forecast that cannot be read \(all of it"),
-        ({"history": [{"step": "one"}]}, r"holds a HistoryEntry that cannot be read \(step"),
+        ({"forecast": "a(x=1)"}, r"Forecast cannot be read \(all of it"),
+        ({"history": [{"step": "one"}]}, r"HistoryEntry cannot be read \(step"),
     ],
 )
 def test_what_cannot_be_read_is_refused(update, words):
