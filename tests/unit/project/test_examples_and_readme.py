@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tracer1_agents import create_tracer1_agent
+from tracer1_agents.testing import ScriptedModel
+
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -37,6 +40,17 @@ def test_files_and_commands_the_readme_names_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"^make (\w+)", README, flags=re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_the_readme_is_short_and_shows_a_picture():
+    assert README.count("\n") < 200
+    assert re.search(r"!\[[^\]]{20,}\]\(docs/images/\w+\.png\)", README)
+
+
+def test_the_flow_table_names_the_nodes_of_the_graph():
+    nodes = create_tracer1_agent(ScriptedModel(script=[""]), profile="compact", approve_plan=True).get_graph().nodes
+    table = README[README.index("| node | takes | gives |") :].split("\n\n", 1)[0]
+    assert re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE) == [name for name in nodes if "__" not in name]
 
 
 def test_importing_the_package_loads_neither_torch_nor_langgraph():
