@@ -90,7 +90,7 @@ def test_pickling_is_for_hashing_alone():
 
 
 def test_a_row_takes_few_bytes():
-    count = 3000
+    count = 800
     options = PromptOptions(horizon=2)
     store = stored(rows_of(trajectory(0), options))
     tracemalloc.start()
