@@ -52,6 +52,7 @@ EXTRAS: Final[dict[str, str]] = {
     "browser": "web pages as an environment, MiniWoB++",
     "eval": "the agent as an Inspect solver",
     "mcp": "tools of MCP servers",
+    "otel": "spans for any OpenTelemetry collector, by environment variables",
     "vllm": "vLLM in an environment of its own; its pins clash with `train`",
 }
 _SHORTHANDS: Final = frozenset({"all", "dev"})  # extras that give nothing of their own
