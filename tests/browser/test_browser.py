@@ -31,6 +31,7 @@ from tracer1_agents.environments.base import Failure, failure_of
 from tracer1_agents.environments.browser import BrowserEnvironment, BrowserOptions
 from tracer1_agents.environments.chromium import Chromium
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure
+from tracer1_agents.testing import ScriptedServer
 
 EVENTS = """<title>Events</title><div id=area style="width:300px;height:200px;background:#ddd">area</div>
 <input id=said value="one two"><script>
@@ -177,6 +178,37 @@ def test_downloads_are_kept(open_page, tmp_path):
     main = open_page("main")
     assert 'downloaded "a b.txt" (5 bytes)' in main.act(Click(point=place(main, "file"))).text
     assert (tmp_path / "downloads" / "a b.txt").read_text() == "hello"
+
+
+SLOW_SITE = {
+    "/v1/": '<title>First</title><a href="/v1/second">on</a><form action="/v1/second"><button>send</button></form>'
+    '<a href="/v1/never">nowhere</a>',
+    "/v1/second": (0.3, "<title>Second</title>there"),
+    "/v1/never": (30.0, ""),
+}
+
+
+@pytest.fixture
+def slow_site(loopback_chromium, tmp_path):
+    server = ScriptedServer([])
+    server.pages |= SLOW_SITE
+    options = BrowserOptions(viewport=Size(640, 480), settle=1.0, allowed_domains=())
+    with BrowserEnvironment(
+        f"{server.url}/", BlobStore(tmp_path / "blobs"), chromium=loopback_chromium, options=options
+    ) as page:
+        page.reset()
+        yield page
+    server.close()
+
+
+@pytest.mark.parametrize("name", ["on", "send"])
+def test_a_page_that_takes_its_time_is_waited_for(slow_site, name):
+    """The old page is complete and still until the server answers: looking at it alone would show it."""
+    assert slow_site.act(Click(point=place(slow_site, name))).text.startswith("Page: Second")
+
+
+def test_a_page_that_never_comes_is_a_typed_failure(slow_site):
+    assert failure_of(slow_site.act(Click(point=place(slow_site, "nowhere")))) is Failure.UNSETTLED
 
 
 def test_the_allow_list_holds_the_page_where_it_is(open_page):
