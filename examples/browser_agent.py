@@ -25,6 +25,7 @@ from rich.console import Console
 from shop_site import ShopSite, order_for
 
 from tracer1_agents import __version__, create_tracer1_agent, trace_of
+from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.space import load_action
 from tracer1_agents.blobs import BlobStore
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 EMBEDDED: Final = "tracer1-gui-tiny"
 ASSETS: Final = Path(str(resources.files("tracer1_agents") / "assets"))
 FIRST_TASK: Final = "click-checkboxes"
+WINDOW: Final = Size(960, 640)
 _BACK: Final = 200  # characters of what came back that are printed
 console = Console(highlight=False, soft_wrap=True)
 
@@ -92,9 +94,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", help="as the endpoint calls it; without one: provider:name, or a checkpoint folder")
     parser.add_argument("--profile", choices=sorted(PROFILES), help="prompt profile (default: by the model's name)")
     parser.add_argument("--grounder", choices=("own", "elements", "ocr"), help="who finds places without a model")
-    parser.add_argument(
-        "--grounder-model", help="a model that finds places (default: the planner)"
-    )
+    parser.add_argument("--grounder-model", help="a model that finds places (default: the planner)")
     parser.add_argument("--grounder-base-url", help="its endpoint (default: --base-url)")
     parser.add_argument("--grounder-profile", choices=sorted(GROUNDING_PROFILES), help="(default: by its name)")
     parser.add_argument("--task", help=f"a MiniWoB++ task, such as {FIRST_TASK} or email-inbox")
@@ -154,7 +154,11 @@ def choose_grounder(arguments: argparse.Namespace, planner: Planner, blobs: Blob
         check_endpoint(name, url)
         model = endpoint_model(name, url, temperature=0.0)
         return GroundingModel(model, profile=arguments.grounder_profile, images=blobs), name
-    offline = {"own": OwnPoints, "elements": ElementGrounder, "ocr": lambda: TextGrounder(images=blobs)}
+    offline: dict[str, Callable[[], Any]] = {
+        "own": OwnPoints,
+        "elements": ElementGrounder,
+        "ocr": lambda: TextGrounder(images=blobs),
+    }
     if arguments.grounder is not None or arguments.base_url is None or planner.profile not in GROUNDING_PROFILES:
         chosen = arguments.grounder or "own"
         return offline[chosen](), chosen
@@ -195,7 +199,9 @@ def page_scene(arguments: argparse.Namespace, blobs: BlobStore) -> Iterator[Scen
 
 def open_page(arguments: argparse.Namespace, url: str, blobs: BlobStore) -> BrowserEnvironment:
     """A browser at an address that stays with its host and those that --allow names."""
-    options = BrowserOptions(allowed_domains=tuple(arguments.allow), elements=not arguments.pixels_only)
+    options = BrowserOptions(
+        viewport=WINDOW, allowed_domains=tuple(arguments.allow), elements=not arguments.pixels_only
+    )
     return BrowserEnvironment(url, blobs, options=options)
 
 
@@ -215,7 +221,7 @@ def scenes(arguments: argparse.Namespace, planner: Planner, blobs: BlobStore) ->
 def run_scene(scene: Scene, planner: Planner, grounder: Any, arguments: argparse.Namespace, blobs: BlobStore) -> Any:
     """One episode, printed as it goes on; Ctrl-C ends it with what there is so far."""
     console.print(f"\n{scene.name}: {one_line(scene.goal, 400)}", style="bold", markup=False)
-    agent = create_tracer1_agent(
+    agent: Any = create_tracer1_agent(
         planner.model,
         profile=planner.profile,
         platform="computer",

@@ -17,15 +17,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final, NamedTuple, Self
 from urllib.parse import parse_qs, quote, urlsplit
 
-_STYLE: Final = """body{margin:0;font:16px/1.5 "DejaVu Sans",sans-serif;color:#222;background:#f6f4ef}
+_STYLE: Final = """body{margin:0;font:20px/1.5 "DejaVu Sans",sans-serif;color:#222;background:#f6f4ef}
 header{background:#24513f;color:#fff;padding:14px 40px;display:flex;gap:40px;align-items:center}
-header a{color:#fff;text-decoration:none;font-weight:700;font-size:22px} main{padding:24px 40px;max-width:820px}
+header a{color:#fff;text-decoration:none;font-weight:700;font-size:26px} main{padding:24px 40px;max-width:820px}
 input,select,button{font:inherit;padding:8px 12px;border:1px solid #9a958a;border-radius:4px;background:#fff}
-input[name=q]{width:340px} input[name=name]{width:300px} button{background:#d9822b;border-color:#b9691b;color:#fff}
+input[name=q]{width:300px} input[name=name]{width:380px} button{background:#d9822b;border-color:#b9691b;color:#fff}
 .item{display:flex;justify-content:space-between;background:#fff;border:1px solid #ddd8cc;padding:14px;margin:10px 0}
 .row{margin:14px 0;display:flex;gap:14px;align-items:center}
 .no{background:#f9dcd3;border:1px solid #c05a3c;padding:9px}
-a{color:#1d5c8f} h1{font-size:26px;margin:4px 0 12px}"""
+a{color:#1d5c8f} input[type=radio],input[type=checkbox]{width:20px;height:20px} h1{font-size:30px;margin:4px 0 12px}"""
 _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{style}</style>
 <header><a href="/">Kettle &amp; Clay</a><form action="/search"><input name="q" aria-label="Search" placeholder="Search
  the shop" value="{query}"> <button>Find</button></form></header><main>{body}</main></html>"""

@@ -138,6 +138,9 @@ def _size_of(url: str) -> tuple[int, int]:
     return width, height
 
 
+_DONE: Final = Wish("finished(content='The order is placed.')", "The order is placed.")
+
+
 def miniwob_plan(text: str, elements: Sequence[Element]) -> list[Wish]:
     """Tick what the task names, then submit."""
     if "The episode is over" in text.rpartition("What you see now")[2]:
@@ -151,38 +154,47 @@ def miniwob_plan(text: str, elements: Sequence[Element]) -> list[Wish]:
 
 def shop_plan(text: str, elements: Sequence[Element]) -> list[Wish]:
     """What it believes will lead to the order, from where it is."""
-    task = re.search(r'Order (\d+) of \\?"(.+?)\\?" in this shop, for (.+?), with (\w+) delivery', text)
+    task = re.search(r'Order (\d+) of "(.+?)" in this shop, for (.+?), with (\w+) delivery', text)
     if task is None:
         return [Wish("finished(status='infeasible')", "This is no task that I know.")]
     quantity, product, name, delivery = task.groups()
     seen = text.rpartition("What you see now")[2]
-    query = " ".join(product.replace(",", "").split()[:2])
-    last = Wish("finished(content='The order is placed.')", "The order is placed.")
     place = click("Place order", 'Press "Place order".', "button")
     form = [
         click("Name", 'Click the field "Name".', "textbox"),
         Wish(f"type(content='{name}')", f'Type the name "{name}".'),
         click(delivery.capitalize(), f'Choose "{delivery.capitalize()}" delivery.', "radio"),
     ]
-    if "Thank you" in seen:
-        return [last]
-    if "accept the terms" in seen and "Please accept" in seen:
-        ticked = any("checked" in one.states for one in elements if one.role == "checkbox")
-        return [*([] if ticked else [click("I accept the terms", 'Tick "I accept the terms".')]), place, last]
     if "Page: Your order" in seen:
-        return [*form[_form_done(elements, name, delivery) :], place, last]
+        return _order_plan(seen, elements, [*form[_form_done(elements, name, delivery) :], place])
     if "Quantity" in seen:
         chosen = next((one.value for one in elements if one.name == "Quantity"), "")
         select = Wish(f"select({{point}}, option='{quantity}')", f'Choose {quantity} in "Quantity".', "Quantity")
         return [*([] if chosen == quantity else [select]), click("Order", 'Press "Order".', "button"), *form, place]
     if f'link "{product}"' in seen:
         return [click(product, f'Open "{product}".', "link"), click("Order", 'Press "Order".', "button"), *form]
+    return [_DONE] if "Thank you" in seen else [*_search_plan(elements, product), *form, place]
+
+
+def _order_plan(seen: str, elements: Sequence[Element], believed: list[Wish]) -> list[Wish]:
+    """On the form: what was believed, until the form itself says that terms are to be accepted."""
+    if "Please accept" not in seen:
+        return [*believed, _DONE]
+    ticked = any("checked" in one.states for one in elements if one.role == "checkbox")
+    terms = [] if ticked else [click("I accept the terms", 'Tick "I accept the terms".', "checkbox")]
+    return [*terms, believed[-1], _DONE]
+
+
+def _search_plan(elements: Sequence[Element], product: str) -> list[Wish]:
+    """Search, and the belief that is wrong: that the list of what was found has a button for each."""
+    query = " ".join(product.replace(",", "").split()[:2])
     field = next((one for one in elements if one.name == "Search"), None)
     focused = field is not None and "focused" in field.states
-    search = [click("Search", 'Click the field "Search".'), Wish(f"type(content='{query}\\n')", f'Search for "{query}".')]
-    # the belief that is wrong: that the list of what was found has a button for each
-    order = click(f"Order {product}", f'Press "Order" beside "{product}".')
-    return [*search[focused:], order, form[0], form[1], form[2], place]
+    search = [
+        click("Search", 'Click the field "Search".', "textbox"),
+        Wish(f"type(content='{query}\\n')", f'Search for "{query}".'),
+    ]
+    return [*search[focused:], click(f"Order {product}", f'Press "Order" beside "{product}".')]
 
 
 def _form_done(elements: Sequence[Element], name: str, delivery: str) -> int:

@@ -227,8 +227,8 @@ def test_screenshots_are_decoded_when_they_come_near_with_their_marks(opened, tm
     assert first.locator("g.ahead").evaluate_all(
         "all => all.map((one) => [one.textContent, one.getAttribute('opacity')])"
     ) == [
-        ["3", "0.70"],
-        ["2", "0.85"],
+        ["3", "0.76"],
+        ["2", "0.88"],
     ]
     assert shown.texts("#step-1 .pair .key") == ["", "2", "3"]
     before = first.locator("figure").bounding_box()["width"]

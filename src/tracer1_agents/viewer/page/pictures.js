@@ -108,7 +108,7 @@ function drawn(marks, width, height) {
 
 // The farther ahead, the fainter, but never so faint that it cannot be read.
 function faintness(ahead) {
-  return Math.max(0.45, 1 - 0.15 * ahead).toFixed(2);
+  return Math.max(0.5, 1 - 0.12 * ahead).toFixed(2);
 }
 
 // A cross for what ran, a ring for what was forecast for now, a numbered ring for later, a broken one for earlier.
