@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -113,15 +114,15 @@ def test_ctrl_c_leaves_no_browser_and_writes_what_there_is(tmp_path):
     """As from a terminal: the signal reaches every process of the group at once."""
     output = tmp_path / "run.jsonl"
     command = [sys.executable, str(ROOT / "scripts" / "browser_rehearsal.py"), "--site", "--output", str(output)]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT / "src"), "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT / "src")}
     with subprocess.Popen(  # noqa: S603  (our own script)
         command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
     ) as running:
         for line in running.stdout:
             if line.startswith("step 3"):
                 break
-        browsers = [pid for pid in processes() if str(tmp_path) in command_of(pid)]
-        assert browsers
+        browsers = [pid for pid in descendants(running.pid) if "chromium" in command_of(pid)]
+        assert browsers, "it ended too early"
         os.killpg(running.pid, signal.SIGINT)
         assert running.wait(PATIENCE) == 130
         running.stdout.close()
@@ -134,8 +135,15 @@ def test_ctrl_c_leaves_no_browser_and_writes_what_there_is(tmp_path):
     assert len(result.trace.steps) >= 2
 
 
-def processes():
-    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+def descendants(ancestor):
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found = {ancestor}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {ancestor}
 
 
 def command_of(pid):
