@@ -311,7 +311,7 @@ def _ancestors(path):
 def test_no_process_outlives_its_browser(pages, tmp_path):
     with Chromium(readable=[pages]) as browser:
         marks = str(browser.folder).encode()
-        for _ in range(5):
+        for _ in range(2):
             with BrowserEnvironment((pages / "main.html").as_uri(), BlobStore(tmp_path), chromium=browser) as main:
                 main.reset()
         assert _with(marks)
