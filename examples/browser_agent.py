@@ -160,7 +160,7 @@ def choose_grounder(arguments: argparse.Namespace, planner: Planner, blobs: Blob
         "ocr": lambda: TextGrounder(images=blobs),
     }
     if arguments.grounder is not None or arguments.base_url is None or planner.profile not in GROUNDING_PROFILES:
-        chosen = arguments.grounder or "own"
+        chosen = arguments.grounder or ("elements" if planner.embedded else "own")  # that one only names its targets
         return offline[chosen](), chosen
     model = endpoint_model(planner.name, arguments.base_url, temperature=0.0)
     return GroundingModel(model, profile=planner.profile, images=blobs, trust_points=True), planner.name

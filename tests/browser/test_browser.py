@@ -119,6 +119,16 @@ def test_screenshots_are_capped_and_boxes_fit_them(open_page):
 MIDDLE = Point(0.25, 0.2)
 
 
+@pytest.fixture(scope="module")
+def listener(pages, chromium, tmp_path_factory):
+    """The page that says in its title what it heard; loaded anew for every test, which costs less than a context."""
+    blobs = BlobStore(tmp_path_factory.mktemp("blobs"))
+    options = BrowserOptions(viewport=Size(640, 480))
+    with BrowserEnvironment((pages / "events.html").as_uri(), blobs, chromium=chromium, options=options) as page:
+        page.reset()
+        yield page
+
+
 @pytest.mark.parametrize(
     ("action", "heard"),
     [
@@ -134,8 +144,9 @@ MIDDLE = Point(0.25, 0.2)
         (Hotkey(keys=("ctrl", "b")), "key:b+ctrl"),
     ],
 )
-def test_actions_reach_the_page(open_page, action, heard):
-    assert heard in open_page("events").act(action).text.splitlines()[0]
+def test_actions_reach_the_page(listener, action, heard):
+    assert listener.act(OpenApp(app_name=listener.start_url)).text.splitlines()[0] == "Page: Events"
+    assert heard in listener.act(action).text.splitlines()[0]
 
 
 def test_typing_selecting_waiting(open_page):
