@@ -23,6 +23,7 @@ pytest.importorskip("langchain_openai", reason="langchain-openai is not installe
 
 import browser_agent  # noqa: E402
 from browser_rehearsal import GROUNDER, PLANNER, UiTars, resized  # noqa: E402
+from shop_site import ShopSite, order_for  # noqa: E402
 
 PATIENCE = 120.0  # seconds: a shared machine may be slow
 
@@ -85,6 +86,15 @@ def test_the_shop_is_walked_through_with_misses_and_new_plans(ui_tars, tmp_path,
     assert "replan" in said
     assert len(shown_in_order([result], tmp_path)) == len(steps)
     assert all(shown_in_order([result], tmp_path))
+
+
+def test_at_any_other_page_nobody_knows_the_reward(ui_tars, tmp_path, capsys):
+    wanted = order_for(1)
+    with ShopSite() as shop:
+        code, (result,) = run(ui_tars, tmp_path, "--url", shop.url, "--goal", wanted.words)
+        assert shop.solved(wanted)
+    assert (code, result.status, result.correct) == (0, "finished", None)
+    assert "reward not known" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("ui_tars", [{"rough": True}], indirect=True)
