@@ -1,7 +1,8 @@
-"""The picture of the viewer in README and docs, made anew from a run.
+"""The pictures of the viewer in README and docs, made anew from a run.
 
-    python examples/gaia_agent.py --level 2 --output runs/level2.jsonl
-    python scripts/viewer_picture.py runs/level2.jsonl --task demo-017
+    python scripts/browser_rehearsal.py --separate --site --seed 0 --output runs/shop.jsonl
+    python scripts/viewer_picture.py runs/shop.jsonl --blobs runs/shop.blobs
+    python scripts/viewer_picture.py runs/shop.jsonl --blobs runs/shop.blobs --step 6 --out docs/images/forecast.png
 
 Writes the page as `tracer1 show --html` does, opens it in Chromium, and takes its picture with few colours.
 """
@@ -16,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -25,12 +27,12 @@ from tracer1_agents import cli
 _LARGEST = 200_000  # bytes of a picture in the repository
 
 
-def photograph(page: Path, task: str, *, width: int, height: int, scheme: Literal["light", "dark"]) -> bytes:
-    """A PNG of the page, opened at a task.
+def photograph(page: Path, place: str, *, width: int, height: int, scheme: Literal["light", "dark"]) -> bytes:
+    """A PNG of the page, opened at a place.
 
     Args:
         page: The HTML file.
-        task: Its id; "" for the first.
+        place: The address' hash, such as "#task=demo-019&step=3"; "" for the first task.
         width: Of the window, in pixels.
         height: Of the window.
         scheme: "light" or "dark".
@@ -41,7 +43,7 @@ def photograph(page: Path, task: str, *, width: int, height: int, scheme: Litera
             executable_path=shutil.which("chromium") or shutil.which("google-chrome"), args=alone
         )
         window = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-        window.goto(page.as_uri() + (f"#task={task}" if task else ""), timeout=120_000)
+        window.goto(page.as_uri() + place, timeout=120_000)
         window.wait_for_timeout(1_000)
         picture: bytes = window.screenshot()
         browser.close()
@@ -53,6 +55,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--task", default="", help="which episode to open (default: the first)")
+    parser.add_argument("--step", type=int, help="which step to scroll to (default: the episode's head)")
+    parser.add_argument("--blobs", type=Path, help="the store of the run's screenshots")
     parser.add_argument("--out", type=Path, default=Path("docs/images/viewer.png"))
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=860)
@@ -60,10 +64,12 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
-        if code := cli.main(["show", str(arguments.run), "--html", str(page)]):
+        store = ["--blobs", str(arguments.blobs)] if arguments.blobs else []
+        if code := cli.main(["show", str(arguments.run), *store, "--html", str(page)]):
             return code
+        place = urlencode({"task": arguments.task, "step": arguments.step or 1}) if arguments.task else ""
         size = {"width": arguments.width, "height": arguments.height}
-        picture = photograph(page, arguments.task, **size, scheme=arguments.scheme)
+        picture = photograph(page, f"#{place}" if place else "", **size, scheme=arguments.scheme)
     small = io.BytesIO()
     Image.open(io.BytesIO(picture)).convert("RGB").quantize(128).save(small, "PNG", optimize=True)
     if small.tell() > _LARGEST:

@@ -154,6 +154,8 @@ class StepRecord(_Noun):
 
     Attributes:
         step: 1-based.
+        observation: What was seen before the first step of a run; None for all others, which saw what the step before
+            them gave, and in a `Trace`, which holds it itself.
         forecast: The whole prediction, first pair included.
         executed: The action that ran.
         instruction: Its step instruction.
@@ -165,6 +167,7 @@ class StepRecord(_Noun):
     """
 
     step: Annotated[int, Field(ge=1)]
+    observation: Observation | None = None
     forecast: tuple[ForecastPair, ...]
     executed: _CompactAction
     instruction: str = ""

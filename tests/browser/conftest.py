@@ -43,6 +43,15 @@ def chromium(site):
 
 
 @pytest.fixture(scope="session")
+def loopback_chromium():
+    """One that reaches servers of this machine."""
+    from tracer1_agents.environments.chromium import Chromium  # noqa: PLC0415
+
+    with Chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
 def tasks_chromium():
     """One for MiniWoB++."""
     from tracer1_agents.environments.miniwob import miniwob_chromium  # noqa: PLC0415

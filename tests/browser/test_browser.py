@@ -31,6 +31,7 @@ from tracer1_agents.environments.base import Failure, failure_of
 from tracer1_agents.environments.browser import BrowserEnvironment, BrowserOptions
 from tracer1_agents.environments.chromium import Chromium
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure
+from tracer1_agents.testing import ScriptedServer
 
 EVENTS = """<title>Events</title><div id=area style="width:300px;height:200px;background:#ddd">area</div>
 <input id=said value="one two"><script>
@@ -118,6 +119,16 @@ def test_screenshots_are_capped_and_boxes_fit_them(open_page):
 MIDDLE = Point(0.25, 0.2)
 
 
+@pytest.fixture(scope="module")
+def listener(pages, chromium, tmp_path_factory):
+    """The page that says in its title what it heard; loaded anew for every test, which costs less than a context."""
+    blobs = BlobStore(tmp_path_factory.mktemp("blobs"))
+    options = BrowserOptions(viewport=Size(640, 480))
+    with BrowserEnvironment((pages / "events.html").as_uri(), blobs, chromium=chromium, options=options) as page:
+        page.reset()
+        yield page
+
+
 @pytest.mark.parametrize(
     ("action", "heard"),
     [
@@ -133,8 +144,9 @@ MIDDLE = Point(0.25, 0.2)
         (Hotkey(keys=("ctrl", "b")), "key:b+ctrl"),
     ],
 )
-def test_actions_reach_the_page(open_page, action, heard):
-    assert heard in open_page("events").act(action).text.splitlines()[0]
+def test_actions_reach_the_page(listener, action, heard):
+    assert listener.act(OpenApp(app_name=listener.start_url)).text.splitlines()[0] == "Page: Events"
+    assert heard in listener.act(action).text.splitlines()[0]
 
 
 def test_typing_selecting_waiting(open_page):
@@ -177,6 +189,37 @@ def test_downloads_are_kept(open_page, tmp_path):
     main = open_page("main")
     assert 'downloaded "a b.txt" (5 bytes)' in main.act(Click(point=place(main, "file"))).text
     assert (tmp_path / "downloads" / "a b.txt").read_text() == "hello"
+
+
+SLOW_SITE = {
+    "/v1/": '<title>First</title><a href="/v1/second">on</a><form action="/v1/second"><button>send</button></form>'
+    '<a href="/v1/never">nowhere</a>',
+    "/v1/second": (0.3, "<title>Second</title>there"),
+    "/v1/never": (30.0, ""),
+}
+
+
+@pytest.fixture
+def slow_site(loopback_chromium, tmp_path):
+    server = ScriptedServer([])
+    server.pages |= SLOW_SITE
+    options = BrowserOptions(viewport=Size(640, 480), settle=1.0, allowed_domains=())
+    with BrowserEnvironment(
+        f"{server.url}/", BlobStore(tmp_path / "blobs"), chromium=loopback_chromium, options=options
+    ) as page:
+        page.reset()
+        yield page
+    server.close()
+
+
+@pytest.mark.parametrize("name", ["on", "send"])
+def test_a_page_that_takes_its_time_is_waited_for(slow_site, name):
+    """The old page is complete and still until the server answers: looking at it alone would show it."""
+    assert slow_site.act(Click(point=place(slow_site, name))).text.startswith("Page: Second")
+
+
+def test_a_page_that_never_comes_is_a_typed_failure(slow_site):
+    assert failure_of(slow_site.act(Click(point=place(slow_site, "nowhere")))) is Failure.UNSETTLED
 
 
 def test_the_allow_list_holds_the_page_where_it_is(open_page):
@@ -279,7 +322,7 @@ def _ancestors(path):
 def test_no_process_outlives_its_browser(pages, tmp_path):
     with Chromium(readable=[pages]) as browser:
         marks = str(browser.folder).encode()
-        for _ in range(5):
+        for _ in range(2):
             with BrowserEnvironment((pages / "main.html").as_uri(), BlobStore(tmp_path), chromium=browser) as main:
                 main.reset()
         assert _with(marks)

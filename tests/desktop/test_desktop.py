@@ -40,18 +40,36 @@ def typed(tmp_path):
     return tmp_path / "typed"
 
 
-@pytest.fixture
-def desktop(tmp_path, typed):
-    program = f"stty -echo; cat > {typed}"
-    with DesktopEnvironment(
-        BlobStore(tmp_path / "blobs"),
+def open_desktop(folder, program):
+    return DesktopEnvironment(
+        BlobStore(folder / "blobs"),
         size=SIZE,
         programs=[("xterm", "-geometry", "80x24+20+20", "-e", "sh", "-c", program)],
         apps={"terminal": ("xterm",)},
         start_seconds=30.0,
-    ) as environment:
+    )
+
+
+@pytest.fixture
+def desktop(tmp_path, typed):
+    """One of a test's own, whose terminal writes what it is given to a file."""
+    with open_desktop(tmp_path, f"stty -echo; cat > {typed}") as environment:
         environment.reset()
         yield environment
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    with open_desktop(tmp_path_factory.mktemp("desktop"), "cat > /dev/null") as environment:
+        environment.reset()
+        yield environment
+
+
+@pytest.fixture
+def kept(shared):
+    """One for tests that leave it as they found it; an open menu is closed after each."""
+    yield shared
+    shared.act(Hotkey(keys=("esc",)))
 
 
 def test_text_arrives_as_it_is(desktop, typed):
@@ -69,16 +87,16 @@ def test_text_arrives_as_it_is(desktop, typed):
         Scroll(direction="down"), Drag(start=MIDDLE, end=Point(0.5, 0.5)), Hotkey(keys=("shift", "tab")),
     ],
 )  # fmt: skip
-def test_every_pointer_action_is_taken(desktop, action):
-    execution = desktop.act(action)
+def test_every_pointer_action_is_taken(kept, action):
+    execution = kept.act(action)
     assert execution.ok, execution.text
     assert execution.image is not None
 
 
-def test_a_menu_of_the_desktop_opens_where_it_is_asked_for(desktop):
+def test_a_menu_of_the_desktop_opens_where_it_is_asked_for(kept):
     """The window manager's own menu on the right button: the screen changes there."""
-    before = desktop.observe().image.ref
-    assert desktop.act(RightSingle(point=Point(0.97, 0.03))).image.ref != before
+    before = kept.observe().image.ref
+    assert kept.act(RightSingle(point=Point(0.97, 0.03))).image.ref != before
 
 
 def test_what_it_cannot_do_is_a_typed_failure(desktop):
@@ -136,19 +154,19 @@ def post(controller, path, body, host="127.0.0.1"):
     return answer.status, json.loads(answer.read())
 
 
-def test_an_existing_display_is_used_and_left_alone(desktop, tmp_path):
-    with DesktopEnvironment(BlobStore(tmp_path / "other"), display=desktop.display) as guest:
+def test_an_existing_display_is_used_and_left_alone(kept, tmp_path):
+    with DesktopEnvironment(BlobStore(tmp_path / "other"), display=kept.display) as guest:
         assert guest.reset().image is not None
         assert guest.size == SIZE
         assert failure_of(guest.act(OpenApp(app_name="terminal"))) is Failure.UNSUPPORTED
-    assert desktop.act(Hover(point=MIDDLE)).ok
+    assert kept.act(Hover(point=MIDDLE)).ok
     with pytest.raises(ConfigurationError, match="programs"):
         DesktopEnvironment(BlobStore(tmp_path / "other"), display=":0", programs=[("xterm",)])
 
 
 def test_nothing_is_left_running(tmp_path):
     homes = []
-    for _ in range(3):
+    for _ in range(2):
         with DesktopEnvironment(BlobStore(tmp_path), size=SIZE, programs=[("xterm",)]) as environment:
             environment.reset()
             homes.append(environment._server.home)

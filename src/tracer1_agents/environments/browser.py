@@ -378,6 +378,8 @@ class BrowserEnvironment(Environment):
             session = await page.context.new_cdp_session(page)
             session.on("Page.windowOpen", self.events.announce)
             await session.send("Page.enable")
+            tree = await session.send("Page.getFrameTree")
+            self.events.follow(session, tree["frameTree"]["frame"]["id"])
             self._screens = (page, session)
         return self._screens[1]
 

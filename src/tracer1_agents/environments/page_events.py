@@ -1,4 +1,4 @@
-"""What happens around a page: windows that open and close, crashes, dialogs, downloads.
+"""What happens around a page: windows that open and close, other pages that come, crashes, dialogs, downloads.
 
 Playwright reports these as events; here they become a stack of pages with the newest in front, and notes for the next
 observation. Dialogs have to be answered at once, since a page stands still until then.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.async_api import BrowserContext, Dialog, Download, Page
+    from playwright.async_api import BrowserContext, CDPSession, Dialog, Download, Page
 
 _LONGEST: Final = 300  # characters of a dialog's message
 _LARGEST: Final = 100 * 2**20  # bytes of a download that is kept
@@ -45,6 +45,8 @@ class PageEvents:
         self._arriving: set[asyncio.Task[None]] = set()
         self._announced = 0
         self._window = asyncio.Event()
+        self._came = asyncio.Event()
+        self._came.set()
 
     def watch(self, context: BrowserContext) -> None:
         """Follow a context from its first page on."""
@@ -59,6 +61,33 @@ class PageEvents:
         self.forget()
         self.pages, self.crashed = [], []
         self._announced = 0
+        self._came.set()
+
+    def follow(self, session: CDPSession, frame: str) -> None:
+        """Know when the page in front has asked for another one, which only shows once its server has answered.
+
+        Args:
+            session: Chromium's own protocol for that page, with `Page` enabled.
+            frame: Id of its main frame.
+        """
+
+        def left(event: dict[str, str]) -> None:
+            if event["frameId"] == frame and event.get("disposition", "currentTab") == "currentTab":
+                self._came.clear()
+
+        def stopped(event: dict[str, str]) -> None:
+            if event["frameId"] == frame:
+                self._came.set()
+
+        def came(event: dict[str, dict[str, str]]) -> None:
+            if event["frame"]["id"] == frame:
+                self._came.set()
+
+        self._came.set()
+        session.on("Page.frameRequestedNavigation", left)
+        session.on("Page.frameStartedLoading", left)
+        session.on("Page.frameStoppedLoading", stopped)
+        session.on("Page.frameNavigated", came)
 
     def announce(self, _: object) -> None:
         """The page in front is about to open a window; the window itself is reported when it has an answer."""
@@ -81,11 +110,11 @@ class PageEvents:
 
     @property
     def expecting(self) -> bool:
-        """Whether a window or a file is on its way."""
-        return bool(self._arriving) or len(self.pages) < self._announced
+        """Whether another page, a window or a file is on its way."""
+        return bool(self._arriving) or len(self.pages) < self._announced or not self._came.is_set()
 
     async def arrived(self, until: float) -> None:
-        """Wait for downloads that have begun, and for a window that was announced.
+        """Wait for downloads that have begun, for a window that was announced, and for the page that was asked for.
 
         Args:
             until: By `time.monotonic`.
@@ -96,6 +125,13 @@ class PageEvents:
                 async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
                     await self._window.wait()
             self._announced = 0
+        if not self._came.is_set():
+            try:
+                async with asyncio.timeout(max(until - time.monotonic(), 0.0)):
+                    await self._came.wait()
+            except TimeoutError:
+                self.note("another page was asked for and has not come yet; this is the old one")
+                self._came.set()
         if self._arriving:
             await asyncio.wait(set(self._arriving), timeout=max(until - time.monotonic(), 0.0))
             self._arriving.clear()

@@ -30,7 +30,7 @@ from tracer1_agents.planner.profiles import profile_for, profile_named
 from tracer1_agents.planner.prompt import ToolSpec
 from tracer1_agents.serving.tiny import TINY_NAME
 from tracer1_agents.tools.base import IDEMPOTENCY_KEY, ToolRegistry
-from tracer1_agents.types import Trace
+from tracer1_agents.types import Observation, StepRecord, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -321,10 +321,13 @@ def trace_of(result: Mapping[str, Any]) -> Trace:
     Args:
         result: What `invoke` or `ainvoke` returned.
     """
+    steps = [StepRecord.model_validate(step) for step in result.get("forecast_log", [])]
+    seen = steps[0].observation if steps else None
     return Trace.model_validate(
         {
             "instruction": result.get("task", ""),
-            "steps": result.get("forecast_log", []),
+            "observation": seen or Observation(),
+            "steps": [step.model_copy(update={"observation": None}) for step in steps],
             "status": result["status"],
             "answer": result.get("answer"),
             "detail": result.get("detail") or "",

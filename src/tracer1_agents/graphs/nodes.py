@@ -247,10 +247,11 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
 
 
 def _record(state: AgentState, forecast: Forecast, execution: Execution) -> StepRecord:
-    planning = state.get("planning") or {}
+    planning, seen = state.get("planning") or {}, observation_of(state)
     first = forecast.pairs[0]
     return StepRecord(
         step=state["step"],
+        observation=None if state.get("forecast_log") or seen == Observation() else seen,
         forecast=forecast.pairs,
         executed=first.action,
         instruction=first.instruction,

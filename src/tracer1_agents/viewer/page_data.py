@@ -112,6 +112,7 @@ def _step(trace: Trace, at: int, pictures: Pictures) -> dict[str, Any]:
                 "action": _wording(pair.action),
                 "instruction": one_line(pair.instruction, _LINE),
                 "came": came_true(trace.steps, at, ahead),
+                "drawn": seen.image is not None and any(points_of(pair.action)),
             }
             for ahead, pair in enumerate(step.forecast)
         ],
@@ -143,15 +144,19 @@ def _picture(image: ImageRef | None, pictures: Pictures) -> dict[str, Any] | Non
 
 
 def _marks(steps: Sequence[StepRecord], at: int) -> list[dict[str, Any]]:
-    """Where on the screen: as earlier steps forecast it, as this one did, and where it happened."""
+    """Where on the screen: as earlier steps forecast this one, what this one forecasts, and where it happened.
+
+    A mark's step is the one that made the forecast where its role is "earlier", else the one that it is about.
+    """
+    here = steps[at]
     roles: list[tuple[str, int, Action]] = [
         ("earlier", steps[before].step, steps[before].forecast[at - before].action)
         for before in range(at)
         if at - before < len(steps[before].forecast)
     ]
-    if steps[at].forecast:
-        roles.append(("planned", steps[at].step, steps[at].forecast[0].action))
-    roles.append(("ran", steps[at].step, _placed(steps[at].executed, steps[at].execution)))
+    ahead = reversed(tuple(enumerate(here.forecast)))  # the nearest is drawn on top
+    roles += [("ahead" if later else "planned", here.step + later, pair.action) for later, pair in ahead]
+    roles.append(("ran", here.step, _placed(here.executed, here.execution)))
     marks = []
     for role, number, action in roles:
         points = [[round(point.x, 4), round(point.y, 4)] for point in points_of(action) if point is not None]

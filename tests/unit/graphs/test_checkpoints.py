@@ -10,9 +10,10 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from loop_helpers import FINISH, TASK, THREE, TWO, always_new, make_agent, prompt_texts
 
+from tracer1_agents.graphs.build import trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.testing import RecordingExecutor
-from tracer1_agents.types import Execution
+from tracer1_agents.types import Execution, Observation
 
 THREAD = {"configurable": {"thread_id": "1"}}
 
@@ -30,10 +31,12 @@ def context(*answers):
 class TestASecondRunOnAThread:
     def test_begins_anew(self, saver):
         agent, model = make_agent([THREE, TWO, FINISH, 'c(z=3) # "c"', 'finish(answer="7") # "f"'], checkpointer=saver)
-        agent.invoke({**TASK, "observation": {"text": "the old screen"}}, THREAD, context=context("one", "two"))
+        first = agent.invoke({**TASK, "observation": {"text": "the old screen"}}, THREAD, context=context("one", "two"))
+        assert trace_of(first).observation.text == "the old screen"
         result = agent.invoke({"instruction": "another task"}, THREAD, context=context("three"))
         assert (result["task"], result["answer"], result["planner_calls"]) == ("another task", "7", 2)
         assert [entry["step"] for entry in result["forecast_log"]] == [1, 2]
+        assert trace_of(result).observation == Observation()
         assert prompt_texts(model)[3] == "Task: another task"
 
     def test_a_message_replaces_an_old_instruction(self, saver):

@@ -39,6 +39,7 @@ def test_the_prompt_is_the_one_that_the_whole_episode_would_have_had():
         ]
         assert [step.step for step in trace.steps] == list(range(begun + 1, 4))
         assert trace.answer == "4"
+        assert trace.observation.text == str(2**begun)
 
 
 def test_past_steps_count_towards_the_limit():

@@ -88,6 +88,8 @@ def test_a_recorded_episode_is_planned_grounded_and_finished():
     finally:
         server.close()
     assert (trace.status, len(trace.steps), trace.detail) == (Status.FINISHED, len(steps), "")
+    assert trace.observation == steps[0].observation  # by reference; every later screen is what the step before it gave
+    assert all(step.observation is None for step in trace.steps)
     assert [type(action) for action in screen.done] == [type(step.action) for step in steps[:-1]]
     for action, step in zip(screen.done, steps, strict=False):
         if isinstance(action, Click):

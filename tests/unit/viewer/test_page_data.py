@@ -66,6 +66,8 @@ def test_a_step_says_what_was_seen_what_ran_and_what_it_cost():
 def test_marks_are_where_it_was_forecast_and_where_it_happened(tmp_path):
     steps = first_episode(screen_result(tmp_path))["steps"]
     assert steps[0]["marks"] == [
+        {"role": "ahead", "step": 3, "points": [[0.5, 0.3]]},  # the farthest first, so that nearer ones lie on top
+        {"role": "ahead", "step": 2, "points": [[0.3, 0.3]]},
         {"role": "planned", "step": 1, "points": [[0.1, 0.3]]},
         {"role": "ran", "step": 1, "points": [[0.12, 0.35]]},  # where the executor placed it
     ]
@@ -73,9 +75,21 @@ def test_marks_are_where_it_was_forecast_and_where_it_happened(tmp_path):
     assert [(mark["role"], mark["step"]) for mark in steps[2]["marks"]] == [
         ("earlier", 1),
         ("earlier", 2),
+        ("ahead", 4),
         ("planned", 3),
         ("ran", 3),
     ]
+    assert [pair["drawn"] for pair in steps[0]["forecast"]] == [True, True, True]
+
+
+def test_pairs_without_a_point_or_a_screenshot_are_not_drawn(tmp_path):
+    shown = screen_result(tmp_path).trace.observation
+    forecast = pairs((Click(point=Point(0.5, 0.5)), "Press"), (Click(), "Press what comes"), (Finish(), "Done"))
+    step = StepRecord(step=1, forecast=forecast, executed=forecast[0].action, execution=Execution())
+    for seen, drawn in ((shown, [True, False, False]), (None, [False, False, False])):
+        found = first_episode(result(steps=(step,), observation=seen))["steps"][0]
+        assert [pair["drawn"] for pair in found["forecast"]] == drawn
+        assert len(found["marks"]) == (2 if seen else 0)  # for now, and where it ran
 
 
 def test_a_value_that_is_another_action_is_not_where_it_happened():

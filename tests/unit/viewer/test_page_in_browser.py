@@ -221,8 +221,16 @@ def test_screenshots_are_decoded_when_they_come_near_with_their_marks(opened, tm
     cross = first.locator("g.ran path").last.get_attribute("d")
     x = float(cross[1:].split()[0]) + 320 / 70  # its left end, and half its width
     assert x == pytest.approx(0.12 * 320)
-    assert shown.texts("#step-1 .legend span") == ["ran here", "forecast now"]
-    assert shown.texts("#step-3 .legend span")[-1] == "forecast earlier, at step 1, 2"
+    assert shown.texts("#step-1 .legend span") == ["ran here", "forecast for now", "forecast for later, by step: 2, 3"]
+    assert shown.texts("#step-3 .legend span")[-1] == "forecast earlier for now, at step 1, 2"
+    # later ones carry their step's number and are fainter, in the picture and in the list of pairs alike
+    assert first.locator("g.ahead").evaluate_all(
+        "all => all.map((one) => [one.textContent, one.getAttribute('opacity')])"
+    ) == [
+        ["3", "0.76"],
+        ["2", "0.88"],
+    ]
+    assert shown.texts("#step-1 .pair .key") == ["", "2", "3"]
     before = first.locator("figure").bounding_box()["width"]
     first.locator(".screen").click()
     assert first.locator("figure").bounding_box()["width"] > before
@@ -322,4 +330,4 @@ def test_the_data_in_the_page_is_what_it_shows(opened):
     shown = opened(run_of(result()))
     data = json.loads(shown.page.locator("#data").evaluate("element => element.textContent"))
     actions = [pair["action"] for step in data["runs"][0]["episodes"][0]["steps"] for pair in step["forecast"]]
-    assert shown.texts(".pair .words > code") == actions
+    assert shown.texts(".pair .drawn code") == actions

@@ -108,7 +108,8 @@ function forecastOf(episode, at) {
     const happened = episode.steps[at + ahead];
     const about = ahead === 0 ? "now" : `step ${step.n + ahead}`;
     const row = make("li", `pair ${style}`, { tabindex: "-1" }, make("span", "about", {}, about), badge(style, sign, label));
-    const words = make("div", "words", {}, make("code", "text", {}, pair.action));
+    const mark = pair.drawn ? keyOf(ahead ? "ahead" : "planned", step.n + ahead) : null;
+    const words = make("div", "words", {}, make("div", "drawn", {}, mark, make("code", "text", {}, pair.action)));
     if (pair.instruction) words.append(make("span", "instruction text", {}, pair.instruction));
     if (pair.came === false && happened) words.append(insteadOf(happened));
     row.append(words);
