@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, Protocol
 
 from pydantic import Field
@@ -10,7 +9,7 @@ from pydantic import Field
 from tracer1_agents.errors import ToolUnavailableError
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import collapse, short
-from tracer1_agents.tools.images import ImagePath, open_image
+from tracer1_agents.tools.images import ImagePath, load_png
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,14 +50,14 @@ def vision_tools(workspace: Workspace, model: VisionModel | None) -> list[BaseTo
         image_path: ImagePath,
     ) -> Output:
         """Ask a question about an image."""
-        return _configured(model, "visualizer").answer(question, _png(workspace, image_path)).strip(), None
+        return _configured(model, "visualizer").answer(question, load_png(workspace, image_path)).strip(), None
 
     def objectlocation(
         object: Annotated[str, Field(description="The thing to find")],  # noqa: A002  (T3's argument name)
         image_path: ImagePath,
     ) -> Output:
         """Find where a thing is in an image: boxes [left, top, right, bottom] in pixels."""
-        found = _configured(model, "objectlocation").locate(object, _png(workspace, image_path))
+        found = _configured(model, "objectlocation").locate(object, load_png(workspace, image_path))
         boxes = [[int(edge) for edge in box] for box in found]
         return (str(boxes) if boxes else f"no {short(collapse(object))} found"), boxes
 
@@ -70,10 +69,3 @@ def _configured(model: VisionModel | None, name: str) -> VisionModel:
         msg = f"{name} {_OFF}"
         raise ToolUnavailableError(msg)
     return model
-
-
-def _png(workspace: Workspace, name: str) -> bytes:
-    buffer = io.BytesIO()
-    with open_image(workspace, name) as image:
-        image.convert("RGB").save(buffer, "PNG")
-    return buffer.getvalue()
