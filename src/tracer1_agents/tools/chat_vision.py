@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from langchain_core.messages import HumanMessage
 
 from tracer1_agents.errors import ToolError
+from tracer1_agents.tools.backends import PixelBox
 from tracer1_agents.tools.formatting import short
-from tracer1_agents.tools.vision import PixelBox
 from tracer1_agents.tools.workspace import optional
 
 if TYPE_CHECKING:

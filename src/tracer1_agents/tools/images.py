@@ -36,12 +36,12 @@ _OCR_WIDTH: Final = 1_000  # pixels; smaller images are doubled, since tesseract
 OCR_MARGIN: Final = 20  # pixels; letters at the very edge are lost
 
 
-def _parse_box(value: Any) -> Any:
+def parse_box(value: Any) -> Any:
     """Models write boxes as lists and, after GTA's habit, as "(1, 2, 3, 4)"."""
     return value.strip("()[] ").split(",") if isinstance(value, str) else value
 
 
-Box = Annotated[list[float], BeforeValidator(_parse_box), Field(min_length=4, max_length=4)]
+Box = Annotated[list[float], BeforeValidator(parse_box), Field(min_length=4, max_length=4)]
 ImagePath = Annotated[str, Field(description='An image, for example "photo.png"')]
 BoxArgument = Annotated[Box, Field(description="Left, top, right and bottom in pixels, for example [10, 20, 110, 80]")]
 OutputPath = Annotated[str, Field(description='Name to save under, for example "part.png"')]
@@ -204,16 +204,24 @@ def _editing_tools(workspace: Workspace) -> list[BaseTool]:
         output: OutputPath = "boxed.png",
     ) -> Output:
         """Draw a rectangle on a copy of an image and save it."""
-        drawing = optional("PIL.ImageDraw", "drawing on images")
-        copy = load_image(workspace, image_path).convert("RGB")
-        edges = inside(box, copy.width, copy.height)
-        canvas = drawing.Draw(copy)
-        canvas.rectangle(edges, outline="red", width=max(2, min(copy.size) // 200))
-        if label:
-            canvas.text((edges[0] + 4, edges[1] + 4), short(label), fill="red")
-        return save_image(workspace, copy, output)
+        return save_image(workspace, with_box(load_image(workspace, image_path), box, label), output)
 
     return [make_tool(crop_image), make_tool(draw_box)]
+
+
+def with_box(image: Any, box: Sequence[float], label: str | None) -> Any:
+    """A copy of a picture with a red rectangle, and a word in its corner.
+
+    Raises:
+        ToolError: Nothing of the box is inside.
+    """
+    copy = image.convert("RGB")
+    edges = inside(box, copy.width, copy.height)
+    canvas = optional("PIL.ImageDraw", "drawing on images").Draw(copy)
+    canvas.rectangle(edges, outline="red", width=max(2, min(copy.size) // 200))
+    if label:
+        canvas.text((edges[0] + 4, edges[1] + 4), short(label), fill="red")
+    return copy
 
 
 def save_image(workspace: Workspace, image: Any, output: str) -> tuple[str, Any]:
