@@ -1,8 +1,8 @@
 """What the tools that need a model are handed: one protocol an ability, and which of them are there.
 
 Pictures come as upright RGB PNG bytes of at most 50 megapixels, already decoded once by the worker (`decoding`). Boxes
-are left, top, right, bottom in pixels of that picture. Nothing here builds a model: `serving` has classes for checkpoints
-and endpoints, `classical` for what needs neither.
+are left, top, right, bottom in pixels of that picture. Nothing here builds a model: `serving` has classes for
+checkpoints and endpoints, `classical` for what needs neither.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The fourteen tools of GTA under their own names, arguments and forms of output, so that recorded calls run as they are.
+"""The fourteen tools of GTA under their own names, arguments and outputs, so that recorded calls run as they are.
 
-Names and arguments: open-compass/GTA (agentlego/agentlego/tools, agentlego/benchmark.py). Pictures are given and taken by
-their names in the folder. What a model answers there, a model that was handed in answers here; programs (`Solver`,
+Names and arguments: open-compass/GTA (agentlego/agentlego/tools, agentlego/benchmark.py). Pictures are given and taken
+by their names in the folder. What a model answers there, a model that was handed in answers here; programs (`Solver`,
 `Plot`) run in the sandbox.
 """
 
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import Field
 
 from tracer1_agents.errors import ToolError
-from tracer1_agents.tools.backends import Backends
 from tracer1_agents.tools.code import CodeSession, output_text
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import short
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from langchain_core.tools import BaseTool
 
-    from tracer1_agents.tools.backends import VisionModel
+    from tracer1_agents.tools.backends import Backends, VisionModel
 
 _SURE: Final = 0.5  # score above which GTA counts a thing
 _MOST_RESULTS: Final = 20

@@ -7,11 +7,13 @@ and `tracer1 doctor` prints it. Kinds of things handed in are named as `Backends
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
 
 HAND_IN: Final[Mapping[str, str]] = {
     "questions": "a vision model",
@@ -131,13 +133,13 @@ NEEDS: Final = (
 GTA_NEEDS: Final = (
     Need(("OCR",), ("pillow",), "tesseract"),
     Need(("ImageDescription", "RegionAttributeDescription"), ("pillow",), any_of=("questions",)),
+    Need(("MathOCR",), ("pillow",), any_of=("formulas", "questions")),
     Need(("TextToBbox", "CountGivenObject"), ("pillow",), any_of=("detector",)),
     Need(("DrawBox", "AddText"), ("pillow",)),
-    Need(("GoogleSearch",), any_of=("corpus", "search")),
     Need(("Calculator",)),
     Need(("Solver",), ("sympy",), partly={"sandbox": "programs"}),
     Need(("Plot",), any_of=("sandbox",)),
-    Need(("MathOCR",), ("pillow",), any_of=("formulas", "questions")),
+    Need(("GoogleSearch",), any_of=("corpus", "search")),
     Need(("TextToImage",), ("pillow",), any_of=("generator",)),
     Need(("ImageStylization",), ("pillow",), any_of=("editor",)),
 )

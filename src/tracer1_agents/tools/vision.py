@@ -44,9 +44,10 @@ _MOST_BOXES: Final = 64
 def _parse_boxes(value: Any) -> Any:
     """One box is a list of one, and nothing is none; numbers in words as `parse_box` takes them."""
     value = parse_box(value)
-    flat = isinstance(value, list | tuple) and value and not any(isinstance(item, list | tuple | str) for item in value)
-    strings = isinstance(value, list) and value and all(isinstance(item, str) for item in value)
-    return [value] if flat or strings else (value or [])
+    if not value or not isinstance(value, list | tuple):
+        return value or []
+    nested = any(isinstance(item, list | tuple) or (isinstance(item, str) and "," in item) for item in value)
+    return value if nested else [value]
 
 
 Boxes = Annotated[
