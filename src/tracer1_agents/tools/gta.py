@@ -22,7 +22,7 @@ from tracer1_agents.tools.images import Box, inside, load_image, load_png, save_
 from tracer1_agents.tools.made_pictures import edit_picture, generate_picture
 from tracer1_agents.tools.maths import maths_tools
 from tracer1_agents.tools.needs import is_live
-from tracer1_agents.tools.offline_grounding import text_elements
+from tracer1_agents.tools.offline_grounding import text_lines
 from tracer1_agents.tools.search import Corpus, WebBackend, search_tools
 from tracer1_agents.tools.toolbox import handed_in, load_corpus, with_vision_model
 from tracer1_agents.tools.vision import needed
@@ -99,7 +99,7 @@ class _Desk:
 def _perception(desk: _Desk) -> list[BaseTool]:
     def ocr(image: Image) -> Output:
         """Recognise the text in an image, a line each with its box."""
-        found = text_elements(load_image(desk.folder, image, grey=True))
+        found = text_lines(load_image(desk.folder, image, grey=True))
         lines = [f"({', '.join(map(str, element.box or ()))}) {element.name}" for element in found]
         return "\n".join(lines) or "no text found", [element.name for element in found]
 
