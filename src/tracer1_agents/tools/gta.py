@@ -202,9 +202,8 @@ def _written(image: Any, text: str, position: str, color: str) -> Any:
         msg = f'color must be a name or "#rrggbb", got "{short(color)}"'
         raise ToolError(msg) from error
     if _CORNER.fullmatch(position):
-        across, down = position
-        place = _CORNERS[across] * copy.width, _CORNERS[down] * copy.height
-        anchor = across + {"t": "t", "m": "m", "b": "b"}[down]
+        place = _CORNERS[position[0]] * copy.width, _CORNERS[position[1]] * copy.height
+        anchor = position
     else:
         place, anchor = _point(position), "lb"
     letters = fonts.load_default(size=max(8, round(copy.height * _LETTERS)))
