@@ -70,6 +70,8 @@ class Corpus:
         self._index.execute("CREATE VIRTUAL TABLE passage USING fts5(title, url UNINDEXED, text, tokenize='unicode61')")
         rows = ((passage.title, passage.url, passage.text) for passage in passages)
         self._index.executemany("INSERT INTO passage (title, url, text) VALUES (?, ?, ?)", rows)
+        self._index.commit()
+        self._index.execute("PRAGMA query_only = ON")  # whatever a query becomes, it can only read
 
     @classmethod
     def load(cls, path: Path) -> Corpus:

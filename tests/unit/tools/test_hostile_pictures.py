@@ -7,10 +7,12 @@ import struct
 import subprocess
 import sys
 import time
+import zipfile
 import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import docx
 import pytest
 from PIL import Image
 
@@ -220,3 +222,31 @@ def test_the_host_stays_small_while_a_large_picture_is_recognised(tmp_path: Path
 
 def test_the_limit_is_one_number_everywhere() -> None:
     assert images.PIXEL_LIMIT == decoding.PIXEL_LIMIT == pictures.PIXEL_LIMIT == 50_000_000
+
+
+def docx_with(document: str, *members: tuple[str, bytes]) -> bytes:
+    """A Word file whose main part is as given."""
+    buffer, whole = io.BytesIO(), io.BytesIO()
+    docx.Document().save(buffer)
+    with zipfile.ZipFile(buffer) as opened, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in opened.namelist():
+            target.writestr(name, document if name == "word/document.xml" else opened.read(name))
+        for name, content in members:
+            target.writestr(name, content)
+    return whole.getvalue()
+
+
+def test_a_document_with_entities_and_a_huge_picture_costs_little(folder: Path, box) -> None:
+    """Entities of the file system are not resolved, and pictures inside documents are never decoded."""
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    levels = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 9))
+    head = f'<?xml version="1.0"?><!DOCTYPE w [<!ENTITY s SYSTEM "file:///etc/passwd"><!ENTITY l0 "ha">{levels}]>'
+    body = "<w:body><w:p><w:r><w:t>before {}</w:t></w:r></w:p></w:body>"
+    picture = ("word/media/image1.png", png(100_000, 100_000, zlib.compress(bytes(50 * MIB), 9)))
+    for name, words in (("plain", "after"), ("secret", "&s;"), ("bomb", "&l8;")):
+        document = f'{head}<w:document xmlns:w="{space}">{body.format(words)}</w:document>'
+        (folder / f"{name}.docx").write_bytes(docx_with(document, picture))
+        done = box.run("inspect_file_as_text", {"file_path": f"{name}.docx"})
+        assert "root:" not in done.text
+        assert done.text.count("ha") < 1_000
+        assert done.seconds < 60
