@@ -113,8 +113,8 @@ class Backends:
 
     Attributes:
         questions: For `visualizer`, and GTA's descriptions.
-        detector: For `objectlocation`; for faces where there is nothing better.
-        faces: For `facedetection`; by default OpenCV, where it is installed.
+        detector: For `objectlocation`; for faces where `faces` is not given.
+        faces: For `facedetection`; without it and a detector OpenCV, where it is installed.
         segmenter: For `segmentation`; by default OpenCV, where it is installed.
         formulas: For GTA's `MathOCR`; by default `questions`.
         generator: For `image_generator`.
