@@ -290,8 +290,9 @@ def _tool(here: Surroundings, section: str, need: Need) -> Finding:
         return Finding(section, name, State.MISSING, f"needs the program {need.program}", fix="see above")
     if need.missing((), here.version, here.which):
         wanted = " or ".join(dict.fromkeys(HAND_IN[kind] for kind in need.any_of))
-        fix = f'or pip install "{DISTRIBUTION}[{extra_of(need.instead)}]"' if need.instead else ""
-        return Finding(section, name, State.OFF, f"until you hand in {wanted}", fix=fix)
+        fix = f'pip install "{DISTRIBUTION}[{extra_of(need.instead)}]"' if need.instead else ""
+        other = f", or install {need.instead}" if need.instead else ""
+        return Finding(section, name, State.OFF, f"until you hand in {wanted}{other}", fix=fix)
     refused = [kind for item, kind in need.partly.items() if item not in HAND_IN and here.version(item) is None]
     if refused:
         fix = f'pip install "{DISTRIBUTION}[tools]"'

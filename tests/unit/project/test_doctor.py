@@ -206,8 +206,8 @@ def test_what_is_off_says_what_it_needs(planner):
     assert find(findings, "visualizer").found == "until you hand in a vision model"
     assert find(findings, "navigational_web_search").found == "until you hand in a web backend that searches"
     faces = find(findings, "facedetection")
-    assert faces.found == "until you hand in a face detector or a vision model"
-    assert faces.fix == 'or pip install "tracer1-agents[vision]"'
+    assert faces.found == "until you hand in a face detector or a vision model, or install opencv-python-headless"
+    assert faces.fix == 'pip install "tracer1-agents[vision]"'
     opencv = examine(machine(planner, versions={**EVERYTHING, "opencv-python-headless": "4.14"}))
     assert find(opencv, "facedetection").found == "live, by opencv-python-headless"
     assert find(findings, "inspect_file_as_text").found == "live; sound with a speech model"
