@@ -287,10 +287,9 @@ def test_names_of_other_benchmarks(box: ToolRegistry, name: str, arguments: dict
     assert name not in box  # it can be called, but is not offered
 
 
-def test_every_alias_fits_a_tool_of_the_box(folder: Path) -> None:
-    box = ToolRegistry(everything(folder))
+def test_every_alias_fits_a_tool_of_the_box(full_box: ToolRegistry) -> None:
     for alias in ALIASES.values():
-        assert set(alias.arguments.values()) <= set(box[alias.tool].args)
+        assert set(alias.arguments.values()) <= set(full_box[alias.tool].args)
 
 
 def test_a_tool_wins_over_an_alias_of_its_name() -> None:
@@ -357,13 +356,6 @@ def test_decorated_tools_run_too() -> None:
     assert run_tool(shout, {"words": "a"}).text == 'error: no argument "words"; shout takes text'
 
 
-def everything(folder: Path) -> list[Any]:
-    """The toolbox with all that can be handed in; nothing of it is called."""
-    models = Backends(**{item.name: object() for item in fields(Backends)})
-    web = SimpleNamespace(search=None, visit=None, download=None)
-    return default_toolbox(folder, corpus=Corpus([]), web=web, sandbox=object(), backends=models)  # type: ignore[arg-type]
-
-
 def test_what_is_offered_is_what_is_live(folder: Path) -> None:
     """Each kind that is handed in brings the tools that the table says, and no other."""
     kinds: dict[str, dict[str, Any]] = {
@@ -380,8 +372,8 @@ def test_what_is_offered_is_what_is_live(folder: Path) -> None:
     assert not plain & {"visualizer", "objectlocation", "image_generator", "image_edit", "search", "python"}
 
 
-def test_the_table_lists_every_tool_once(folder: Path) -> None:
-    assert [item.name for item in everything(folder)] == [name for need in NEEDS for name in need.names]
+def test_the_table_lists_every_tool_once(folder: Path, full_box: ToolRegistry) -> None:
+    assert list(full_box) == [name for need in NEEDS for name in need.names]
     models = Backends(**{item.name: object() for item in fields(Backends)})
     gta = gta_toolbox(folder, corpus=Corpus([]), sandbox=object(), backends=models)  # type: ignore[arg-type]
     assert len(gta) == 14
