@@ -84,7 +84,7 @@ $(VENV)/.ready: pyproject.toml constraints/cpu.txt
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	$(PIP) install $(TESTED) --editable ".[agents,local,tools,train,e2b,browser,eval,docs,dev]"
+	$(PIP) install $(TESTED) --editable ".[agents,local,tools,vision,train,e2b,browser,eval,docs,dev]"
 	@touch $@
 
 # An environment of its own: vLLM pins another transformers. PyPI's torchvision, torchaudio and torchcodec are linked

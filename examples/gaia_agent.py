@@ -18,20 +18,23 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tracer1_agents import __version__, create_tracer1_agent, default_toolbox
+from tracer1_agents import __version__, create_tracer1_agent
 from tracer1_agents.errors import Tracer1Error
 from tracer1_agents.evals.gaia import TaskSet, read_tasks
 from tracer1_agents.evals.report import print_report
 from tracer1_agents.evals.results import ResultsFile, TaskResult, read_results
 from tracer1_agents.evals.run import Runner, select_tasks
-from tracer1_agents.graphs.workbench import find_sandbox
+from tracer1_agents.graphs.workbench import find_sandbox, open_workbench
 from tracer1_agents.serving.endpoint import endpoint_model
 from tracer1_agents.viewer.plain import harmless
+
+if TYPE_CHECKING:
+    from tracer1_agents.sandboxes.base import Sandbox
 
 console = Console(stderr=True)
 
@@ -64,10 +67,13 @@ def choose_model(arguments: argparse.Namespace) -> Any:
     return endpoint_model(arguments.model, arguments.base_url)
 
 
-def build_agent(arguments: argparse.Namespace, tasks: TaskSet) -> Any:
+def build_agent(arguments: argparse.Namespace, tasks: TaskSet, sandbox: Sandbox | None) -> Any:
     """The compiled graph; each task brings its own folder and tools through the run's context."""
-    with tempfile.TemporaryDirectory() as nowhere:  # only names and schemas are wanted, for the prompt
-        tools = default_toolbox(nowhere, corpus=tasks.corpus)
+    with (  # only names and schemas are wanted, for the prompt; no sandbox is started
+        tempfile.TemporaryDirectory() as nowhere,
+        open_workbench(Path(nowhere), sandbox=sandbox, corpus=tasks.corpus) as bench,
+    ):
+        tools = bench.registry
     return create_tracer1_agent(
         choose_model(arguments),
         tools,
@@ -117,7 +123,7 @@ def run_tasks(arguments: argparse.Namespace, tasks: TaskSet, todo: Any, output: 
     sandbox, reason = find_sandbox()
     if sandbox is None:
         console.print(f"code is off: {reason}", style="yellow", markup=False)
-    agent = build_agent(arguments, tasks)
+    agent = build_agent(arguments, tasks, sandbox)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("tasks", total=len(todo))

@@ -25,6 +25,7 @@ from tracer1_agents.sandboxes.choose import DEFAULT_ORDER
 from tracer1_agents.serving.devices import torch_devices
 from tracer1_agents.serving.local import verify_checksums
 from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
+from tracer1_agents.tools.needs import GTA_NEEDS, HAND_IN, NEEDS, Need, extra_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,12 +42,14 @@ _HEADINGS: Final = {
     "sandbox": "sandboxes",
     "engine": "engines",
     "tool": "tools of the default toolbox",
+    "gta": "tools of GTA (gta_toolbox)",
 }
 
 EXTRAS: Final[dict[str, str]] = {
     "agents": "models by name, hosted models, OpenAI-compatible servers, this program's `show`",
     "local": "the planner that ships, and any transformers checkpoint, in this process",
     "tools": "pdf, Office and html files, plots, the equation solver, images, smolagents tools",
+    "vision": "faces and cut-outs by OpenCV, diffusion models as tools",
     "train": "warm start and both training stages",
     "e2b": "code in a hosted virtual machine",
     "browser": "web pages as an environment, MiniWoB++",
@@ -85,52 +88,6 @@ PROGRAMS: Final = (
         "brew install --cask chromium",
     ),
     Program(("deno",), "the sandbox without kernel features", "pip install deno", "brew install deno"),
-)
-
-
-@dataclass(frozen=True)
-class ToolNeed:
-    """What a tool of the default toolbox needs.
-
-    Attributes:
-        names: Of the tools.
-        distributions: Without these it is off.
-        program: Without it, it is off.
-        hand_in: What the caller must hand in, as a sentence; empty where it works by itself.
-        partly: Distribution -> what is refused without it.
-    """
-
-    names: tuple[str, ...]
-    distributions: tuple[str, ...] = ()
-    program: str = ""
-    hand_in: str = ""
-    partly: dict[str, str] = field(default_factory=dict)
-
-
-TOOLS: Final = (
-    ToolNeed(
-        ("inspect_file_as_text",),
-        partly={
-            "pypdf": "pdf",
-            "python-docx": "docx",
-            "python-pptx": "pptx",
-            "openpyxl": "xlsx",
-            "beautifulsoup4": "html",
-            "pillow": "images",
-        },
-    ),
-    ToolNeed(
-        ("table_columns", "table_aggregate", "table_filter", "table_sort", "table_join"), partly={"openpyxl": "xlsx"}
-    ),
-    ToolNeed(("ocr",), ("pillow",), "tesseract"),
-    ToolNeed(("crop_image", "draw_box"), ("pillow",)),
-    ToolNeed(("visualizer", "objectlocation"), ("pillow",), hand_in="a vision model (vision_model=...)"),
-    ToolNeed(("calculator",)),
-    ToolNeed(("solver",), ("sympy",)),
-    ToolNeed(
-        ("ask_search_agent", "search", "visit_page"), hand_in="a corpus file (corpus=...) or a web backend (web=...)"
-    ),
-    ToolNeed(("plot",), ("matplotlib",)),
 )
 
 
@@ -306,30 +263,43 @@ def _devices(here: Surroundings) -> Finding:
 
 
 def _tools(here: Surroundings, sandboxes: Sequence[Finding]) -> Iterator[Finding]:
-    for need in TOOLS:
-        yield _tool(here, need)
     working = [sandbox.name for sandbox in sandboxes if sandbox.state is State.OK]
-    if working:
-        yield Finding("tool", "python", State.OK, f"in {working[0]}")
-    else:
-        fix = "one of the sandboxes above"
-        yield Finding("tool", "python", State.MISSING, "no sandbox works, and code is never run without one", fix=fix)
+    for section, needs in (("tool", NEEDS), ("gta", GTA_NEEDS)):
+        for need in needs:
+            if "sandbox" in need.any_of:
+                yield _code_tool(section, need, working)
+            else:
+                yield _tool(here, section, need)
 
 
-def _tool(here: Surroundings, need: ToolNeed) -> Finding:
+def _code_tool(section: str, need: Need, working: Sequence[str]) -> Finding:
     name = ", ".join(need.names)
-    extra = f'pip install "{DISTRIBUTION}[tools]"'
+    if working:
+        return Finding(section, name, State.OK, f"in {working[0]}, once it is handed in")
+    fix = "one of the sandboxes above"
+    return Finding(section, name, State.MISSING, "no sandbox works, and code is never run without one", fix=fix)
+
+
+def _tool(here: Surroundings, section: str, need: Need) -> Finding:
+    name = ", ".join(need.names)
     absent = [item for item in need.distributions if here.version(item) is None]
     if absent:
-        return Finding("tool", name, State.MISSING, f"needs {', '.join(absent)}", fix=extra)
+        fix = f'pip install "{DISTRIBUTION}[{extra_of(absent[0])}]"'
+        return Finding(section, name, State.MISSING, f"needs {', '.join(absent)}", fix=fix)
     if need.program and here.which(need.program) is None:
-        return Finding("tool", name, State.MISSING, f"needs the program {need.program}", fix="see above")
-    refused = [kind for item, kind in need.partly.items() if here.version(item) is None]
+        return Finding(section, name, State.MISSING, f"needs the program {need.program}", fix="see above")
+    if need.missing((), here.version, here.which):
+        wanted = " or ".join(dict.fromkeys(HAND_IN[kind] for kind in need.any_of))
+        fix = f'pip install "{DISTRIBUTION}[{extra_of(need.instead)}]"' if need.instead else ""
+        other = f", or install {need.instead}" if need.instead else ""
+        return Finding(section, name, State.OFF, f"until you hand in {wanted}{other}", fix=fix)
+    refused = [kind for item, kind in need.partly.items() if item not in HAND_IN and here.version(item) is None]
     if refused:
-        return Finding("tool", name, State.PARTLY, f"without {', '.join(refused)} files", fix=extra)
-    if need.hand_in:
-        return Finding("tool", name, State.OFF, f"until you hand in {need.hand_in}")
-    return Finding("tool", name, State.OK, "live")
+        fix = f'pip install "{DISTRIBUTION}[tools]"'
+        return Finding(section, name, State.PARTLY, f"without {', '.join(refused)} files", fix=fix)
+    more = [f"{kind} with {HAND_IN[item]}" for item, kind in need.partly.items() if item in HAND_IN]
+    by = f"live, by {need.instead}" if need.instead else "live"
+    return Finding(section, name, State.OK, f"{by}; {', '.join(more)}" if more else by)
 
 
 def as_json(findings: Sequence[Finding]) -> dict[str, Any]:

@@ -239,11 +239,24 @@ class ScriptedServer(ThreadingHTTPServer):
         return again
 
 
+def _body(content: bytes, kind: str) -> Any:
+    """A request's body: JSON, or the fields of a form as bytes by name."""
+    boundary = kind.partition("boundary=")[2].strip('"')
+    if not boundary:
+        return json.loads(content)
+    fields = {}
+    for part in content.split(b"--" + boundary.encode())[1:-1]:
+        head, _, value = part.partition(b"\r\n\r\n")
+        name = head.partition(b'name="')[2].partition(b'"')[0]
+        fields[name.decode()] = value.removesuffix(b"\r\n")
+    return fields
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: ScriptedServer
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = _body(self.rfile.read(int(self.headers["content-length"])), self.headers.get("content-type", ""))
         script = self.server.script
         answer = script[min(len(self.server.asked), len(script) - 1)]
         self.server.asked.append((body, dict(self.headers)))

@@ -50,7 +50,6 @@ from tracer1_agents.planner.policy import PolicyReply
 from tracer1_agents.planner.profiles import profile_for, profile_named
 from tracer1_agents.rewards.answers import gaia_match
 from tracer1_agents.tools.search import Corpus
-from tracer1_agents.tools.toolbox import default_toolbox
 from tracer1_agents.types import Usage
 
 if TYPE_CHECKING:
@@ -143,16 +142,15 @@ def tracer1(
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tracer1-inspect-")))
             names = await _bring_files(state, folder, files)
-            tools = default_toolbox(folder, corpus=Path(corpus) if corpus else None)
+            executor = stack.enter_context(open_workbench(folder, sandbox=find_sandbox()[0], corpus=searched))
             agent = create_tracer1_agent(
                 InspectPolicy(),
-                tools,
+                executor.registry,
                 horizon=horizon,
                 history_window=history,
                 max_steps=max_steps,
                 profile=profile or profile_for(state.model.name),
             )
-            executor = stack.enter_context(open_workbench(folder, sandbox=find_sandbox()[0], corpus=searched))
             task_text = task_instruction(state.input_text, ", ".join(names))
             context = Tracer1Context(toolbox=executor)
             last: dict[str, Any] = {}

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracer1_agents.sandboxes.base import Sandbox, Session
+    from tracer1_agents.tools.backends import Backends, VisionModel
     from tracer1_agents.tools.search import Corpus, WebBackend
-    from tracer1_agents.tools.vision import VisionModel
 
 
 def find_sandbox() -> tuple[Sandbox | None, str]:
@@ -48,6 +48,7 @@ def open_workbench(
     corpus: Path | Corpus | None = None,
     web: WebBackend | None = None,
     vision_model: VisionModel | None = None,
+    backends: Backends | None = None,
     timeout: float = 60.0,
 ) -> Iterator[ToolboxExecutor]:
     """The default toolbox over one folder, for one episode; with the desk tools where the folder has a desk.
@@ -58,6 +59,7 @@ def open_workbench(
         corpus: For the search tools.
         web: Search and fetch on the web; none by default.
         vision_model: For the tools that look at pictures.
+        backends: Further models for tools; see `default_toolbox`.
         timeout: See `ToolboxExecutor`.
 
     Yields:
@@ -71,7 +73,9 @@ def open_workbench(
         return sandbox.open(workspace, host_calls(registry))
 
     session = LazySession(start) if sandbox is not None else None
-    tools = default_toolbox(workspace, corpus=corpus, web=web, sandbox=session, vision_model=vision_model)
+    tools = default_toolbox(
+        workspace, corpus=corpus, web=web, sandbox=session, vision_model=vision_model, backends=backends
+    )
     registry = DeskRegistry(tools, Workspace(workspace)) if has_desk(workspace) else ToolRegistry(tools)
     close = session.close if session is not None else None
     try:

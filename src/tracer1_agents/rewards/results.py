@@ -40,6 +40,12 @@ TOOL_MATCHERS: Final[dict[str, MatcherName]] = {
     "ask_search_agent": "exact",
     "search": "exact",
     "visit_page": "exact",
+    "navigational_web_search": "exact",
+    "page_down": "exact",
+    "page_up": "exact",
+    "find_on_page_ctrl_f": "exact",
+    "find_next": "exact",
+    "download_file": "state",
     "plot": "state",
     "python": "numeric",
     # MAT-Agent's further tools

@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, AutoToke
 from transformers.image_processing_utils import BaseImageProcessor
 
 from tracer1_agents.errors import ConfigurationError, DataError, MissingExtraError
+from tracer1_agents.pictures import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _QWEN3_VL: Final = {"qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"}  # model types with Qwen3-VL's processor
 CACHE_BYTES: Final = 1 << 30  # about 35 screenshots of 1.26 Mpx; ours
+_FEATURE: Final = "a planner that reads screenshots"
 FLAT_OUTPUTS: Final = ["pixel_values", "image_grid_thw"]  # of processors whose batches are their pictures, end to end
 
 
@@ -44,7 +46,7 @@ def load_picture(ref: ImageRef) -> Image:
     """
     pillow = _pillow()
     try:
-        with pillow.open(ref.ref) as file:
+        with opened(ref.ref, feature=_FEATURE, extra="agents") as file:
             picture: Image = file.convert("RGB")
     except (OSError, ValueError) as error:
         msg = f"no readable picture here ({error}); look at the source's `images` folder"
@@ -60,15 +62,14 @@ def picture_of_url(url: str) -> Image:
         ConfigurationError: It is another kind of URL (nothing is fetched), or holds no picture.
         MissingExtraError: Pillow is not installed.
     """
-    pillow = _pillow()
     head, _, content = url.partition(",")
     if not head.startswith("data:") or not head.endswith(";base64"):
         msg = f"a local model fetches nothing: an image must come as a data URL in base64, got {url[:60]!r}"
         raise ConfigurationError(msg)
     try:
-        with pillow.open(BytesIO(base64.b64decode(content, validate=True))) as file:
+        with opened(BytesIO(base64.b64decode(content, validate=True)), feature=_FEATURE, extra="agents") as file:
             picture: Image = file.convert("RGB")
-    except (OSError, ValueError, pillow.DecompressionBombError) as error:
+    except (OSError, ValueError) as error:
         msg = f"an image of {len(content):,} base64 characters cannot be read ({error}); send PNG or JPEG"
         raise ConfigurationError(msg) from error
     return picture
@@ -85,8 +86,7 @@ def _pillow() -> ModuleType:
     try:
         from PIL import Image  # noqa: PLC0415  (an extra)
     except ImportError:
-        feature = "a planner that reads screenshots"
-        raise MissingExtraError(feature, "agents") from None
+        raise MissingExtraError(_FEATURE, "agents") from None
     return Image
 
 

@@ -25,6 +25,7 @@ from tracer1_agents.tools.aliases import ALIASES, Alias
 from tracer1_agents.tools.bridges import ToolLike, as_langchain_tool
 from tracer1_agents.tools.definition import check_arguments
 from tracer1_agents.tools.formatting import cut, format_number, short
+from tracer1_agents.tools.needs import why_off
 from tracer1_agents.types import Execution
 
 IDEMPOTENCY_KEY: Final = "idempotency_key"  # a tool with this argument is run at most once a step (see graphs.once)
@@ -99,6 +100,7 @@ class ToolRegistry(Mapping[str, BaseTool]):
                 msg = f'two tools are named "{tool.name}"; rename one of them'
                 raise ConfigurationError(msg)
             self._tools[tool.name] = tool
+        self._elsewhere = dict(aliases)
         self._aliases = {
             name: alias for name, alias in aliases.items() if alias.tool in self._tools and name not in self._tools
         }
@@ -134,6 +136,10 @@ class ToolRegistry(Mapping[str, BaseTool]):
         return self._tools[alias.tool], alias.translate(arguments)
 
     def _unknown(self, name: str) -> Execution:
+        alias = self._elsewhere.get(name)
+        off = why_off(name) or (why_off(alias.tool) if alias is not None else None)
+        if off is not None:
+            return Execution(ok=False, text=f"error: {off}")
         lowered = {known.lower(): known for known in self._tools}
         close = difflib.get_close_matches(name.lower(), lowered, n=1)
         hint = f' did you mean "{lowered[close[0]]}"?' if close else ""

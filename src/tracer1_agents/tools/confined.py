@@ -40,13 +40,13 @@ class ParserLimits:
     Attributes:
         seconds: Wall time.
         memory_bytes: Address space of the worker, its libraries included (Linux enforces it, macOS does not).
-        file_bytes: Largest file that it may write (archives are unpacked by it).
+        file_bytes: Largest file that it may write (archives are unpacked by it, and pictures written as pixels).
         answer_bytes: Longest answer.
     """
 
     seconds: float = 30.0
     memory_bytes: int = 2 << 30
-    file_bytes: int = 100_000_000
+    file_bytes: int = 210_000_000
     answer_bytes: int = 200_000_000
 
 

@@ -37,7 +37,10 @@ def arguments_model(name: str, fields: Mapping[str, Any]) -> type[BaseModel]:
 
 
 def make_tool(
-    function: Callable[..., Output], *, coroutine: Callable[..., Awaitable[Output]] | None = None
+    function: Callable[..., Output],
+    *,
+    coroutine: Callable[..., Awaitable[Output]] | None = None,
+    name: str = "",
 ) -> StructuredTool:
     """A tool of this toolbox.
 
@@ -45,16 +48,17 @@ def make_tool(
         function: Annotated arguments (`Annotated[type, Field(description=...)]`), a docstring for the model, and
             `(text, value)` as its result.
         coroutine: The same for async callers, where cancelling must reach further than a thread.
+        name: Of the tool; by default that of the function.
     """
     hints = get_type_hints(function, include_extras=True)
     fields = {
-        name: (hints[name], ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in inspect.signature(function).parameters.items()
+        argument: (hints[argument], ... if parameter.default is parameter.empty else parameter.default)
+        for argument, parameter in inspect.signature(function).parameters.items()
     }
     return StructuredTool(
-        name=function.__name__,
+        name=name or function.__name__,
         description=inspect.getdoc(function) or "",
-        args_schema=arguments_model(function.__name__, fields),
+        args_schema=arguments_model(name or function.__name__, fields),
         func=function,
         coroutine=coroutine,
         response_format="content_and_artifact",

@@ -1,8 +1,8 @@
 """`inspect_file_as_text`: any file of the workspace as text a planner can read.
 
 One reader per kind of file, chosen by its ending, run in a process of its own (see `confined`); a broken or hostile
-file is an error that names the kind it was read as. Nothing here asks a model: a question is accepted, since T3's tool
-has one, and the text itself is the answer.
+file is an error that names the kind it was read as. A question is accepted, since T3's tool has one; the text itself is
+the answer, unless a reader was handed in. Sound goes to a speech model, where one was.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
+from tracer1_agents.errors import ToolUnavailableError
+from tracer1_agents.tools.backends import NO_BACKENDS, Backends
 from tracer1_agents.tools.confined import parser
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import format_cell
@@ -22,6 +24,8 @@ from tracer1_agents.tools.tables import Table, file_part, named_tables
 from tracer1_agents.tools.workspace import reading
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_core.tools import BaseTool
 
     from tracer1_agents.tools.workspace import Workspace
@@ -29,25 +33,32 @@ if TYPE_CHECKING:
 NOTHING: Final = "no text found"
 
 
-def document_tools(workspace: Workspace) -> list[BaseTool]:
+SOUNDS: Final = (".wav", ".mp3", ".flac", ".m4a", ".ogg")
+
+
+def document_tools(workspace: Workspace, backends: Backends = NO_BACKENDS) -> list[BaseTool]:
     """`inspect_file_as_text` over one folder."""
 
     def inspect_file_as_text(
         file_path: Annotated[str, Field(description='Name of a file, for example "report.pdf"')],
-        question: Annotated[str | None, Field(description="What you want to know; the file is shown anyway")] = None,  # noqa: ARG001  (T3's signature)
+        question: Annotated[str | None, Field(description="What you want to know; the file is shown anyway")] = None,
     ) -> Output:
         """Read a file: table, document, text, web page, json; unpack a zip archive; tell the size of an image."""
-        return inspect_file(workspace, file_path), None
+        text = inspect_file(workspace, file_path, backends)
+        if question and backends.reader is not None:
+            return backends.reader.read(question, text).strip(), None
+        return text, None
 
     return [make_tool(inspect_file_as_text)]
 
 
-def inspect_file(workspace: Workspace, name: str) -> str:
+def inspect_file(workspace: Workspace, name: str, backends: Backends = NO_BACKENDS) -> str:
     """A file as text.
 
     Args:
         workspace: Where it is.
         name: As the model gave it; a sheet of a workbook as in ``book.xlsx#Sheet2``.
+        backends: Sound files need its `speech`.
 
     Raises:
         ToolError: No such file, corrupt, too large, or of a kind that has no text.
@@ -64,10 +75,19 @@ def inspect_file(workspace: Workspace, name: str) -> str:
         with reading(path, name, "zip"):
             files = parser.read("zip", path, root=str(workspace.root))
         return f"archive, {len(files)} files: {', '.join(files)}"
+    if suffix in SOUNDS:
+        return _words(path, name, backends)
     kind = suffix.removeprefix(".") or "text"
     with reading(path, name, kind):
         text: str = parser.read(_READERS.get(suffix, "text"), path)
     return text or NOTHING
+
+
+def _words(path: Path, name: str, backends: Backends) -> str:
+    if backends.speech is None:
+        msg = f'"{name}" is sound; to read it, configure a speech model'
+        raise ToolUnavailableError(msg)
+    return backends.speech.transcribe(path.read_bytes(), path.name).strip() or "no words heard"
 
 
 def _tables_text(tables: list[Table]) -> str:

@@ -1,8 +1,8 @@
 """Images: their size, text recognition, crops, boxes and plots, all without a model.
 
-Every image is opened through `open_image`, which knows the allowed formats and refuses too many pixels before any is
-decoded. Recognition runs the tesseract program on one thread: it is as fast on small images, and several agents share
-a machine.
+Files are decoded in a process of their own (`decoding`); screenshots of our own environments are opened here, by
+`open_picture`. Either way only known formats are, and too many pixels are refused before any is decoded. Recognition
+runs the tesseract program on one thread: it is as fast on small images, and several agents share a machine.
 """
 
 from __future__ import annotations
@@ -17,59 +17,78 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import BeforeValidator, Field
 
 from tracer1_agents.errors import DataError, ToolError, ToolUnavailableError
+from tracer1_agents.pictures import PIXEL_LIMIT, opened
+from tracer1_agents.tools.decoding import decoded, on_white, read_picture
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import collapse, short
 from tracer1_agents.tools.workspace import Workspace, optional, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from langchain_core.tools import BaseTool
 
 SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-PIXEL_LIMIT: Final = 50_000_000
-_FORMATS: Final = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 _OUTPUTS: Final = (".png", ".jpg", ".jpeg")
 _OCR_SECONDS: Final = 60
 _OCR_WIDTH: Final = 1_000  # pixels; smaller images are doubled, since tesseract wants letters some 30 pixels high
 OCR_MARGIN: Final = 20  # pixels; letters at the very edge are lost
 
 
-def _parse_box(value: Any) -> Any:
+def parse_box(value: Any) -> Any:
     """Models write boxes as lists and, after GTA's habit, as "(1, 2, 3, 4)"."""
     return value.strip("()[] ").split(",") if isinstance(value, str) else value
 
 
-Box = Annotated[list[float], BeforeValidator(_parse_box), Field(min_length=4, max_length=4)]
+Box = Annotated[list[float], BeforeValidator(parse_box), Field(min_length=4, max_length=4)]
 ImagePath = Annotated[str, Field(description='An image, for example "photo.png"')]
 BoxArgument = Annotated[Box, Field(description="Left, top, right and bottom in pixels, for example [10, 20, 110, 80]")]
 OutputPath = Annotated[str, Field(description='Name to save under, for example "part.png"')]
 
 
-@contextmanager
-def open_image(workspace: Workspace, name: str) -> Iterator[Any]:
-    """A Pillow image, upright, not yet decoded.
+def picture_file(workspace: Workspace, name: str) -> Path:
+    """The file of a picture.
 
     Args:
         workspace: Where it is.
         name: Of the file.
 
     Raises:
-        ToolError: No such file, not an image, corrupt, or more than 50 megapixels.
+        ToolError: No such file, or it is not named like a picture.
     """
     path = workspace.file(name)
-    kind = path.suffix.lower().removeprefix(".")
     if path.suffix.lower() not in SUFFIXES:
         msg = f'"{name}" is not an image (png, jpg)'
         raise ToolError(msg)
-    pillow = optional("PIL.Image", "reading images")
-    operations = optional("PIL.ImageOps", "reading images")
-    with reading(path, name, kind), pillow.open(path, formats=_FORMATS) as image:
-        if image.width * image.height > PIXEL_LIMIT:
-            msg = f"it has more than {PIXEL_LIMIT // 1_000_000} megapixels"
-            raise ValueError(msg)
-        operations.exif_transpose(image, in_place=True)
-        yield image
+    return path
+
+
+def load_image(workspace: Workspace, name: str, *, grey: bool = False) -> Any:
+    """A Pillow image, upright, decoded in a process of its own.
+
+    Args:
+        workspace: Where it is.
+        name: Of the file.
+        grey: Whether it is wanted in grey, on white.
+
+    Raises:
+        ToolError: No such file, not an image, corrupt, or more than 50 megapixels.
+    """
+    path = picture_file(workspace, name)
+    with reading(path, name, _kind(path)):
+        return decoded(path, grey=grey, pixels=PIXEL_LIMIT)
+
+
+def load_png(workspace: Workspace, name: str) -> bytes:
+    """A picture as an RGB PNG, as models take it; raises as `load_image`."""
+    path = picture_file(workspace, name)
+    with reading(path, name, _kind(path)):
+        return read_picture(path, "png", pixels=PIXEL_LIMIT)[3]
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".")
 
 
 @contextmanager
@@ -83,22 +102,20 @@ def open_picture(content: bytes, ref: str) -> Iterator[Any]:
     Raises:
         DataError: It is no picture, or has more than 50 megapixels.
     """
-    pillow = optional("PIL.Image", "looking at screenshots")
     try:
-        with pillow.open(io.BytesIO(content), formats=_FORMATS) as image:
-            if image.width * image.height > PIXEL_LIMIT:
-                msg = f"the picture has more than {PIXEL_LIMIT // 1_000_000} megapixels"
-                raise DataError(msg, path=ref)
+        with opened(io.BytesIO(content), pixels=PIXEL_LIMIT, feature="looking at screenshots") as image:
             yield image
-    except OSError as error:
+    except (OSError, ValueError) as error:
         msg = f"not a picture: {error}"
         raise DataError(msg, path=ref) from error
 
 
 def image_size(workspace: Workspace, name: str) -> tuple[int, int]:
-    """Width and height in pixels; raises as `open_image`."""
-    with open_image(workspace, name) as image:
-        return image.width, image.height
+    """Width and height in pixels, by the header; raises as `load_image`."""
+    path = picture_file(workspace, name)
+    with reading(path, name, _kind(path)):
+        width, height, _, _ = read_picture(path, "size", pixels=PIXEL_LIMIT)
+    return width, height
 
 
 def image_tools(workspace: Workspace) -> list[BaseTool]:
@@ -119,8 +136,8 @@ def recognise(workspace: Workspace, name: str) -> list[str]:
         ToolUnavailableError: tesseract is not installed.
         ToolError: The image cannot be read, or recognition took too long.
     """
-    with open_image(workspace, name) as image:
-        pixels = for_recognition(image, 2 if image.width < _OCR_WIDTH else 1)
+    image = load_image(workspace, name, grey=True)
+    pixels = for_recognition(image, 2 if image.width < _OCR_WIDTH else 1)
     # One column of text first: the automatic layout overlooks lone short words. Then one block.
     for layout in ("4", "6"):
         lines = [line for line in map(collapse, run_tesseract(pixels, "--psm", layout).splitlines()) if line]
@@ -132,8 +149,7 @@ def recognise(workspace: Workspace, name: str) -> list[str]:
 def for_recognition(image: Any, scale: int) -> bytes:
     """Grey on white, so many times as large, with a margin of `OCR_MARGIN`, as PNG bytes."""
     pillow = optional("PIL.Image", "reading images")
-    rgba = image.convert("RGBA")
-    flat = pillow.alpha_composite(pillow.new("RGBA", rgba.size, "white"), rgba).convert("L")
+    flat = image if image.mode == "L" else on_white(image).convert("L")
     if scale > 1:
         flat = flat.resize((flat.width * scale, flat.height * scale), pillow.Resampling.LANCZOS)
     buffer = io.BytesIO()
@@ -178,9 +194,8 @@ def run_tesseract(pixels: bytes, *options: str) -> str:
 def _editing_tools(workspace: Workspace) -> list[BaseTool]:
     def crop_image(image_path: ImagePath, box: BoxArgument, output: OutputPath) -> Output:
         """Cut a rectangle out of an image and save it."""
-        with open_image(workspace, image_path) as image:
-            part = image.crop(_inside(box, image.width, image.height))
-        return save_image(workspace, part, output)
+        image = load_image(workspace, image_path)
+        return save_image(workspace, image.crop(inside(box, image.width, image.height)), output)
 
     def draw_box(
         image_path: ImagePath,
@@ -189,17 +204,24 @@ def _editing_tools(workspace: Workspace) -> list[BaseTool]:
         output: OutputPath = "boxed.png",
     ) -> Output:
         """Draw a rectangle on a copy of an image and save it."""
-        drawing = optional("PIL.ImageDraw", "drawing on images")
-        with open_image(workspace, image_path) as image:
-            copy = image.convert("RGB")
-        edges = _inside(box, copy.width, copy.height)
-        canvas = drawing.Draw(copy)
-        canvas.rectangle(edges, outline="red", width=max(2, min(copy.size) // 200))
-        if label:
-            canvas.text((edges[0] + 4, edges[1] + 4), short(label), fill="red")
-        return save_image(workspace, copy, output)
+        return save_image(workspace, with_box(load_image(workspace, image_path), box, label), output)
 
     return [make_tool(crop_image), make_tool(draw_box)]
+
+
+def with_box(image: Any, box: Sequence[float], label: str | None) -> Any:
+    """A copy of a picture with a red rectangle, and a word in its corner.
+
+    Raises:
+        ToolError: Nothing of the box is inside.
+    """
+    copy = image.convert("RGB")
+    edges = inside(box, copy.width, copy.height)
+    canvas = optional("PIL.ImageDraw", "drawing on images").Draw(copy)
+    canvas.rectangle(edges, outline="red", width=max(2, min(copy.size) // 200))
+    if label:
+        canvas.text((edges[0] + 4, edges[1] + 4), short(label), fill="red")
+    return copy
 
 
 def save_image(workspace: Workspace, image: Any, output: str) -> tuple[str, Any]:
@@ -218,7 +240,12 @@ def save_image(workspace: Workspace, image: Any, output: str) -> tuple[str, Any]
     return f"saved {output}, {image.width} x {image.height} pixels", output
 
 
-def _inside(box: list[float], width: int, height: int) -> tuple[int, int, int, int]:
+def inside(box: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """The box in whole pixels, cut at the edges of a picture.
+
+    Raises:
+        ToolError: Nothing of it is inside.
+    """
     left, top, right, bottom = (round(edge) for edge in box)
     clipped = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
     if clipped[0] >= clipped[2] or clipped[1] >= clipped[3]:

@@ -25,7 +25,7 @@ from tracer1_agents.tools.images import OCR_MARGIN, for_recognition, open_pictur
 from tracer1_agents.types import Execution
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from tracer1_agents.actions.space import Action
@@ -137,20 +137,41 @@ def text_elements(picture: Any) -> list[Element]:
         ToolUnavailableError: tesseract is not installed.
         ToolError: Recognition failed or took too long.
     """
-    scale = 2 if picture.width <= _DOUBLED_UP_TO else 1
-    rows = csv.DictReader(
-        io.StringIO(run_tesseract(for_recognition(picture, scale), *_SPARSE)), delimiter="\t", quoting=csv.QUOTE_NONE
-    )
     runs: list[list[_Read]] = []
-    for row in rows:
-        if row["level"] != _WORD_ROW or float(row["conf"]) < _SURE or not row["text"].strip():
-            continue
-        word = _read_word(row, scale)
+    for word in _words(picture, _SPARSE):
         if runs and _continues(runs[-1][-1], word):
             runs[-1].append(word)
         else:
             runs.append([word])
     return [_joined(str(number), run) for number, run in enumerate(runs, 1)]
+
+
+def text_lines(picture: Any) -> list[Element]:
+    """The text on a picture line by line, as a page of one column or one block.
+
+    Args:
+        picture: A Pillow image.
+
+    Raises:
+        ToolUnavailableError: tesseract is not installed.
+        ToolError: Recognition failed or took too long.
+    """
+    for layout in ("4", "6"):
+        lines: dict[tuple[str, ...], list[_Read]] = {}
+        for word in _words(picture, ("--psm", layout, "tsv")):
+            lines.setdefault(word.line, []).append(word)
+        if lines:
+            return [_joined(str(number), words) for number, words in enumerate(lines.values(), 1)]
+    return []
+
+
+def _words(picture: Any, options: Sequence[str]) -> Iterator[_Read]:
+    """The words that tesseract is sure of."""
+    scale = 2 if picture.width <= _DOUBLED_UP_TO else 1
+    table = io.StringIO(run_tesseract(for_recognition(picture, scale), *options))
+    for row in csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE):
+        if row["level"] == _WORD_ROW and float(row["conf"]) >= _SURE and row["text"].strip():
+            yield _read_word(row, scale)
 
 
 def _read_word(row: dict[str, str], scale: int) -> _Read:

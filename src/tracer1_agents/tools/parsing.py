@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import MissingExtraError
 from tracer1_agents.tools.archives import unpack
+from tracer1_agents.tools.decoding import write_picture
 from tracer1_agents.tools.markup import visible_text
 from tracer1_agents.tools.office import read_docx, read_pdf, read_pptx
 from tracer1_agents.tools.plain_text import read_text, tidy
@@ -48,6 +49,7 @@ READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "pptx": read_pptx,
     "tables": lambda path, kind: [asdict(table) for table in parse_tables(path, kind)],
     "zip": lambda path, root: unpack(path, Path(root)),
+    "picture": write_picture,
 }
 
 

@@ -20,7 +20,7 @@ from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import collapse, short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from langchain_core.tools import BaseTool
@@ -70,6 +70,8 @@ class Corpus:
         self._index.execute("CREATE VIRTUAL TABLE passage USING fts5(title, url UNINDEXED, text, tokenize='unicode61')")
         rows = ((passage.title, passage.url, passage.text) for passage in passages)
         self._index.executemany("INSERT INTO passage (title, url, text) VALUES (?, ?, ?)", rows)
+        self._index.commit()
+        self._index.execute("PRAGMA query_only = ON")  # whatever a query becomes, it can only read
 
     @classmethod
     def load(cls, path: Path) -> Corpus:
@@ -118,12 +120,15 @@ def _read_passages(path: Path) -> Iterator[Passage]:
             raise DataError(problem, path=path, line=number) from error
 
 
-def search_tools(corpus: Corpus | None = None, web: WebBackend | None = None) -> list[BaseTool]:
+def search_tools(
+    corpus: Corpus | None = None, web: WebBackend | None = None, visit: Callable[[str], str] | None = None
+) -> list[BaseTool]:
     """`ask_search_agent`, `search` and `visit_page`.
 
     Args:
         corpus: Searched where given; then the web is used only to visit addresses the corpus does not have.
         web: Searched where there is no corpus.
+        visit: Opens pages of the web instead of `web.visit`.
     """
 
     def find(query: str, limit: int) -> Sequence[Passage]:
@@ -137,7 +142,7 @@ def search_tools(corpus: Corpus | None = None, web: WebBackend | None = None) ->
     def ask_search_agent(query: Annotated[str, Field(description="What you want to know")]) -> Output:
         """Look something up and get the best passage found."""
         found = find(query, 1)
-        return (f"{found[0].title}: {found[0].text}" if found else _nothing(query)), None
+        return (f"{found[0].title}: {found[0].text}" if found else nothing_found(query)), None
 
     def search(
         query: Annotated[str, Field(description="Words to look for")],
@@ -146,17 +151,21 @@ def search_tools(corpus: Corpus | None = None, web: WebBackend | None = None) ->
         """Search and get several results with their addresses."""
         found = find(query, limit)
         lines = [f"{place}. {item.title} ({item.url}): {item.text}" for place, item in enumerate(found, start=1)]
-        return "\n".join(lines) or _nothing(query), [asdict(item) for item in found]
+        return "\n".join(lines) or nothing_found(query), [asdict(item) for item in found]
 
-    return [make_tool(ask_search_agent), make_tool(search), _visit_tool(corpus, web)]
+    return [
+        make_tool(ask_search_agent),
+        make_tool(search),
+        _visit_tool(corpus, visit or (web.visit if web is not None else None)),
+    ]
 
 
-def _visit_tool(corpus: Corpus | None, web: WebBackend | None) -> BaseTool:
+def _visit_tool(corpus: Corpus | None, visit: Callable[[str], str] | None) -> BaseTool:
     def visit_page(url: Annotated[str, Field(description="An address that a search returned")]) -> Output:
         """Read a page by its address."""
         text = corpus.page(url) if corpus is not None else None
-        if text is None and web is not None:
-            text = web.visit(url)
+        if text is None and visit is not None:
+            text = visit(url)
         if text is None and corpus is None:
             msg = "visit_page is off here: configure a corpus file or a web backend"
             raise ToolUnavailableError(msg)
@@ -168,5 +177,6 @@ def _visit_tool(corpus: Corpus | None, web: WebBackend | None) -> BaseTool:
     return make_tool(visit_page)
 
 
-def _nothing(query: str) -> str:
+def nothing_found(query: str) -> str:
+    """What a search says that found nothing."""
     return f'nothing found for "{short(query)}"'

@@ -47,12 +47,14 @@ class PageLimits:
 
     Attributes:
         seconds: Wall time, redirects included.
-        body_bytes: Longest body.
+        body_bytes: Longest body of a page.
+        file_bytes: Longest file that is downloaded.
         redirects: How many are followed.
     """
 
     seconds: float = 20.0
     body_bytes: int = 2_000_000
+    file_bytes: int = 20_000_000
     redirects: int = 5
 
 
@@ -74,6 +76,8 @@ class PublicPages:
         resolve: Host and port -> addresses.
         connect: Address, port and seconds -> an open connection.
     """
+
+    searches = False
 
     def __init__(
         self, limits: PageLimits | None = None, *, resolve: Resolve = resolve, connect: Connect = connect
@@ -99,18 +103,36 @@ class PublicPages:
         Raises:
             ToolError: The address is refused, or the page cannot be had; the text says why.
         """
+        found, status, header, body = self._get(url, self._limits.body_bytes)
+        return _text(found, status, header.get_content_type(), body)
+
+    def download(self, url: str) -> bytes:
+        """A file of any kind, as it is.
+
+        Args:
+            url: As a model wrote it.
+
+        Raises:
+            ToolError: The address is refused, or the file cannot be had; the text says why.
+        """
+        found, status, _, body = self._get(url, self._limits.file_bytes)
+        _check_status(found, status)
+        return body
+
+    def _get(self, url: str, most: int) -> tuple[str, int, http.client.HTTPMessage, bytes]:
+        """What an address leads to in the end: address, status, header, body."""
         deadline = time.monotonic() + self._limits.seconds
         for _ in range(self._limits.redirects + 1):
             parts = _checked(url)
-            status, header, body = self._fetch(parts, deadline)
+            status, header, body = self._fetch(parts, deadline, most)
             target = header.get("Location")
             if status not in _REDIRECTS or not target:
-                return _text(url, status, header.get_content_type(), body)
+                return url, status, header, body
             url = urljoin(url, target)
         msg = f"more than {self._limits.redirects} redirects, the last to {short(url)}"
         raise ToolError(msg)
 
-    def _fetch(self, parts: SplitResult, deadline: float) -> tuple[int, http.client.HTTPMessage, bytes]:
+    def _fetch(self, parts: SplitResult, deadline: float, most: int) -> tuple[int, http.client.HTTPMessage, bytes]:
         host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
         address = self._public_address(host, port)
         try:
@@ -120,7 +142,7 @@ class PublicPages:
                 path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
                 connection.request("GET", path, headers=_HEADERS)
                 response = connection.getresponse()
-                return response.status, response.headers, self._body(response, deadline)
+                return response.status, response.headers, self._body(response, deadline, most)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._in_time(deadline)
             msg = f"{short(host)} cannot be read: {short(str(error) or type(error).__name__, 120)}"
@@ -132,12 +154,12 @@ class PublicPages:
             return line
         return ssl.create_default_context().wrap_socket(line, server_hostname=host)
 
-    def _body(self, response: http.client.HTTPResponse, deadline: float) -> bytes:
+    def _body(self, response: http.client.HTTPResponse, deadline: float, most: int) -> bytes:
         body = bytearray()
         while chunk := response.read1(_CHUNK):
             body += chunk
-            if len(body) > self._limits.body_bytes:
-                msg = f"the page has more than {self._limits.body_bytes} bytes"
+            if len(body) > most:
+                msg = f"the page has more than {most} bytes"
                 raise ToolError(msg)
         self._in_time(deadline)
         return bytes(body)
@@ -207,10 +229,14 @@ def _checked(url: str) -> SplitResult:
     return parts
 
 
-def _text(url: str, status: int, kind: str, body: bytes) -> str:
+def _check_status(url: str, status: int) -> None:
     if status != _OK:
         msg = f"{short(url)} answered with status {status}"
         raise ToolError(msg)
+
+
+def _text(url: str, status: int, kind: str, body: bytes) -> str:
+    _check_status(url, status)
     if kind not in {"text/html", "application/xhtml+xml"} and not kind.startswith("text/"):
         msg = f"{short(url)} is {short(kind, 40)}, not a page of text"
         raise ToolError(msg)

@@ -150,12 +150,22 @@ def reading(path: Path, name: str, kind: str) -> Iterator[None]:
         raise ToolError(msg) from error
 
 
-def optional(module: str, feature: str) -> Any:
+def free_name(workspace: Workspace, stem: str, suffix: str) -> str:
+    """A name that no file of the folder has: "stem.png", else "stem-2.png" and so on."""
+    number, name = 1, f"{stem}{suffix}"
+    while (workspace.root / name).exists() or (workspace.root / name).is_symlink():
+        number += 1
+        name = f"{stem}-{number}{suffix}"
+    return name
+
+
+def optional(module: str, feature: str, extra: str = EXTRA) -> Any:
     """Import a library of the optional extra when it is first needed.
 
     Args:
         module: Dotted name.
         feature: What needs it, as a user would say.
+        extra: That brings it.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -163,4 +173,4 @@ def optional(module: str, feature: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise MissingExtraError(feature, EXTRA) from error
+        raise MissingExtraError(feature, extra) from error

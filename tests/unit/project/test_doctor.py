@@ -12,6 +12,7 @@ from tracer1_agents.doctor import State, Surroundings, examine, render
 from tracer1_agents.errors import MissingExtraError
 from tracer1_agents.sandboxes.base import Availability, Capabilities
 from tracer1_agents.serving.local import write_checksums
+from tracer1_agents.tools.gta import gta_toolbox
 from tracer1_agents.tools.toolbox import default_toolbox
 
 REQUIREMENTS = [
@@ -69,6 +70,10 @@ def find(findings, name):
     return found
 
 
+def find_tool(findings, name):
+    return find([finding for finding in findings if finding.section in {"tool", "gta"}], name)
+
+
 def test_a_machine_with_everything(planner):
     findings = examine(machine(planner))
     wrong = {finding.name for finding in findings if finding.state in {State.BROKEN, State.PARTLY, State.MISSING}}
@@ -76,7 +81,9 @@ def test_a_machine_with_everything(planner):
     assert find(findings, "agents").found == "rich 15.0.0, pillow 13.0.0"
     assert find(findings, "torch").found == "cuda:0 (H200, 139 GiB), cpu (2 threads)"
     assert find(findings, "bwrap").found == "/bin/bwrap"
-    assert findings[-1] == doctor.Finding("tool", "python", State.OK, "in second")
+    assert find_tool(findings, "python") == doctor.Finding(
+        "tool", "python", State.OK, "in second, once it is handed in"
+    )
     assert find(findings, "second").state is State.OK
     assert find(findings, "visualizer").state is State.OFF
     assert find(findings, "tracer1-tiny").found == "every file matches its checksum"
@@ -123,8 +130,7 @@ def test_tools_without_their_libraries(planner):
 
 def test_code_is_off_without_a_sandbox(planner):
     findings = examine(machine(planner, sandbox=False))
-    code = [item for item in findings if item.section == "tool"][-1]
-    assert (code.name, code.state) == ("python", State.MISSING)
+    assert find_tool(findings, "python").state is State.MISSING
     first = find(findings, "first")
     assert (first.found, first.fix) == ("gone", "install it")
 
@@ -182,6 +188,28 @@ def test_every_extra_is_explained():
     assert set(doctor.EXTRAS) == set(project["optional-dependencies"]) - {"all", "dev", "docs"}
 
 
-def test_every_tool_of_the_default_toolbox_is_judged(tmp_path):
-    listed = [name for need in doctor.TOOLS for name in need.names]
-    assert sorted([*listed, "python"]) == sorted(tool.name for tool in default_toolbox(tmp_path))
+def test_the_tools_that_the_doctor_calls_live_are_those_that_are_offered(tmp_path):
+    """On this machine, with nothing handed in."""
+    findings = list(doctor._tools(Surroundings(), []))
+    for section, tools in (("tool", default_toolbox(tmp_path)), ("gta", gta_toolbox(tmp_path))):
+        live = {
+            name
+            for finding in findings
+            if finding.section == section and finding.state in {State.OK, State.PARTLY}
+            for name in finding.name.split(", ")
+        }
+        assert live == {tool.name for tool in tools}
+
+
+def test_what_is_off_says_what_it_needs(planner):
+    findings = examine(machine(planner))
+    assert find(findings, "visualizer").found == "until you hand in a vision model"
+    assert find(findings, "navigational_web_search").found == "until you hand in a web backend that searches"
+    faces = find(findings, "facedetection")
+    assert faces.found == "until you hand in a face detector or a vision model, or install opencv-python-headless"
+    assert faces.fix == 'pip install "tracer1-agents[vision]"'
+    opencv = examine(machine(planner, versions={**EVERYTHING, "opencv-python-headless": "4.14"}))
+    assert find(opencv, "facedetection").found == "live, by opencv-python-headless"
+    assert find(findings, "inspect_file_as_text").found == "live; sound with a speech model"
+    assert find(findings, "TextToImage").found == "until you hand in an image generator"
+    assert find(findings, "Plot").found == "in second, once it is handed in"

@@ -1,5 +1,7 @@
 """Screenshots: scaled as their reference says, processed once, and equal to what the plain processor makes of them."""
 
+import base64
+import io
 import random
 import sys
 
@@ -14,7 +16,7 @@ from transformers import Qwen2VLImageProcessorPil
 
 from tracer1_agents.errors import ConfigurationError, DataError, MissingExtraError
 from tracer1_agents.serving import screenshots
-from tracer1_agents.serving.screenshots import PictureCache, load_picture, load_processor, with_memory
+from tracer1_agents.serving.screenshots import PictureCache, load_picture, load_processor, picture_of_url, with_memory
 from tracer1_agents.training.models import load_planner
 from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.vision_model import save_vision_planner
@@ -177,3 +179,19 @@ def test_without_pillow_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(MissingExtraError, match="agents"):
         load_picture(ImageRef(ref="shot.png", width=8, height=8))
+
+
+def _file(size, kind="PNG"):
+    buffer = io.BytesIO()
+    Image.new("1", size).convert("1" if kind == "PNG" else "RGB").save(buffer, kind)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("content", [_file((9_000, 9_000)), _file((9, 9), "PPM"), _file((90, 90))[:-30], b""])
+def test_pictures_for_a_model_are_bounded_by_their_header(tmp_path, content):
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        picture_of_url("data:image/png;base64," + base64.b64encode(content).decode())
+    path = tmp_path / "a.png"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="no readable picture"):
+        load_picture(ImageRef(ref=str(path), width=9, height=9))

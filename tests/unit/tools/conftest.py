@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tracer1_agents.tools.backends import Backends
 from tracer1_agents.tools.base import ToolRegistry
 from tracer1_agents.tools.confined import parser
 from tracer1_agents.tools.parsing import READERS
+from tracer1_agents.tools.search import Corpus
 from tracer1_agents.tools.toolbox import default_toolbox
 
 if TYPE_CHECKING:
@@ -29,6 +33,16 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def box(folder: Path) -> ToolRegistry:
     return ToolRegistry(default_toolbox(folder))
+
+
+@pytest.fixture
+def full_box(folder: Path) -> ToolRegistry:
+    """Every tool: all that can be handed in stands there, and none of it can do anything."""
+    models = Backends(**{item.name: object() for item in fields(Backends)})
+    web = SimpleNamespace(search=None, visit=None, download=None)
+    return ToolRegistry(
+        default_toolbox(folder, corpus=Corpus([]), web=web, sandbox=object(), backends=models)  # type: ignore[arg-type]
+    )
 
 
 @pytest.fixture

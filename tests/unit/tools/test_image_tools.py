@@ -8,9 +8,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from tracer1_agents.tools import images
+from tracer1_agents.tools.backends import PixelBox
 from tracer1_agents.tools.base import ToolRegistry
 from tracer1_agents.tools.toolbox import default_toolbox
-from tracer1_agents.tools.vision import PixelBox
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,17 @@ def test_query_syntax_is_only_words(query: str) -> None:
 @given(st.text(max_size=60))
 def test_any_query_is_answered(query: str) -> None:
     assert BOX.run("ask_search_agent", {"query": query}).ok
+
+
+def test_the_index_can_only_be_read() -> None:
+    corpus = Corpus(PASSAGES)
+    for query in ('"); DELETE FROM passage; --', "title: *", "NEAR(a b) OR 1=1", "passage MATCH 'x' UNION SELECT 1"):
+        corpus.search(query, 3)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        corpus._index.execute("DELETE FROM passage")
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        corpus._index.execute("DROP TABLE passage")
+    assert len(corpus.search("born", 9)) == len(Corpus(PASSAGES).search("born", 9))
 
 
 def test_pages() -> None:

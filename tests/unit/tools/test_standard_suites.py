@@ -24,9 +24,19 @@ SHOWN = {  # text only, or with a back end that is not here
     "draw_box": {"image_path": "a.png", "box": [0, 0, 1, 1]},
     "visualizer": {"question": "what?", "image_path": "a.png"},
     "objectlocation": {"object": "cup", "image_path": "a.png"},
+    "facedetection": {"image_path": "a.png"},
+    "segmentation": {"image_path": "a.png", "prompt": [[0, 0, 1, 1]]},
+    "image_generator": {"prompt": "a cup"},
+    "image_edit": {"prompt": "a cup", "image_path": "a.png"},
     "ask_search_agent": {"query": "x"},
     "search": {"query": "x"},
     "visit_page": {"url": "https://example.com"},
+    "navigational_web_search": {"query": "x"},
+    "download_file": {"url": "https://example.com/a.pdf"},
+    "page_down": {},
+    "page_up": {},
+    "find_on_page_ctrl_f": {"search_string": "x"},
+    "find_next": {},
     "python": {"code": "1"},
 }
 
@@ -35,8 +45,8 @@ class OfTheToolbox:
     name = ""
 
     @pytest.fixture(autouse=True)
-    def _box(self, box):
-        type(self).box = box
+    def _box(self, full_box):
+        type(self).box = full_box
 
     @property
     def tool_constructor(self):
@@ -53,5 +63,5 @@ for _suite, _names in ((ToolsUnitTests, [*RUN, *SHOWN]), (ToolsIntegrationTests,
         globals()[_title] = type(_title, (OfTheToolbox, _suite), {"name": _name})
 
 
-def test_no_tool_is_left_out(box):
-    assert set(box) == {*RUN, *SHOWN}
+def test_no_tool_is_left_out(full_box):
+    assert set(full_box) == {*RUN, *SHOWN}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,10 +21,14 @@ from langgraph.errors import GraphInterrupt
 
 from tracer1_agents.actions.space import RESERVED_NAMES
 from tracer1_agents.errors import ConfigurationError, MissingExtraError, SandboxError, ToolError
-from tracer1_agents.tools import base
+from tracer1_agents.tools import base, needs
 from tracer1_agents.tools.aliases import ALIASES, Alias
+from tracer1_agents.tools.backends import Backends
 from tracer1_agents.tools.base import ToolRegistry, arun_tool, run_tool
 from tracer1_agents.tools.definition import Output, make_tool
+from tracer1_agents.tools.gta import gta_toolbox
+from tracer1_agents.tools.needs import GTA_NEEDS, NEEDS
+from tracer1_agents.tools.search import Corpus
 from tracer1_agents.tools.toolbox import default_toolbox
 
 
@@ -263,7 +270,11 @@ def test_two_tools_of_one_name(folder: Path) -> None:
         ("Calculator", {"expression": "1+1"}, "2"),
         ("Solver", {"command": "x = 3"}, "x = 3"),
         ("OCR", {"image": "none.png"}, 'error: no file "none.png" in this folder; files: sales.csv'),
-        ("GoogleSearch", {"query": "a", "k": 2}, "error: search is off here: configure a corpus file or a web backend"),
+        (
+            "GoogleSearch",
+            {"query": "a", "k": 2},
+            "error: GoogleSearch is off here: configure a corpus file or a web backend that searches",
+        ),
         (
             "DrawBox",
             {"image": "n.png", "bbox": "(1, 2, 3, 4)", "annotation": "a"},
@@ -276,9 +287,9 @@ def test_names_of_other_benchmarks(box: ToolRegistry, name: str, arguments: dict
     assert name not in box  # it can be called, but is not offered
 
 
-def test_every_alias_fits_a_tool_of_the_box(box: ToolRegistry) -> None:
+def test_every_alias_fits_a_tool_of_the_box(full_box: ToolRegistry) -> None:
     for alias in ALIASES.values():
-        assert set(alias.arguments.values()) <= set(box[alias.tool].args)
+        assert set(alias.arguments.values()) <= set(full_box[alias.tool].args)
 
 
 def test_a_tool_wins_over_an_alias_of_its_name() -> None:
@@ -345,14 +356,43 @@ def test_decorated_tools_run_too() -> None:
     assert run_tool(shout, {"words": "a"}).text == 'error: no argument "words"; shout takes text'
 
 
-def test_the_toolbox_is_the_same_whatever_is_configured(folder: Path) -> None:
-    class Session:
-        def run(self, code: str, *, timeout: float) -> Any:
-            raise NotImplementedError
+def test_what_is_offered_is_what_is_live(folder: Path) -> None:
+    """Each kind that is handed in brings the tools that the table says, and no other."""
+    kinds: dict[str, dict[str, Any]] = {
+        **{item.name: {"backends": Backends(**{item.name: object()})} for item in fields(Backends)},
+        "corpus": {"corpus": Corpus([])},
+        "sandbox": {"sandbox": object()},
+        "web": {"web": SimpleNamespace(search=None, visit=None, searches=False)},
+    }
+    for kind, handed in kinds.items():
+        for make, table in ((default_toolbox, NEEDS), (gta_toolbox, GTA_NEEDS)):
+            offered = [item.name for item in make(folder, **handed)]
+            assert offered == [name for need in table for name in need.names if not need.missing({kind})]
+    plain = {item.name for item in default_toolbox(folder)}
+    assert not plain & {"visualizer", "objectlocation", "image_generator", "image_edit", "search", "python"}
 
-    plain = [item.name for item in default_toolbox(folder)]
-    assert plain == [item.name for item in default_toolbox(folder, sandbox=Session())]
-    assert len(plain) == len(set(plain)) == 18
+
+def test_the_table_lists_every_tool_once(folder: Path, full_box: ToolRegistry) -> None:
+    assert list(full_box) == [name for need in NEEDS for name in need.names]
+    models = Backends(**{item.name: object() for item in fields(Backends)})
+    gta = gta_toolbox(folder, corpus=Corpus([]), sandbox=object(), backends=models)  # type: ignore[arg-type]
+    assert len(gta) == 14
+    assert {item.name for item in gta} == {name for need in GTA_NEEDS for name in need.names}
+
+
+def test_a_program_that_is_not_there_takes_its_tool_away(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    box = ToolRegistry(default_toolbox(folder))
+    assert "ocr" not in box
+    assert box.run("ocr", {"image_path": "a.png"}).text == "error: ocr is off here: install the program tesseract"
+    assert "OCR" not in {item.name for item in gta_toolbox(folder)}
+
+
+def test_a_library_that_is_not_there_takes_its_tools_away(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "installed_version", lambda name: None if name == "pillow" else "1")
+    box = ToolRegistry(default_toolbox(folder))
+    assert not {"ocr", "crop_image", "facedetection"} & set(box)
+    assert box.run("crop_image", {}).text.startswith("error: crop_image is off here: install pillow (pip install")
 
 
 def test_importing_the_toolbox_loads_no_file_library() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tracer1_agents.errors import ToolError, ToolUnavailableError
 from tracer1_agents.tools.base import ToolRegistry
 from tracer1_agents.tools.search import search_tools
+from tracer1_agents.tools.toolbox import default_toolbox
 from tracer1_agents.tools.web import PageLimits, PublicPages, is_public
 
 PUBLIC = "93.184.215.14"
@@ -216,3 +217,32 @@ def test_as_the_backend_of_the_tools(site):
     assert "search is off" in box.run("search", {"query": "x"}).text
     with pytest.raises(ToolUnavailableError):
         PublicPages().search("x", 1)
+
+
+def test_files_come_as_they_are_under_the_same_rule(site, tmp_path):
+    body = b"HTTP/1.1 200 OK\r\nContent-Type: application/pdf\r\nContent-Length: 5\r\n\r\n%PDF\0"
+    opened = site(redirect("/files/b.pdf"), body)
+    tools = ToolRegistry(default_toolbox(tmp_path, web=opened.pages))
+    done = tools.run("download_file", {"url": "http://public.test/a.pdf"})
+    assert (done.text, (tmp_path / "a.pdf").read_bytes()) == ("saved a.pdf, 5 bytes", b"%PDF\0")
+    assert "search" not in tools  # these pages have no engine
+    for url in ("file:///etc/passwd", "http://127.0.0.1/a.pdf", "http://169.254.169.254/a.pdf"):
+        refused = tools.run("download_file", {"url": url})
+        assert not refused.ok
+        assert "not" in refused.text
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pdf"]
+
+
+def test_a_file_that_leads_inside_or_never_ends_is_not_saved(site, tmp_path):
+    def flood(line):
+        line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            line.sendall(b"x" * 65536)
+
+    for reply, said in ((redirect("http://10.0.0.1/"), "not on the public web"), (flood, "more than 100000 bytes")):
+        pages = site(reply, limits=PageLimits(seconds=20, file_bytes=100_000)).pages
+        done = ToolRegistry(default_toolbox(tmp_path, web=pages)).run(
+            "download_file", {"url": "http://public.test/a.pdf"}
+        )
+        assert said in done.text
+    assert list(tmp_path.iterdir()) == []

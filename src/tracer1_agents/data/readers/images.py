@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.blobs import BlobStore
-from tracer1_agents.errors import DataError, MissingExtraError
+from tracer1_agents.errors import DataError
+from tracer1_agents.pictures import opened
 from tracer1_agents.types import ImageRef
 
 if TYPE_CHECKING:
@@ -137,13 +138,6 @@ class ImageFinder:
 
 
 def _size(file: Path | io.BytesIO) -> tuple[int, int]:
-    try:
-        from PIL import Image  # noqa: PLC0415  (needs an extra)
-    except ImportError as error:
-        feature = "reading screenshots"
-        raise MissingExtraError(feature, "agents") from error
-    try:
-        with Image.open(file) as image:
-            return image.size
-    except Image.DecompressionBombError as error:  # its header claims more pixels than any screen has
-        raise ValueError(str(error)) from None
+    with opened(file, feature="reading screenshots", extra="agents") as image:
+        width, height = image.size
+    return width, height
