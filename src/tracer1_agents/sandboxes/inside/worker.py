@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from functools import partial
-from pathlib import Path
 
 # In isolated mode the script's folder is not on the path: it is there for these imports only.
-sys.path.insert(0, str(Path(__file__).parents[3]))
+sys.path.insert(0, __file__.rpartition("/tracer1_agents/")[0])
 from tracer1_agents.sandboxes.inside.loop import serve
 from tracer1_agents.sandboxes.inside.protocol import Channel
 
@@ -45,7 +43,7 @@ def main() -> None:
     requests, replies, work = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     for descriptor in (requests, replies):
         os.set_inheritable(descriptor, False)  # noqa: FBT003  (positional-only)
-    channel = Channel(os.fdopen(requests, "rb").readline, partial(write_all, replies))
+    channel = Channel(os.fdopen(requests, "rb").readline, lambda data: write_all(replies, data))
     serve(channel, work, apply_limits)
 
 
