@@ -1,7 +1,8 @@
 """What a sandbox costs beside a bare interpreter: cold start to the first result, a warm run, episodes of five runs.
 
-A pool is full when its sessions are timed; it starts the next workers meanwhile. Every way once a round in turning order; wall time. `python -I` starts, prints one result and ends (cold), or answers
-one line of code after another over its pipes (warm), with nothing kept in: ``python benchmarks/sandbox.py``.
+A pool is full when its sessions are timed, and starts the next workers meanwhile. Every way once a round in turning
+order; wall time. `python -I` starts, prints one result and ends (cold), or answers one line of code after another over
+its pipes (warm), with nothing kept in: ``python benchmarks/sandbox.py``.
 """
 # ruff: noqa: INP001, T201  (a program; what it prints is its result)
 
