@@ -138,7 +138,7 @@ def problem(attack: Attack, result: RunResult, backend: str = "bubblewrap") -> s
     if len(result.stdout) > CHECK_LIMITS.output_bytes:
         return "its output was not cut"
     if not re.search(attack.stopped, seen):
-        otherwise = re.search(ELSEWHERE.get(backend, _AS_WRITTEN).stopped, seen)
+        otherwise = ELSEWHERE.get(backend, _AS_WRITTEN).shows_stop(attack.name, seen)
         return "" if otherwise else f"no sign of what stopped it: {seen[:_SEEN]!r}"
     if attack.timed_out and not result.timed_out:
         return "it ended before its time-out"

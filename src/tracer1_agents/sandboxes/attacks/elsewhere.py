@@ -6,6 +6,7 @@ road out is JavaScript: where a snippet would only meet the in-memory stand-in, 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -20,12 +21,20 @@ class Elsewhere:
     Attributes:
         stopped: Pattern that also shows that an attack was stopped, whichever it was.
         roads: Name of an attack -> code that tries the same by the backend's own road.
+        words: Name of an attack -> pattern that also shows that this one was stopped.
         uncovered: Name of an attack -> why the backend does not cover it.
     """
 
     stopped: str = r"(?!)"
     roads: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
     uncovered: Mapping[str, str] = field(default_factory=dict)
+
+    def shows_stop(self, attack: str, seen: str) -> bool:
+        """Whether what came back shows that the attack was stopped, in this backend's words."""
+        return re.search(self.stopped, seen) is not None or (
+            attack in self.words and re.search(self.words[attack], seen) is not None
+        )
 
 
 def _deno(call: str) -> str:
@@ -66,5 +75,27 @@ _WASM: Final = Elsewhere(
     },
 )
 
-ELSEWHERE: Final[Mapping[str, Elsewhere]] = {"pyodide": _WASM}
+_CONTAINER: Final = Elsewhere(
+    roads={
+        # /dev/mqueue is a folder; message queues are refused by the filter.
+        "device nodes": (
+            "import os, stat\nfound = [name for name in os.listdir('/dev') if not stat.S_ISDIR("
+            "os.lstat('/dev/' + name).st_mode) and not os.path.islink('/dev/' + name)]\n"
+            "usual = {'null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'console'}\n"
+            "print('BREACH' if set(found) - usual else 'only the usual')\n"
+        ),
+        # The number of processes is a limit of the container, which no process has as its own.
+        "raise the limits again": (
+            "import resource\nresource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)\nprint('BREACH')\n"
+        ),
+    },
+    words={
+        "write to /dev": "Permission denied",
+        "replace the worker": "No such file",
+        "inode bomb": "No space left",
+        "memory bomb in forks": "TimeoutError|exit status 137",
+    },
+)
+
+ELSEWHERE: Final[Mapping[str, Elsewhere]] = {"pyodide": _WASM, "docker": _CONTAINER}
 """Name of a backend -> how it differs; bubblewrap is what the table is written for."""
