@@ -23,12 +23,20 @@ class Elsewhere:
         roads: Name of an attack -> code that tries the same by the backend's own road.
         words: Name of an attack -> pattern that also shows that this one was stopped.
         uncovered: Name of an attack -> why the backend does not cover it.
+        asked: Attacks that are tried at all; None: every one.
+        unasked: What is said of all others.
     """
 
     stopped: str = r"(?!)"
     roads: Mapping[str, str] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
     uncovered: Mapping[str, str] = field(default_factory=dict)
+    asked: frozenset[str] | None = None
+    unasked: str = ""
+
+    def asks(self, attack: str) -> bool:
+        """Whether the attack makes sense on this backend."""
+        return self.asked is None or attack in self.asked
 
     def shows_stop(self, attack: str, seen: str) -> bool:
         """Whether what came back shows that the attack was stopped, in this backend's words."""
@@ -97,5 +105,45 @@ _CONTAINER: Final = Elsewhere(
     },
 )
 
-ELSEWHERE: Final[Mapping[str, Elsewhere]] = {"pyodide": _WASM, "docker": _CONTAINER}
+# A machine of its own, often with root in it: what code does to that machine is no attack, and bombs would go off at
+# somebody else's. What counts is this host, the conversation with it, and what one session leaves to the next.
+_FAR: Final = Elsewhere(
+    asked=frozenset(
+        (
+            "read a secret of the host",
+            "read by numpy",
+            "read by a class found through __subclasses__",
+            "leave by ..",
+            "environment",
+            "environment by str.format",
+            "one variable of the environment",
+            "environment of every visible process",
+            "cloud metadata address",
+            "abstract Unix socket of the host",
+            "Unix socket of the host in the file system",
+            "CPU loop",
+            "sleep",
+            "ignored signals",
+            "output flood",
+            "SystemExit",
+            "hostile repr",
+            "a line of 10 MB",
+            "a value of 10 MB",
+            "lone surrogates in an error",
+            "links, pipes, devices and odd names in outputs",
+            "forged protocol replies",
+            "pickle among the results",
+            "state left between episodes",
+            "use after a time-out",
+        )
+    ),
+    unasked="not tried: it would only meet the server's machine, whose template and host decide",
+    words={
+        "cloud metadata address": "unreachable|refused|timed out|TimeoutError",
+        "hostile repr": "SystemExit",
+        "lone surrogates in an error": r"ValueError: \\ud800",
+    },
+)
+
+ELSEWHERE: Final[Mapping[str, Elsewhere]] = {"pyodide": _WASM, "docker": _CONTAINER, "e2b": _FAR}
 """Name of a backend -> how it differs; bubblewrap is what the table is written for."""
