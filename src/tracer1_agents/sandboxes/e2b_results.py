@@ -38,11 +38,16 @@ def outcome(execution: Any, stdout: str, limit: int, *, cut: bool) -> RunResult:
     return RunResult(
         ok=failed is None,
         stdout=stdout,
-        value=value if value is None else value[:limit],
-        error=error if error is None else error[:limit],
-        traceback=str(failed.traceback)[:limit] if failed is not None else "",
+        value=value if value is None else _clean(value[:limit]),
+        error=error if error is None else _clean(error[:limit]),
+        traceback=_clean(str(failed.traceback)[:limit]) if failed is not None else "",
         truncated=cut or len(value or error or "") > limit,
     )
+
+
+def _clean(text: str) -> str:
+    """Without lone surrogates, which JSON can carry and a file cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class as_sandbox_error:  # noqa: N801  (reads as a statement)

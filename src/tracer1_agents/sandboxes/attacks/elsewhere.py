@@ -141,7 +141,6 @@ _FAR: Final = Elsewhere(
     words={
         "cloud metadata address": "unreachable|refused|timed out|TimeoutError",
         "hostile repr": "SystemExit",
-        "lone surrogates in an error": r"ValueError: \\ud800",
     },
 )
 
