@@ -14,7 +14,6 @@ from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
 from tracer1_agents.sandboxes.deep_agents import LIMITS, DeepAgentsBackend
 from tracer1_agents.sandboxes.pyodide import PyodideSandbox
 
-
 ABSOLUTE = "BaseSandbox.glob returns absolute paths, the test looks for relative ones"
 OVERWRITES = "BaseSandbox.write replaces a file that exists, the test wants an error"
 
