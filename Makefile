@@ -7,13 +7,14 @@ PYTHON3 ?= python3
 VENV    := .venv
 VLLM    := .venv-vllm
 SERVED  := .venv-langgraph
+DEEP    := .venv-deepagents
 PYTHON  := $(VENV)/bin/python
 PIP     := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check
 WORKERS ?= 2
 TESTED  := $(if $(GPU),,--constraint constraints/cpu.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs test test-browser test-desktop browser-setup vllm-test serve-test leaks drills rehearsal
+.PHONY: help demo docs test test-browser test-desktop browser-setup vllm-test serve-test deepagents-test leaks drills rehearsal
 .PHONY: reproduce reproduce-quick check build clean system
 
 help: ## list the targets
@@ -39,6 +40,9 @@ vllm-test: $(VENV)/.ready system $(VLLM)/.ready ## compare a real vLLM server (f
 
 serve-test: $(SERVED)/.ready ## serve the agent by `langgraph dev` and talk to it over HTTP, no account needed
 	$(SERVED)/bin/python scripts/langgraph_test.py
+
+deepagents-test: $(DEEP)/.ready ## run the sandbox as a deep agent's backend and the planner as its sub-agent (needs bubblewrap)
+	$(DEEP)/bin/python -m pytest -c tests/deepagents/pytest.ini tests/deepagents $(ARGS)
 
 drills: $(VENV)/.ready-dev system ## break stage-2 runs for real and resume them (minutes; ARGS="--only tool")
 	$(PYTHON) scripts/drills.py $(ARGS)
@@ -69,7 +73,7 @@ build: $(VENV)/.ready-dev ## wheel and source archive in dist/
 	$(PYTHON) -m build --outdir dist
 
 clean: ## remove the environments, build outputs and caches; runs/ stays
-	rm -rf $(VENV) $(VLLM) $(SERVED) .langgraph_api build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM) $(SERVED) $(DEEP) .langgraph_api build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests examples scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
 system:
@@ -101,4 +105,13 @@ $(SERVED)/.ready: pyproject.toml
 	@echo "installing LangGraph's development server into $(SERVED)"
 	$(PYTHON3) -m venv $(SERVED)
 	$(SERVED)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[agents]" "langgraph-cli[inmem]"
+	@touch $@
+
+# An environment of its own: deepagents wants newer versions of LangChain than the tested ones. Its tests say in which
+# they differ, so those two are pinned.
+$(DEEP)/.ready: pyproject.toml
+	@echo "installing deepagents into $(DEEP)"
+	$(PYTHON3) -m venv $(DEEP)
+	$(DEEP)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[agents]" \
+		deepagents==0.7.32 langchain-tests==1.1.9 pytest pytest-asyncio pytest-socket
 	@touch $@

@@ -1,36 +1,43 @@
 """What a sandbox costs beside a bare interpreter: cold start to the first result, a warm run, episodes of five runs.
 
-Every way once a round in turning order; wall time. `python -I` starts, prints one result and ends (cold), or answers
-one line of code after another over its pipes (warm), with nothing kept in: ``python benchmarks/sandbox.py``.
+A pool is full when its sessions are timed, and starts the next workers meanwhile. Every way once a round in turning
+order; wall time. `python -I` starts, prints one result and ends (cold), or answers one line of code after another over
+its pipes (warm), with nothing kept in: ``python benchmarks/sandbox.py``.
 """
 # ruff: noqa: INP001, T201  (a program; what it prints is its result)
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from paired import ROUNDS, measured, ratios, spread
+from paired import ROUNDS, Timing, measured, ratios, spread
 
 from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
+from tracer1_agents.sandboxes.pool import SandboxPool
 
 if TYPE_CHECKING:
     from tracer1_agents.sandboxes.session import WorkerSession
 
 PYTHON: Final = "/usr/bin/python3"  # what the sandbox runs, too
 STARTS, RUNS, EPISODES, LENGTH = 5, 200, 5, 5
+LOADED_SECONDS: Final = 1.0  # that the newest worker of a pool gets to load
 LOOP: Final = "import sys\nspace = {}\nfor line in sys.stdin:\n    print(eval(line, space), flush=True)\n"
 
 
 def main() -> None:
     """Print medians and ratios with their intervals."""
     sandbox = BubblewrapSandbox()
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with sandbox.open() as session, _bare() as bare:
         cold = measured({"python -I": cold_bare, "bubblewrap": lambda: cold_sandbox(sandbox)})
         warm = measured({"python -I": lambda: warm_bare(bare), "bubblewrap": lambda: warm_sandbox(session)})
     episodes = measured({"python -I": episodes_bare, "bubblewrap": lambda: episodes_sandbox(sandbox)})
     for name, timings, count, unit in (
+        ("a session from a pool", pooled(sandbox), STARTS, 1e3),
         ("cold start to the first result", cold, STARTS, 1e3),
         ("a warm run", warm, RUNS, 1e3),
     ):
@@ -48,7 +55,22 @@ def cold_bare() -> None:
         subprocess.run([PYTHON, "-I", "-c", "print(6 * 7)"], check=True, capture_output=True)  # noqa: S603
 
 
-def cold_sandbox(sandbox: BubblewrapSandbox) -> None:
+def pooled(sandbox: BubblewrapSandbox) -> dict[str, Timing]:
+    """Sessions from a full pool, beside bare processes of the same round."""
+    timings = {"python -I": Timing(), "bubblewrap": Timing()}
+    with SandboxPool(sandbox, size=STARTS) as pool:
+        for _ in range(ROUNDS):
+            while pool.waiting < STARTS:
+                time.sleep(0.01)
+            time.sleep(LOADED_SECONDS)
+            for name, work in (("bubblewrap", lambda: cold_sandbox(pool)), ("python -I", cold_bare)):
+                began = time.perf_counter()
+                work()
+                timings[name].wall.append(time.perf_counter() - began)
+    return timings
+
+
+def cold_sandbox(sandbox: BubblewrapSandbox | SandboxPool) -> None:
     """A session with one run."""
     for _ in range(STARTS):
         with sandbox.open() as session:

@@ -9,6 +9,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+collect_ignore = ["deepagents"]  # an environment of its own: make deepagents-test
+
 settings.register_profile(
     "shared machine",
     deadline=None,

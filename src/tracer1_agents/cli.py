@@ -96,7 +96,10 @@ def _add_sandbox(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     sandbox = commands.add_parser("sandbox", help="where code runs: attack it, set it up")
     tasks = sandbox.add_subparsers(required=True, metavar="TASK")
     check = tasks.add_parser("check", help="run the attack suite here; exit code 1 where one gets through")
-    check.add_argument("--backend", metavar="B", help="bubblewrap or pyodide (default: the one that code would run in)")
+    check.add_argument(
+        "--backend", metavar="B", help="bubblewrap, pyodide, docker or e2b (default: the one that code would run in)"
+    )
+    check.add_argument("--image", metavar="I", help="with --backend docker: the image to attack, which must be there")
     check.set_defaults(command=_sandbox_check)
     setup = tasks.add_parser("setup", help="fetch Pyodide once, for machines without bubblewrap (needs Deno)")
     setup.set_defaults(command=_sandbox_setup)
@@ -365,7 +368,7 @@ def _sandbox_check(parsed: argparse.Namespace) -> int:
     from tracer1_agents.sandboxes.attacks import check  # noqa: PLC0415  (only this command)
     from tracer1_agents.sandboxes.choose import working_sandbox  # noqa: PLC0415
 
-    sandbox = working_sandbox(parsed.backend)
+    sandbox = working_sandbox(parsed.backend, image=parsed.image)
     findings = []
     for finding in check.check(sandbox):
         print(harmless(check.row(finding)), flush=True)  # noqa: T201  (a command line)

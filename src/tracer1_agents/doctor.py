@@ -7,6 +7,7 @@ differ from what pip would install. Nothing is installed or changed; the report 
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -22,19 +23,21 @@ from packaging.requirements import Requirement
 from tracer1_agents import __version__
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.sandboxes.choose import DEFAULT_ORDER
+from tracer1_agents.sandboxes.docker import DockerSandbox
 from tracer1_agents.serving.devices import torch_devices
 from tracer1_agents.serving.local import verify_checksums
 from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
 from tracer1_agents.tools.needs import GTA_NEEDS, HAND_IN, NEEDS, Need, extra_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tracer1_agents.sandboxes.base import Sandbox
 
 DISTRIBUTION: Final = "tracer1-agents"
 _WIDTH: Final = 100
+_E2B_VARIABLES: Final = ("E2B_API_KEY", "E2B_API_URL", "E2B_SANDBOX_URL", "E2B_DEBUG")
 _HEADINGS: Final = {
     "package": "package",
     "extra": "extras",
@@ -145,6 +148,8 @@ class Surroundings:
         requirements: Of this package, as its metadata states them.
         which: Path of a program, None where it is missing.
         sandboxes: To try.
+        docker: To try where its program is there.
+        environment: Variables of this process; their names alone are looked at.
         devices: Of torch.
         planner: Folder of the planner that ships.
         system: As `sys.platform`.
@@ -154,6 +159,8 @@ class Surroundings:
     requirements: Sequence[str] = field(default_factory=_own_requirements)
     which: Callable[[str], str | None] = shutil.which
     sandboxes: Sequence[Callable[[], Sandbox]] = DEFAULT_ORDER
+    docker: Callable[[], Sandbox] = DockerSandbox
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     devices: Callable[[], list[str]] = torch_devices
     planner: Path = field(default_factory=tiny_folder)
     system: str = sys.platform
@@ -164,12 +171,15 @@ def examine(surroundings: Surroundings | None = None) -> list[Finding]:
     here = surroundings or Surroundings()
     with ThreadPoolExecutor() as pool:
         devices = pool.submit(_devices, here)
+        docker = pool.submit(_docker, here)
         trials = [pool.submit(_try_sandbox, make) for make in here.sandboxes]
         sandboxes = [trial.result() for trial in trials]
         return [
             *_package(here),
             *_programs(here),
             *sandboxes,
+            docker.result(),
+            _e2b(here),
             _planner(here.planner),
             devices.result(),
             *_tools(here, sandboxes),
@@ -234,6 +244,28 @@ def _try_sandbox(make: Callable[[], Sandbox]) -> Finding:
         return Finding("sandbox", sandbox.name, State.OK, "a trial run worked", packages)
     reason = found.reason.removesuffix(found.install).rstrip("; ")
     return Finding("sandbox", sandbox.name, State.MISSING, reason, packages, found.install)
+
+
+def _docker(here: Surroundings) -> Finding:
+    """Off where nobody has set it up: code runs there only where somebody asks for it."""
+    gives = "code with what an image has installed"
+    if here.which("docker") is None:
+        return Finding("sandbox", "docker", State.OFF, "until the program docker is there", gives)
+    return _try_sandbox(here.docker)
+
+
+def _e2b(here: Surroundings) -> Finding:
+    """What the SDK would find; a trial would start a machine that somebody pays for."""
+    gives = "code in a virtual machine elsewhere"
+    if here.version("e2b-code-interpreter") is None:
+        return Finding(
+            "sandbox", "e2b", State.OFF, "until its SDK is there", gives, f'pip install "{DISTRIBUTION}[e2b]"'
+        )
+    found = [name for name in _E2B_VARIABLES if here.environment.get(name)]
+    if not found:
+        return Finding("sandbox", "e2b", State.OFF, f"until one of {', '.join(_E2B_VARIABLES)} is set", gives)
+    told = f"{', '.join(found)} set; not tried here (tracer1 sandbox check --backend e2b does)"
+    return Finding("sandbox", "e2b", State.PARTLY, told, gives)
 
 
 def _planner(folder: Path) -> Finding:

@@ -13,6 +13,7 @@ from tracer1_agents.sandboxes.attacks.check import CHECK_LIMITS, Verdict, check,
 from tracer1_agents.sandboxes.attacks.outcomes import OUTCOMES
 from tracer1_agents.sandboxes.attacks.table import ATTACKS
 from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
+from tracer1_agents.sandboxes.docker import DockerSandbox
 from tracer1_agents.sandboxes.pyodide import PyodideSandbox
 
 NOBODY = 65534
@@ -87,6 +88,18 @@ def test_pyodide_holds_what_it_says_it_holds():
     probe = found.probe()
     if not probe.ok:
         pytest.skip(f"Pyodide does not work here: {probe.reason}")
-    findings = list(check(found))
+    held_all(found)
+
+
+@pytest.mark.slow
+def test_docker_holds_what_it_says_it_holds():
+    image = os.environ.get("TRACER1_DOCKER_IMAGE")
+    if not image:
+        pytest.skip("set TRACER1_DOCKER_IMAGE to attack a container")
+    held_all(DockerSandbox(image=image))
+
+
+def held_all(sandbox):
+    findings = list(check(sandbox))
     assert [asdict(finding) for finding in findings if finding.verdict is Verdict.FAILED] == []
     assert len(findings) == len(ATTACKS) + len(OUTCOMES)

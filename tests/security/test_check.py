@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -77,11 +78,36 @@ def test_an_attack_that_gets_through_fails_or_is_told_as_open(monkeypatch):
     assert re.search(r"open\('/.*secret.txt'\)", sandbox.codes[0])
 
 
+def test_words_of_one_attack_do_not_excuse_another():
+    seen = RunResult(ok=False, error="OSError: No space left on device")
+    assert problem(replace(READ, name="inode bomb"), seen, "docker") == ""
+    assert problem(READ, seen, "docker") != ""
+
+
+def test_what_makes_no_sense_elsewhere_is_not_tried(monkeypatch):
+    loud = Attack("fork bomb", "raise SystemExit", "never")
+    monkeypatch.setattr(module, "ATTACKS", (replace(READ, name="environment"), loud))
+    monkeypatch.setattr(
+        module, "OUTCOMES", {"daemonised child": lambda *_: "BREACH", "use after a time-out": lambda *_: ""}
+    )
+    sandbox = Scripted(RunResult(ok=False, error="FileNotFoundError"), "e2b")
+    found = {finding.attack: finding.verdict for finding in check(sandbox)}
+    assert [name for name, verdict in found.items() if verdict is Verdict.HELD] == [
+        "environment",
+        "use after a time-out",
+    ]
+    assert [name for name, verdict in found.items() if verdict is Verdict.NOT_COVERED] == [
+        "fork bomb",
+        "daemonised child",
+    ]
+    assert len(sandbox.codes) == 1
+
+
 def test_names_are_unique_and_exceptions_name_real_attacks():
     names = [attack.name for attack in ATTACKS] + list(OUTCOMES)
     assert len(names) == len(set(names))
     for elsewhere in ELSEWHERE.values():
-        assert {*elsewhere.roads, *elsewhere.uncovered} <= set(names)
+        assert {*elsewhere.roads, *elsewhere.uncovered, *elsewhere.words, *(elsewhere.asked or ())} <= set(names)
 
 
 def test_the_table_shows_and_counts_each_verdict():
@@ -96,7 +122,7 @@ def test_the_table_shows_and_counts_each_verdict():
 def test_the_command_ends_with_what_it_found(monkeypatch, capsys, result, code):
     monkeypatch.setattr(module, "ATTACKS", (READ,))
     monkeypatch.setattr(module, "OUTCOMES", {})
-    monkeypatch.setattr(choose, "working_sandbox", lambda name: Scripted(result, name))
+    monkeypatch.setattr(choose, "working_sandbox", lambda name, image: Scripted(result, name))
     assert main(["sandbox", "check", "--backend", "bubblewrap"]) == code
     printed = capsys.readouterr().out
     assert "1 attacks:" in printed
@@ -111,3 +137,16 @@ def test_a_backend_is_taken_by_name():
         choose.working_sandbox("two", makers)
     with pytest.raises(ConfigurationError, match="no sandbox 'three'; there are: one, two"):
         choose.working_sandbox("three", makers)
+
+
+def test_an_image_is_for_docker_only(monkeypatch):
+    with pytest.raises(ConfigurationError, match="an image is for the sandbox docker, got 'x' for pyodide"):
+        choose.working_sandbox("pyodide", image="x")
+    made = []
+    monkeypatch.setattr(
+        choose,
+        "DockerSandbox",
+        type("D", (), {"name": "docker", "__new__": lambda *_, image: made.append(image) or Scripted(None, "docker")}),
+    )
+    assert choose.working_sandbox("docker", image="mine").name == "docker"
+    assert made == ["mine"]

@@ -11,6 +11,7 @@ from tracer1_agents.sandboxes.base import (
 )
 from tracer1_agents.sandboxes.calls import HostFunction
 from tracer1_agents.sandboxes.choose import default_sandbox
+from tracer1_agents.sandboxes.pool import SandboxPool
 
 __all__ = [
     "Availability",
@@ -20,6 +21,7 @@ __all__ = [
     "Limits",
     "RunResult",
     "Sandbox",
+    "SandboxPool",
     "Session",
     "default_sandbox",
 ]

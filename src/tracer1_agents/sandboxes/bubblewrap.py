@@ -36,6 +36,8 @@ from tracer1_agents.sandboxes.watchdog import Watchdog
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tracer1_agents.sandboxes.process import StartWorker
+
 _NOBODY: Final = 65534
 _WORK: Final = "/work"
 _INSIDE: Final = "/run/tracer1_agents/sandboxes/inside"
@@ -100,8 +102,14 @@ class BubblewrapSandbox:
         self, workspace: Path | None = None, host_calls: HostCalls = NO_CALLS, limits: Limits = DEFAULT_LIMITS
     ) -> WorkerSession:
         """See `Sandbox.open`."""
+        return self.session(lambda: self.start(limits), workspace, host_calls, limits)
+
+    def session(
+        self, start: StartWorker, workspace: Path | None, host_calls: HostCalls, limits: Limits
+    ) -> WorkerSession:
+        """See `WorkerSandbox.session`."""
         return WorkerSession(
-            lambda: self._start(limits),
+            start,
             paths=tuple(_site_target(index) for index in range(len(self._site_packages))),
             workspace=workspace,
             host_calls=host_calls,
@@ -109,7 +117,8 @@ class BubblewrapSandbox:
             watchdog=Watchdog(limits, _WRITABLE),
         )
 
-    def _start(self, limits: Limits) -> WorkerProcess:
+    def start(self, limits: Limits) -> WorkerProcess:
+        """See `WorkerSandbox.start`."""
         program = shutil.which("bwrap")
         if program is None:
             problem = f"bubblewrap (bwrap) is not installed; {_INSTALL}"

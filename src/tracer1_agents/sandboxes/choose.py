@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from tracer1_agents.errors import ConfigurationError, SandboxUnavailableError
 from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
+from tracer1_agents.sandboxes.docker import DockerSandbox
+from tracer1_agents.sandboxes.e2b import E2BSandbox
 from tracer1_agents.sandboxes.pyodide import PyodideSandbox
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 DEFAULT_ORDER: Sequence[Callable[[], Sandbox]] = (BubblewrapSandbox, PyodideSandbox)
 """Real processes and packages first, then WebAssembly, which needs no kernel features."""
+
+BY_NAME: Sequence[Callable[[], Sandbox]] = (*DEFAULT_ORDER, DockerSandbox, E2BSandbox)
+"""Also those that nothing picks by itself: one needs an image, the other an account or a server."""
 
 
 def default_sandbox(candidates: Sequence[Callable[[], Sandbox]] = DEFAULT_ORDER) -> Sandbox:
@@ -41,19 +46,27 @@ def default_sandbox(candidates: Sequence[Callable[[], Sandbox]] = DEFAULT_ORDER)
     raise SandboxUnavailableError(problem)
 
 
-def working_sandbox(name: str | None = None, candidates: Sequence[Callable[[], Sandbox]] = DEFAULT_ORDER) -> Sandbox:
+def working_sandbox(
+    name: str | None = None, candidates: Sequence[Callable[[], Sandbox]] = BY_NAME, *, image: str | None = None
+) -> Sandbox:
     """The sandbox of that name, if it works here.
 
     Args:
-        name: As `Sandbox.name`; None: the first that works.
-        candidates: Makers of sandboxes.
+        name: As `Sandbox.name`; None: the first that works, of `DEFAULT_ORDER` where no candidates are given.
+        candidates: Makers of sandboxes to look for the name in.
+        image: Of Docker, in place of its default.
 
     Raises:
-        ConfigurationError: There is none of that name.
+        ConfigurationError: There is none of that name, or an image for one that takes none.
         SandboxUnavailableError: It does not work here; the message says what to install.
     """
+    if image is not None:
+        if name != DockerSandbox.name:
+            problem = f"an image is for the sandbox docker, got {image!r} for {name or 'the default one'}"
+            raise ConfigurationError(problem)
+        candidates = (lambda: DockerSandbox(image=image),)
     if name is None:
-        return default_sandbox(candidates)
+        return default_sandbox(DEFAULT_ORDER if candidates is BY_NAME else candidates)
     made = [make() for make in candidates]
     chosen = [sandbox for sandbox in made if sandbox.name == name]
     if not chosen:

@@ -17,6 +17,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tracer1_agents.errors import ConfigurationError, MissingExtraError, SandboxError, SandboxUnavailableError
@@ -33,7 +34,7 @@ from tracer1_agents.sandboxes.base import (
 )
 from tracer1_agents.sandboxes.calls import CallDesk
 from tracer1_agents.sandboxes.channel import clean_json
-from tracer1_agents.sandboxes.e2b_results import as_sandbox_error, displayed, is_entry, outcome
+from tracer1_agents.sandboxes.e2b_results import as_sandbox_error, displayed, fetched, is_entry, outcome
 from tracer1_agents.sandboxes.files import Workspace
 
 if TYPE_CHECKING:
@@ -336,8 +337,10 @@ class E2BSession:
             if len(written) >= self._limits.files or size > self._limits.file_bytes:
                 dropped.append(f"{path}: over the session's limits"[:400])
                 continue
-            with as_sandbox_error("gave no file"):
-                data = bytes(self._sandbox.files.read(f"{self._home}/work/{path}", format="bytes"))
+            data = fetched(partial(self._sandbox.files.read, f"{self._home}/work/{path}", format="bytes"))
+            if data is None:
+                dropped.append(f"{path}: gone, or its name is not UTF-8"[:400])
+                continue
             total += len(data)
             if total > self._limits.disk_bytes or len(data) > self._limits.file_bytes:
                 dropped.append(f"{path}: over the session's limits"[:400])

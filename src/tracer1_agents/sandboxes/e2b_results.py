@@ -12,10 +12,14 @@ from tracer1_agents.errors import SandboxError
 from tracer1_agents.sandboxes.base import RunResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _PICTURES: Final = ("png", "jpeg", "svg", "pdf")
 _BASE64: Final = frozenset({"png", "jpeg", "pdf"})
+
+# The SDK's, by name, since it is an extra: older versions raise the first for files too.
+_NO_FILE: Final = frozenset({"NotFoundException", "FileNotFoundException"})
 
 
 def outcome(execution: Any, stdout: str, limit: int, *, cut: bool) -> RunResult:
@@ -34,11 +38,16 @@ def outcome(execution: Any, stdout: str, limit: int, *, cut: bool) -> RunResult:
     return RunResult(
         ok=failed is None,
         stdout=stdout,
-        value=value if value is None else value[:limit],
-        error=error if error is None else error[:limit],
-        traceback=str(failed.traceback)[:limit] if failed is not None else "",
+        value=value if value is None else _clean(value[:limit]),
+        error=error if error is None else _clean(error[:limit]),
+        traceback=_clean(str(failed.traceback)[:limit]) if failed is not None else "",
         truncated=cut or len(value or error or "") > limit,
     )
+
+
+def _clean(text: str) -> str:
+    """Without lone surrogates, which JSON can carry and a file cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 class as_sandbox_error:  # noqa: N801  (reads as a statement)
@@ -56,6 +65,24 @@ class as_sandbox_error:  # noqa: N801  (reads as a statement)
         if isinstance(error, Exception) and not isinstance(error, SandboxError):
             problem = f"E2B {self._what}: {type(error).__name__}: {error}"
             raise SandboxError(problem) from error
+
+
+def fetched(read: Callable[[], Any]) -> bytes | None:
+    """What reading a file of the sandbox brings, None where there is none of that name (any more).
+
+    Args:
+        read: Asks the SDK.
+
+    Raises:
+        SandboxError: The SDK raised anything else.
+    """
+    with as_sandbox_error("gave no file"):
+        try:
+            return bytes(read())
+        except Exception as error:
+            if type(error).__name__ in _NO_FILE:
+                return None
+            raise
 
 
 def is_entry(entry: Any) -> bool:

@@ -42,14 +42,21 @@ class WorkerProcess:
         channel: Its pipes, host's end.
         init: pidfd of the first process of its pid namespace: when that one ends, the kernel has ended all others.
         apart: Whether the started program stands outside what the code can reach, so that only the host can kill it.
+        stop: Ends what the started program has others run for it; must not hold the worker itself.
     """
 
     def __init__(
-        self, process: subprocess.Popen[bytes], channel: Channel, init: int | None = None, *, apart: bool = False
+        self,
+        process: subprocess.Popen[bytes],
+        channel: Channel,
+        init: int | None = None,
+        *,
+        apart: bool = False,
+        stop: Callable[[], object] | None = None,
     ) -> None:
         self.channel, self.apart = channel, apart
         self._process = process
-        self._finalizer = weakref.finalize(self, _end, process, channel, init, os.getpid())
+        self._finalizer = weakref.finalize(self, _end, process, channel, init, stop, os.getpid())
 
     @property
     def pid(self) -> int:
@@ -68,7 +75,13 @@ class WorkerProcess:
             return None
 
 
-def _end(process: subprocess.Popen[bytes], channel: Channel, init: int | None, owner: int) -> None:
+def _end(
+    process: subprocess.Popen[bytes],
+    channel: Channel,
+    init: int | None,
+    stop: Callable[[], object] | None,
+    owner: int,
+) -> None:
     if os.getpid() != owner:
         # A forked copy of the host is ending; the worker belongs to the original.
         return
@@ -79,6 +92,8 @@ def _end(process: subprocess.Popen[bytes], channel: Channel, init: int | None, o
         os.close(init)
     process.kill()
     process.wait()
+    if stop is not None:
+        stop()
     channel.close()
 
 

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import SandboxError, SandboxUnavailableError
 from tracer1_agents.sandboxes.base import (
@@ -30,6 +30,9 @@ from tracer1_agents.sandboxes.base import (
 from tracer1_agents.sandboxes.process import Pipes, WorkerProcess, launcher
 from tracer1_agents.sandboxes.session import WorkerSession
 from tracer1_agents.sandboxes.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from tracer1_agents.sandboxes.process import StartWorker
 
 PYODIDE: Final = "npm:pyodide@0.28.3"
 _REPLY_ROOM: Final = 2 << 20
@@ -72,15 +75,22 @@ class PyodideSandbox:
         self, workspace: Path | None = None, host_calls: HostCalls = NO_CALLS, limits: Limits = DEFAULT_LIMITS
     ) -> WorkerSession:
         """See `Sandbox.open`."""
+        return self.session(lambda: self.start(limits), workspace, host_calls, limits)
+
+    def session(
+        self, start: StartWorker, workspace: Path | None, host_calls: HostCalls, limits: Limits
+    ) -> WorkerSession:
+        """See `WorkerSandbox.session`."""
         return WorkerSession(
-            lambda: self._start(limits),
+            start,
             workspace=workspace,
             host_calls=host_calls,
             limits=limits,
             watchdog=Watchdog(limits) if sys.platform == "linux" else None,
         )
 
-    def _start(self, limits: Limits) -> WorkerProcess:
+    def start(self, limits: Limits) -> WorkerProcess:
+        """See `WorkerSandbox.start`."""
         command = self._command()
         pipes = Pipes.make()
         try:

@@ -100,7 +100,7 @@ class _Machine:
     x32: bool
 
 
-_MACHINES: Final = {
+MACHINES: Final = {
     "x86_64": _Machine(audit=0xC000_003E, column=0, clone=56, clone3=435, socket=41, ioctl=16, x32=True),
     "aarch64": _Machine(audit=0xC000_00B7, column=1, clone=220, clone3=435, socket=198, ioctl=29, x32=False),
 }
@@ -119,16 +119,16 @@ def filter_program(machine: str | None = None) -> bytes:
         SandboxUnavailableError: The system call numbers of that machine are not known here.
     """
     name = machine or platform.machine()
-    known = _MACHINES.get(name)
+    known = MACHINES.get(name)
     if known is None:
-        problem = f"no system call table for {name!r}; the filter is known for {', '.join(_MACHINES)}"
+        problem = f"no system call table for {name!r}; the filter is known for {', '.join(MACHINES)}"
         raise SandboxUnavailableError(problem)
     return b"".join((_guard(known), _denied(known), _argument_checks(known), _return(_ALLOW)))
 
 
 def denied_numbers(machine: str) -> dict[str, int]:
     """Names and numbers that the filter refuses outright on a machine, for tests and reports."""
-    column = _MACHINES[machine].column
+    column = MACHINES[machine].column
     return {name: number for name, numbers in _DENIED.items() if (number := numbers[column]) is not None}
 
 

@@ -16,7 +16,6 @@ EXPECTED = {
         "langgraph",
         ["Ada: 5 euros, after 2 steps (finished)", "Ada: None euros, after 1 steps (step_li"],
     ),
-    "deep_agent": ("deepagents", ["tool: 5 euros", "ai: A cake costs 5 euros."]),
     "supervisor": ("langgraph_supervisor", ["ai: 5 euros", "ai: A cake costs 5 euros."]),
     "mcp_tools": (
         "langchain_mcp_adapters",
@@ -26,7 +25,7 @@ EXPECTED = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:::langgraph_supervisor", "ignore:::langgraph_swarm", "ignore:::deepagents")
+@pytest.mark.filterwarnings("ignore:::langgraph_supervisor", "ignore:::langgraph_swarm")
 @pytest.mark.parametrize("name", EXPECTED)
 def test_example(name, capsys):
     needs, lines = EXPECTED[name]
@@ -41,5 +40,5 @@ def test_example(name, capsys):
 
 
 def test_every_example_is_run():
-    servers = {"mcp_server", "served"}  # the MCP example and make serve-test start them
-    assert {path.stem for path in EMBED.glob("*.py")} == {*EXPECTED, *servers}
+    elsewhere = {"mcp_server", "served", "deep_agent"}  # the MCP example, make serve-test, make deepagents-test
+    assert {path.stem for path in EMBED.glob("*.py")} == {*EXPECTED, *elsewhere}

@@ -59,6 +59,8 @@ def machine(planner, *, versions=EVERYTHING, programs=PROGRAMS, sandbox=True, **
         requirements=others.pop("requirements", REQUIREMENTS),
         which=lambda name: f"/bin/{name}" if name in programs else None,
         sandboxes=[lambda: FakeSandbox("first", ok=False), lambda: FakeSandbox("second", ok=sandbox)],
+        docker=lambda: FakeSandbox("docker", ok=others.get("docker", False)),
+        environment=others.pop("environment", {}),
         devices=others.pop("devices", lambda: ["cuda:0 (H200, 139 GiB)", "cpu (2 threads)"]),
         planner=planner,
         system=others.pop("system", "linux"),
@@ -213,3 +215,41 @@ def test_what_is_off_says_what_it_needs(planner):
     assert find(findings, "inspect_file_as_text").found == "live; sound with a speech model"
     assert find(findings, "TextToImage").found == "until you hand in an image generator"
     assert find(findings, "Plot").found == "in second, once it is handed in"
+
+
+@pytest.mark.parametrize(
+    ("programs", "works", "state"),
+    [((), False, State.OFF), (("docker",), False, State.MISSING), (("docker",), True, State.OK)],
+)
+def test_docker_is_tried_where_its_program_is(planner, programs, works, state):
+    found = find(examine(machine(planner, programs=programs, docker=works)), "docker")
+    assert found.state is state
+
+
+@pytest.mark.parametrize(
+    ("environment", "state", "said"),
+    [
+        ({}, State.OFF, "until one of E2B_API_KEY"),
+        ({"E2B_API_KEY": ""}, State.OFF, "until one of E2B_API_KEY"),
+        ({"E2B_API_KEY": "secret"}, State.PARTLY, "E2B_API_KEY set; not tried"),
+    ],
+)
+def test_e2b_is_not_tried_since_it_may_cost_money(planner, environment, state, said):
+    versions = {**EVERYTHING, "e2b-code-interpreter": "2.0"}
+    found = find(
+        [
+            item
+            for item in examine(machine(planner, versions=versions, environment=environment))
+            if item.section == "sandbox"
+        ],
+        "e2b",
+    )
+    assert (found.state, said in found.found, "secret" in found.found) == (state, True, False)
+
+
+def test_e2b_without_its_sdk_says_what_to_install(planner):
+    versions = {key: value for key, value in EVERYTHING.items() if key != "e2b-code-interpreter"}
+    found = [
+        item for item in examine(machine(planner, versions=versions)) if (item.section, item.name) == ("sandbox", "e2b")
+    ]
+    assert [(item.state, item.fix) for item in found] == [(State.OFF, 'pip install "tracer1-agents[e2b]"')]

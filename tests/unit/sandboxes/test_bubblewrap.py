@@ -66,6 +66,20 @@ def test_outcomes(session, code, expected):
     assert replace(session.run(code), traceback="") == expected
 
 
+def test_a_start_loads_little(session):
+    heavy = ("json", "re", "typing", "pathlib", "threading", "traceback", "linecache", "enum", "collections")
+    assert session.run(f"import sys\n[name for name in {heavy} if name in sys.modules]").value == "[]"
+
+
+@pytest.mark.parametrize("later", ["", "first"])
+def test_code_that_prints_its_own_traceback_sees_its_lines(session, later):
+    code = "import traceback\ntry:\n    1 / 0  # here\nexcept ZeroDivisionError:\n    traceback.print_exc()\n"
+    if later:
+        session.run("import linecache")
+    assert "1 / 0  # here" in session.run(code).stdout
+    assert "2 / 0  # there" in session.run("2 / 0  # there").traceback
+
+
 def test_traceback_shows_the_code_and_none_of_the_worker(session):
     text = session.run("def f():\n    return 1 / 0\n\nf()\n").traceback
     assert "return 1 / 0" in text

@@ -10,12 +10,15 @@ import asyncio
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from e2b_server import Server
 
 from tracer1_agents.errors import ConfigurationError, SandboxError, SandboxUnavailableError
+from tracer1_agents.sandboxes.attacks.check import Verdict, check
+from tracer1_agents.sandboxes.attacks.elsewhere import ELSEWHERE
 from tracer1_agents.sandboxes.base import Limits, Sandbox, Session
 from tracer1_agents.sandboxes.calls import HostFunction
 from tracer1_agents.sandboxes.e2b import E2BSandbox
@@ -234,3 +237,22 @@ def test_the_sdk_asks_what_it_asked_when_this_was_written(sandbox, server, tmp_p
     if os.environ.get("UPDATE_SNAPSHOTS"):
         FIXTURE.write_text(json.dumps(asked, indent=1) + "\n")
     assert asked == json.loads(FIXTURE.read_text())
+
+
+# The stand-in runs code as a plain process of this machine, with its /tmp and its descriptors: it can tell about the
+# conversation and the clock, and about nothing that a machine of its own would keep in.
+TELLING = {
+    *("CPU loop", "sleep", "ignored signals", "SystemExit", "hostile repr", "a line of 10 MB"),
+    *("a value of 10 MB", "lone surrogates in an error", "links, pipes, devices and odd names in outputs"),
+    *("forged protocol replies", "pickle among the results", "use after a time-out"),
+}
+
+
+@pytest.mark.slow
+def test_the_attacks_that_make_sense_there(sandbox, monkeypatch):
+    if not REAL:
+        monkeypatch.setitem(ELSEWHERE, "e2b", replace(ELSEWHERE["e2b"], asked=frozenset(TELLING)))
+    findings = list(check(sandbox))
+    assert [finding for finding in findings if finding.verdict is Verdict.FAILED] == []
+    held = {finding.attack for finding in findings if finding.verdict is Verdict.HELD}
+    assert held == ELSEWHERE["e2b"].asked

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tracer1_agents.sandboxes.base import Limits
 from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
 from tracer1_agents.sandboxes.calls import HostFunction
+from tracer1_agents.sandboxes.docker import DockerSandbox
 from tracer1_agents.sandboxes.pyodide import PyodideSandbox
 
 BLOCK = """
@@ -17,6 +20,8 @@ for city in cities():
 print("looked at", len(found))
 sum(found)
 """
+IMAGE = os.environ.get("TRACER1_DOCKER_IMAGE", "")
+needs_docker = pytest.mark.skipif(not IMAGE, reason="set TRACER1_DOCKER_IMAGE to run it in a container")
 TABLE = {"Rome": [1, 2], "Berlin": [3]}
 
 
@@ -25,6 +30,7 @@ TABLE = {"Rome": [1, 2], "Berlin": [3]}
     [
         pytest.param(BubblewrapSandbox, marks=pytest.mark.bwrap, id="bubblewrap"),
         pytest.param(PyodideSandbox, marks=pytest.mark.deno, id="pyodide"),
+        pytest.param(lambda: DockerSandbox(image=IMAGE), marks=needs_docker, id="docker"),
     ],
 )
 def test_a_loop_with_two_tools(make):

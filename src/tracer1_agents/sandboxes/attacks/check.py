@@ -79,12 +79,18 @@ def check(sandbox: Sandbox, *, limits: Limits = CHECK_LIMITS) -> Iterator[Findin
         SandboxError: The sandbox cannot be started.
     """
     with prey() as targets:
+        here = ELSEWHERE.get(sandbox.name, _AS_WRITTEN)
         with _Sessions(sandbox, limits) as sessions:
             for attack in ATTACKS:
-                yield _judge(sandbox.name, attack, sessions, targets)
+                if here.asks(attack.name):
+                    yield _judge(sandbox.name, attack, sessions, targets)
+                else:
+                    yield Finding(attack.name, Verdict.NOT_COVERED, here.unasked)
         for name, outcome in OUTCOMES.items():
-            wrong = outcome(sandbox, limits, targets)
-            yield _finding(sandbox.name, name, wrong)
+            if here.asks(name):
+                yield _finding(sandbox.name, name, outcome(sandbox, limits, targets))
+            else:
+                yield Finding(name, Verdict.NOT_COVERED, here.unasked)
 
 
 class _Sessions:
@@ -138,7 +144,7 @@ def problem(attack: Attack, result: RunResult, backend: str = "bubblewrap") -> s
     if len(result.stdout) > CHECK_LIMITS.output_bytes:
         return "its output was not cut"
     if not re.search(attack.stopped, seen):
-        otherwise = re.search(ELSEWHERE.get(backend, _AS_WRITTEN).stopped, seen)
+        otherwise = ELSEWHERE.get(backend, _AS_WRITTEN).shows_stop(attack.name, seen)
         return "" if otherwise else f"no sign of what stopped it: {seen[:_SEEN]!r}"
     if attack.timed_out and not result.timed_out:
         return "it ended before its time-out"

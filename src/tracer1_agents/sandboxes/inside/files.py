@@ -7,29 +7,28 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 
 
 class Files:
     """The working folder: what the host put there, and what has changed since."""
 
     def __init__(self, root: str, limits: dict[str, int]) -> None:
-        self._root, self._limits = Path(root), limits
+        self._root, self._limits = root, limits
         self._seen: dict[str, tuple[int, int, int]] = {}
         self._refused: dict[str, str] = {}
 
     def put(self, path: str, data: bytes, *, start: bool, last: bool) -> None:
         """Write one chunk of a file of the host; a failure is remembered for `refused`."""
-        target = self._root / path
+        target = f"{self._root}/{path}"
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if start:
-                target.unlink(missing_ok=True)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            if start and os.path.lexists(target):
+                os.unlink(target)
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
             with os.fdopen(os.open(target, flags, 0o644), "wb") as file:
                 file.write(data)
             if last:
-                self._seen[path] = self._signature(target.lstat())
+                self._seen[path] = self._signature(os.lstat(target))
         except OSError as error:
             self._refused[path] = f"could not be put into the sandbox: {error.strerror}"
 
@@ -50,7 +49,7 @@ class Files:
     def read(self, path: str) -> bytes:
         """Content of a regular file within the size limit; OSError otherwise."""
         limit = self._limits["file_bytes"]
-        descriptor = os.open(self._root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(f"{self._root}/{path}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
@@ -63,14 +62,14 @@ class Files:
         for folder, folders, names in os.walk(self._root):
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
-                path = Path(folder, name)
+                path = f"{folder}/{name}"
                 try:
-                    status = path.lstat()
+                    status = os.lstat(path)
                 except OSError:
                     # A process that the code left running has removed it.
                     continue
                 if not name.startswith(".") and stat.S_ISREG(status.st_mode):
-                    found.append((path.relative_to(self._root).as_posix(), status))
+                    found.append((path.removeprefix(f"{self._root}/"), status))
             if len(found) > self._limits["inodes"]:
                 break
         return found

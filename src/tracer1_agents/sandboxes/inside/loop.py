@@ -5,16 +5,15 @@ Invariant: whatever the code does, the loop either answers or the process ends; 
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from tracer1_agents.sandboxes.inside.files import Files
 from tracer1_agents.sandboxes.inside.interpreter import Interpreter, flush
 from tracer1_agents.sandboxes.inside.protocol import Channel, Desk
 
+TYPE_CHECKING = False  # `typing` would have to be loaded for it
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -72,7 +71,7 @@ def _send_files(channel: Channel, files: Files, limit: int) -> None:
             dropped[path] = str(error)
             continue
         for start in range(0, max(len(data), 1), _CHUNK):
-            chunk = base64.b64encode(data[start : start + _CHUNK]).decode()
+            chunk = binascii.b2a_base64(data[start : start + _CHUNK], newline=False).decode()
             channel.send({"op": "file", "path": path, "data": chunk, "last": start + _CHUNK >= len(data)})
     for path, reason in dropped.items():
         channel.send({"op": "drop", "path": path, "reason": reason})

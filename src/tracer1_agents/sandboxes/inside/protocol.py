@@ -6,15 +6,17 @@ the pipe is not taken for an answer.
 
 from __future__ import annotations
 
-import json
 import os
-import threading
-from typing import TYPE_CHECKING, Any
+from _thread import allocate_lock
 
+from tracer1_agents.sandboxes.inside.wire import dumps, loads
+
+TYPE_CHECKING = False  # `typing` would have to be loaded for it
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-Message = dict[str, Any]
+    Message = dict[str, Any]
 
 
 class Channel:
@@ -34,13 +36,13 @@ class Channel:
         line = self._read_line()
         if not line:
             return None
-        message: Message = json.loads(line)
+        message: Message = loads(line)
         self._nonce = message.get("nonce", self._nonce)
         return message
 
     def send(self, message: Message) -> None:
         """Reply; the leading newline ends whatever the code itself may have written into the pipe."""
-        self._write(b"\n" + json.dumps({**message, "nonce": self._nonce}).encode("ascii") + b"\n")
+        self._write(b"\n" + dumps({**message, "nonce": self._nonce}).encode("ascii") + b"\n")
 
 
 class Desk:
@@ -48,7 +50,7 @@ class Desk:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._owner = os.getpid()
         self._calls = 0
         self._open = False
@@ -68,7 +70,7 @@ class Desk:
             problem = f"{name}() can only be called in the main process, not in a forked one"
             raise RuntimeError(problem)
         try:
-            json.dumps((args, kwargs))
+            dumps((args, kwargs))
         except (TypeError, ValueError) as error:
             problem = f"{name}() takes JSON arguments (text, numbers, lists, dicts): {error}"
             raise TypeError(problem) from None
