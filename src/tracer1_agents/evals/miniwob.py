@@ -18,7 +18,7 @@ from tracer1_agents.data.miniwob.named import COMPOSITIONS, TASKS
 from tracer1_agents.data.readers.miniwob import HISTORY_WORD
 from tracer1_agents.environments.executor import EnvironmentExecutor
 from tracer1_agents.environments.miniwob import MiniWobEnvironment, miniwob_chromium
-from tracer1_agents.errors import ConfigurationError, EnvironmentFailure
+from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.results import ResultsFile, TaskResult
 from tracer1_agents.graphs.build import create_tracer1_agent, trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
@@ -191,8 +191,9 @@ async def _episode(agent: Any, environment: MiniWobEnvironment, seed: int, *, br
         shown = screen.show(seen) if screen else seen
         start = {"instruction": environment.utterance, "observation": shown.model_dump(mode="json")}
         state = await agent.ainvoke(start, context=Tracer1Context(grounder=screen or GroundThenAct(grounder, acting)))
-    except EnvironmentFailure as error:
-        return TaskResult(task_id=name, family=environment.task, status="infrastructure_error", detail=str(error))
+    except Exception as error:  # noqa: BLE001  (one episode's fault is that episode's result)
+        detail = f"{type(error).__name__}: {error}"
+        return TaskResult(task_id=name, family=environment.task, status="infrastructure_error", detail=detail)
     trace = trace_of(state).model_copy(update={"observation": Observation(text=shown.text, image=shown.image)})
     usage = state.get("usage") or {}
     outcome = environment.outcome
