@@ -35,7 +35,7 @@ class _Baseline:
         """One pair."""
         del horizon
         prompt = messages[-1].text
-        task, _, seen = prompt.partition("\nNow: ")
+        task, _now, seen = prompt.partition("\nNow: ")
         if OVER in seen:
             return PolicyReply(text=_DONE)
         lines = [match for line in seen.split("\n") if (match := _LINE.match(line))]

@@ -62,7 +62,7 @@ def keep(name: str, run: Path, folder: Path) -> Path:
         msg = f"{run} has {len(problems)} lines that are no results, of {len(results) + len(problems)}; run it again"
         raise ConfigurationError(msg)
     ordered = sorted(results, key=_place)
-    items = {"task_id": [one.task_id for one in ordered]}
+    items: dict[str, list[Any]] = {"task_id": [one.task_id for one in ordered]}
     items |= {field: [getattr(one, field) for one in ordered] for field in _FIELDS}
     items["steps"] = [len(one.trace.steps) if one.trace else 0 for one in ordered]
     rows = ",\n".join(
