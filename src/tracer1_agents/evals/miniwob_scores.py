@@ -66,7 +66,10 @@ def scores_by_task(results: Sequence[TaskResult]) -> list[TaskScore]:
 
 
 def means(results: Sequence[TaskResult]) -> dict[str, dict[str, Any]]:
-    """Metrics in the form of `tracer1 eval --json`; intervals by a bootstrap that draws whole tasks."""
+    """Metrics in the form of `tracer1 eval --json`; intervals by a bootstrap that draws whole tasks.
+
+    Where all episodes end alike, the interval of success is Wilson's over episodes.
+    """
     tasks = [one.family for one in results]
     measured = {
         "success": [float(one.correct is True) for one in results],
@@ -76,6 +79,8 @@ def means(results: Sequence[TaskResult]) -> dict[str, dict[str, Any]]:
     found = {}
     for name, values in measured.items():
         value, low, high = mean_interval(values, tasks)
+        if name == "success" and value in {0.0, 1.0}:  # a bootstrap of equal marks knows no doubt
+            low, high = wilson_interval(round(value * len(values)), len(values))
         found[name] = {"value": value, "low": low, "high": high, "n": len(values), "unit": "task"}
     return found
 
@@ -117,7 +122,7 @@ def as_text(results: Sequence[TaskResult]) -> str:
     for one in found:
         low, high = one.interval
         rate = f"{one.solved:>3} / {one.episodes:<4}{one.rate:>5.0%} ({low:.0%} to {high:.0%})"
-        lines.append(f"  {one.task:<30}{one.group:<12}{rate}   raw {one.raw:+.2f}   discounted {one.discounted:+.2f}")
+        lines.append(f"  {one.task:<30} {one.group:<12}{rate}   raw {one.raw:+.2f}   discounted {one.discounted:+.2f}")
     lines.append("")
     for name, score in means(results).items():
         lines.append(f"  {name:<20}{score['value']:.3f} ({score['low']:.3f} to {score['high']:.3f})")

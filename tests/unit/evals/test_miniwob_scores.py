@@ -45,6 +45,9 @@ def test_scores_by_hand():
     assert found["metrics"]["raw_reward"]["value"] == pytest.approx((1.0 + 0.5 - 1.0) / 4)
     assert found["ends"] == {"finished": 3, "infrastructure_error": 1}
     assert "enter-text" in as_text(RESULTS)
+    success = as_json(RESULTS[2:], {})["metrics"]["success"]
+    # Wilson, 0 of 2: 1 - 0.342; a bootstrap would say 0 to 0
+    assert (success["low"], success["high"]) == (0.0, pytest.approx(0.658, abs=1e-3))
 
 
 def test_names_of_groups():
