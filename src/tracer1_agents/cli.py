@@ -150,6 +150,10 @@ def _add_miniwob(tasks: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "--first-seed", type=int, metavar="S", help="default: the first training seed; test seeds are refused"
     )
     task.add_argument("--no-screenshots", action="store_true", help="text observations only")
+    task.add_argument("--concurrency", type=int, default=1, metavar="N", help="pages at one time (default: 1)")
+    task.add_argument(
+        "--variants", type=int, metavar="N", help="play nothing; N copies of what DIR has, with other words"
+    )
     task.set_defaults(command=_data_miniwob)
 
 
@@ -327,7 +331,7 @@ def _data_export(parsed: argparse.Namespace) -> int:
 
 
 def _data_miniwob(parsed: argparse.Namespace) -> int:
-    from tracer1_agents.data.miniwob import demonstrate  # noqa: PLC0415  (only this command)
+    from tracer1_agents.data.miniwob import collect, demonstrate  # noqa: PLC0415  (only this command)
 
     if parsed.list:
         print(demonstrate.listing())  # noqa: T201  (a command line)
@@ -335,8 +339,16 @@ def _data_miniwob(parsed: argparse.Namespace) -> int:
     if parsed.out is None:
         msg = "say where the demonstrations should go: tracer1 data miniwob --out DIR"
         raise ConfigurationError(msg)
-    count, lost = demonstrate.demonstrate(
-        parsed.out, parsed.tasks, parsed.seeds, first_seed=parsed.first_seed, screenshots=not parsed.no_screenshots
+    if parsed.variants is not None:
+        print(f"{collect.write_variants(parsed.out, parsed.variants)} variants in {harmless(str(parsed.out))}")  # noqa: T201
+        return 0
+    count, lost = collect.demonstrate(
+        parsed.out,
+        parsed.tasks,
+        parsed.seeds,
+        first_seed=parsed.first_seed,
+        screenshots=not parsed.no_screenshots,
+        concurrency=parsed.concurrency,
     )
     for episode in lost:
         told = f"{episode.task} seed {episode.seed}: {episode.problem or 'not rewarded in full'}"

@@ -7,7 +7,8 @@ import pytest
 from tracer1_agents.actions.elements import read_elements
 from tracer1_agents.actions.space import Click, Finish, Hotkey, Point, Wait
 from tracer1_agents.blobs import BlobStore
-from tracer1_agents.data.miniwob.demonstrate import FIRST_TRAIN_SEED, episodes, play, write_demonstrations
+from tracer1_agents.data.miniwob.collect import demonstrate
+from tracer1_agents.data.miniwob.demonstrate import FIRST_TRAIN_SEED, play
 from tracer1_agents.data.miniwob.named import COMPOSITIONS, TASKS
 from tracer1_agents.data.store import StoreReader
 from tracer1_agents.environments.base import Failure, failure_of
@@ -120,18 +121,28 @@ def test_one_failed_task_fails_the_page(open_task):
     assert (page.outcome.done, page.outcome.raw) == (True, -1.0)
 
 
-def test_demonstrations_become_trajectories(tasks_chromium, tmp_path):
-    blobs = BlobStore(tmp_path / "blobs")
-    played = episodes(["enter-text"], [FIRST_TRAIN_SEED], chromium=tasks_chromium, blobs=blobs)
-    count, lost = write_demonstrations(tmp_path / "store.jsonl", played)
+def test_demonstrations_become_trajectories_and_are_gone_on_with(tmp_path):
+    count, lost = demonstrate(tmp_path, ["enter-text"], 1)
     assert (count, lost) == (1, [])
-    (record,) = StoreReader().read(tmp_path / "store.jsonl")
+    (record,) = StoreReader().read(tmp_path / "miniwob.jsonl")
     assert [step.action.kind for step in record.steps] == ["click", "type", "click", "finish"]
     assert record.steps[0].instruction == 'Click textbox "tt" [1]'
     assert record.metadata["split"] == "train"
-    assert all(blobs.get(step.observation.image.ref) for step in record.steps)
-    with pytest.raises(ConfigurationError, match="measuring"):
-        write_demonstrations(tmp_path / "no.jsonl", episodes(["click-test"], [3], chromium=tasks_chromium, blobs=blobs))
+    assert all(BlobStore(tmp_path / "blobs").get(step.observation.image.ref) for step in record.steps)
+
+    with (tmp_path / "miniwob.jsonl").open("a") as file:
+        file.write('{"version": 1, "id": "enter-te')  # a kill
+    played = []
+    count, _ = demonstrate(
+        tmp_path, ["enter-text", "click-test"], 2, screenshots=False, concurrency=2, on_episode=played.append
+    )
+    assert count == 4
+    assert {(one.task, one.seed - FIRST_TRAIN_SEED) for one in played} == {
+        ("enter-text", 1),
+        ("click-test", 0),
+        ("click-test", 1),
+    }
+    assert len(list(StoreReader().read(tmp_path / "miniwob.jsonl"))) == 4
 
 
 class ScriptedPolicy:

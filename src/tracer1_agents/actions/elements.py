@@ -79,6 +79,50 @@ def render_elements(elements: Iterable[Element]) -> str:
     return "\n".join(_line(element) for element in elements)
 
 
+_BRIEF: Final = 60  # characters of a name or value, as step instructions have them
+_CONTAINERS: Final = frozenset({"tablist", "tabpanel", "dialog"})  # what is in them is listed by itself
+_ENTRIES: Final = "    options: "
+
+
+def in_brief(text: str) -> str:
+    """An observation's text for a planner that never says where: elements without boxes and quotes.
+
+    A line is what a step instruction calls the element, `button Submit [3]`, with value and states behind it. Entries
+    of lists are left out, and so are containers whose parts are listed: those of some roles, and what holds nothing but
+    the element after it (a cell with a link), whose line then has the states of both. Other lines stay.
+
+    Args:
+        text: With a list of elements as `render_elements` writes it.
+    """
+    lines: list[str] = []
+    around: tuple[str, ...] = ()
+    raw = [line for line in text.split("\n") if not line.startswith(_ENTRIES)]
+    elements = [_element(match) if (match := _LINE.fullmatch(line)) else None for line in raw]
+    for line, element, following in zip(raw, elements, [*elements[1:], None], strict=True):
+        if element is None:
+            lines.append(line)
+        elif following is not None and _only_holds(element, following):
+            around = (*around, *element.states)
+            continue
+        elif element.role not in _CONTAINERS:
+            value = f" = {element.value[:_BRIEF]}" if element.value else ""
+            lines.append(" ".join([f"{called(element)}{value}", *dict.fromkeys([*around, *element.states])]))
+        around = ()
+    return "\n".join(lines)
+
+
+def _only_holds(element: Element, other: Element) -> bool:
+    """Whether an element says the same as one that lies in it."""
+    (left, top, right, bottom), (begin, head, end, foot) = element.box, other.box
+    return element.name == other.name != "" and left <= begin and top <= head and end <= right and foot <= bottom
+
+
+def called(element: Element) -> str:
+    """What a step instruction calls an element: role, name, id."""
+    name = f" {element.name[:_BRIEF]}" if element.name else ""
+    return f"{element.role}{name} [{element.id}]"
+
+
 def _line(element: Element) -> str:
     value = f" = {_quoted(element.value)}" if element.value else ""
     box = ", ".join(map(str, element.box))

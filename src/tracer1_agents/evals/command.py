@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,14 @@ from tracer1_agents.viewer.plain import harmless
 if TYPE_CHECKING:
     import argparse
 
+    from tracer1_agents.evals.collect import Asking
     from tracer1_agents.evals.scoring import Evaluation, References
 
 
 def add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The arguments of `tracer1 eval`."""
     task = commands.add_parser("eval", help="score predictions on a benchmark by a named rule")
-    task.add_argument("suite", metavar="SUITE", help="androidcontrol-high, gui-odyssey, mind2web, gaia, ...")
+    task.add_argument("suite", metavar="SUITE", help="androidcontrol-high, gui-odyssey, mind2web, gaia, ..., miniwob")
     task.add_argument("--data", type=Path, metavar="PATH", help="the references (default: below TRACER1_DATA)")
     task.add_argument("--split", metavar="NAME", help="part of the set, as its own split files name it")
     task.add_argument("--images", type=Path, metavar="DIR", help="its screenshots")
@@ -32,6 +34,7 @@ def add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     task.add_argument("--json", action="store_true", help="for programs")
     task.add_argument("--strict", action="store_true", help="exit code 1 on any problem with the input")
     _add_model(task)
+    _add_miniwob(task)
     task.set_defaults(command=run_eval)
 
 
@@ -48,6 +51,14 @@ def _add_model(task: argparse.ArgumentParser) -> None:
     task.add_argument("--rate", type=float, metavar="N", help="samples that begin in a minute at most")
     task.add_argument("--price", type=float, nargs=2, metavar=("IN", "OUT"), help="of a million tokens, for the cost")
     task.add_argument("--seed", type=int, help="of sampling, for endpoints that take one")
+
+
+def _add_miniwob(task: argparse.ArgumentParser) -> None:
+    """What only `tracer1 eval miniwob` takes: its episodes are the planner's own, in a real browser."""
+    group = task.add_argument_group("miniwob")
+    group.add_argument("--tasks", nargs="+", default=[], metavar="NAME", help="tasks; named (default), compositions")
+    group.add_argument("--seeds", type=int, default=5, metavar="N", help="problems 0 to N - 1 of each (default: 5)")
+    group.add_argument("--max-steps", type=int, default=40, metavar="N", help="of an episode (default: 40)")
 
 
 def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -88,6 +99,8 @@ def run_report(parsed: argparse.Namespace) -> int:
 
 def run_eval(parsed: argparse.Namespace) -> int:
     """`tracer1 eval`; returns the exit code."""
+    if parsed.suite == "miniwob":
+        return _run_miniwob(parsed)
     asked = [name for name in ("predictions", "compare", "model") if getattr(parsed, name)]
     if len(asked) != 1:
         msg = "say what to score: one of --predictions F.jsonl, --compare A.jsonl B.jsonl, --model NAME"
@@ -140,8 +153,7 @@ def _compare(parsed: argparse.Namespace, found: References) -> int:
 
 def _run_model(parsed: argparse.Namespace, found: References) -> int:
     from tracer1_agents.evals import eval_report, runs  # noqa: PLC0415  (only this command)
-    from tracer1_agents.evals.collect import Asking, samples_of  # noqa: PLC0415
-    from tracer1_agents.planner.profiles import profile_for, profile_named  # noqa: PLC0415
+    from tracer1_agents.evals.collect import samples_of  # noqa: PLC0415
 
     if parsed.out is None:
         msg = "say where predictions go: --out F.jsonl (with --ablate a folder); calling again goes on from there"
@@ -149,16 +161,7 @@ def _run_model(parsed: argparse.Namespace, found: References) -> int:
     if parsed.concurrency < 1:
         msg = f"--concurrency counts from 1, got {parsed.concurrency}"
         raise ConfigurationError(msg)
-    name = Path(parsed.model).name if Path(parsed.model).is_dir() else parsed.model
-    asking = Asking(
-        model=parsed.model,
-        profile=profile_named(parsed.profile or profile_for(name)).name,
-        horizon=parsed.horizon,
-        history=parsed.history,
-        seed=parsed.seed,
-        concurrency=parsed.concurrency,
-        per_minute=parsed.rate,
-    )
+    asking = _asking(parsed)
     if parsed.limit is not None:
         found = found.spread(parsed.limit)
     samples_of(found)  # before a model is loaded
@@ -173,6 +176,42 @@ def _run_model(parsed: argparse.Namespace, found: References) -> int:
     else:
         _print(runs.grid_text(found, cells, parsed.out))
     return _verdict(parsed, list(cells.values()))
+
+
+def _asking(parsed: argparse.Namespace) -> Asking:
+    """How the model is asked."""
+    from tracer1_agents.evals.collect import Asking  # noqa: PLC0415  (only this command)
+    from tracer1_agents.planner.profiles import profile_for, profile_named  # noqa: PLC0415
+
+    name = Path(parsed.model).name if Path(parsed.model).is_dir() else parsed.model
+    return Asking(
+        model=parsed.model,
+        profile=profile_named(parsed.profile or profile_for(name)).name,
+        horizon=parsed.horizon,
+        history=parsed.history,
+        seed=parsed.seed,
+        concurrency=parsed.concurrency,
+        per_minute=parsed.rate,
+    )
+
+
+def _run_miniwob(parsed: argparse.Namespace) -> int:
+    from tracer1_agents.evals import miniwob, miniwob_scores  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals.miniwob_baselines import BASELINES  # noqa: PLC0415
+    from tracer1_agents.evals.runs import policy_of  # noqa: PLC0415
+
+    if not parsed.model or parsed.out is None:
+        msg = f"miniwob is acted in: say --out F.jsonl and --model NAME, or one of {', '.join(BASELINES)}"
+        raise ConfigurationError(msg)
+    baseline = BASELINES.get(parsed.model)
+    asking = replace(_asking(parsed), profile="compact") if baseline else _asking(parsed)
+    course = miniwob.Course(miniwob.tasks_named(parsed.tasks), parsed.seeds, asking, parsed.max_steps)
+    policy = baseline() if baseline else policy_of(asking, parsed.base_url)
+    results = miniwob.run_to_file(course, policy, parsed.out)
+    scores = miniwob_scores.as_json(results, course.setup())
+    parsed.out.with_suffix(".scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    _print(json.dumps(scores, indent=2) if parsed.json else miniwob_scores.as_text(results))
+    return 0
 
 
 def _tell_failure(line: dict[str, Any]) -> None:

@@ -36,6 +36,8 @@ class TaskResult(BaseModel):
         prediction: The final answer.
         state: Whether what the task left behind is right; None where only the answer counts.
         correct: The answer by GAIA's official rules, and the state where there is one; None where the truth is hidden.
+        raw_reward: What the task itself gave, -1 to 1; None where answers are compared.
+        discounted_reward: The same, less its share of the time an episode may take.
         status: How the run ended (`types.Status`), or "data_error" when the task could not start.
         detail: For an unhappy end, why.
         planner_calls: Re-asks included.
@@ -54,6 +56,8 @@ class TaskResult(BaseModel):
     prediction: str | None = None
     state: bool | None = None
     correct: bool | None = None
+    raw_reward: float | None = None
+    discounted_reward: float | None = None
     status: str
     detail: str = ""
     planner_calls: int = 0

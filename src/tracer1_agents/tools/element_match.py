@@ -27,7 +27,10 @@ _LESS_FOR_VALUES: Final = 0.9  # a label says more of an element than what it ho
 _SAME: Final = 0.02  # closer scores are equal
 _HIGHEST: Final = 2.0
 
-_ID: Final = re.compile(r"\[([^\s\[\]]+)\]|#(\w+)|\belement (?:number )?(\d+)\b", re.IGNORECASE)
+_IDS: Final = (  # the surest way to name one first: a label may hold "#3", as in "Tab #3 [7]"
+    re.compile(r"\[([^\s\[\]]+)\]"),
+    re.compile(r"#(\w+)|\belement (?:number )?(\d+)\b", re.IGNORECASE),
+)
 _QUOTED: Final = re.compile(r"\"([^\"]+)\"|\u201c([^\u201d]+)\u201d|\u2018([^\u2019]+)\u2019|(?<!\w)'([^']+)'(?!\w)")
 _WORD: Final = re.compile(r"\w+", re.UNICODE)
 _ORDINALS: Final = {
@@ -112,7 +115,7 @@ def two_targets(instruction: str) -> tuple[str, str]:
     quoted = [match.group() for match in _QUOTED.finditer(instruction)]
     if len(quoted) == 2:  # noqa: PLR2004  (two ends)
         return quoted[0], quoted[1]
-    ends = re.split(r"\b(?:onto|into|to)\b", instruction, maxsplit=1, flags=re.IGNORECASE)
+    ends = re.split(r"\b(?:onto|into|past|to)\b", instruction, maxsplit=1, flags=re.IGNORECASE)
     if len(ends) == 2 and all(_WORD.search(end) for end in ends):  # noqa: PLR2004
         return ends[0], ends[1]
     msg = 'a drag needs an instruction that names both ends, as in: drag "a" to "b"'
@@ -121,10 +124,11 @@ def two_targets(instruction: str) -> tuple[str, str]:
 
 def _named(words: str, elements: Sequence[Element]) -> Element | None:
     ids = {element.id: element for element in elements}
-    for match in _ID.finditer(words):
-        name = next(group for group in match.groups() if group)
-        if name in ids:
-            return ids[name]
+    for form in _IDS:
+        for match in form.finditer(words):
+            name = next(group for group in match.groups() if group)
+            if name in ids:
+                return ids[name]
     return None
 
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import math
+import re
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.elements import Element, read_elements
 from tracer1_agents.actions.space import Drag, Point
+from tracer1_agents.actions.targets import clipped
 from tracer1_agents.blobs import ImageFiles
 from tracer1_agents.errors import DataError, ToolError, ToolUnavailableError
 from tracer1_agents.tools.element_match import find_element, two_targets
@@ -36,6 +39,7 @@ _SPARSE: Final = ("--psm", "11", "tsv")  # text anywhere in no order: what a scr
 _DOUBLED_UP_TO: Final = 2_000  # pixels of width: letters on a screen are half as high as tesseract likes
 _SURE: Final = 40.0  # tesseract's confidence in per cent; icons read as letters stay below
 _WORD_ROW: Final = "5"
+_PAST: Final = re.compile(r"\bpast\b", re.IGNORECASE)
 _GAP: Final = 1.2  # of a line's height: words farther apart belong to different things on the screen
 
 
@@ -62,16 +66,19 @@ class ElementGrounder:
     Args:
         elements: The list, where it does not come with the observation.
         screen: Size in pixels that boxes are counted in; None: that of the observation's screenshot.
+        trust_points: Whether points that the planner gave itself stand.
     """
 
     version = "elements"
 
-    def __init__(self, elements: Sequence[Element] | None = None, *, screen: Size | None = None) -> None:
-        self.elements, self.screen = elements, screen
+    def __init__(
+        self, elements: Sequence[Element] | None = None, *, screen: Size | None = None, trust_points: bool = False
+    ) -> None:
+        self.elements, self.screen, self.trust_points = elements, screen, trust_points
 
     def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """The action at the middle of the element, in `value`."""
-        if (known := needs_no_place(action, instruction)) is not None:
+        if (known := needs_no_place(action, instruction, trust_points=self.trust_points)) is not None:
             return known
         started = time.perf_counter()
         try:
@@ -197,8 +204,19 @@ def _placed(action: Action, instruction: str, elements: Sequence[Element], size:
     """The action at what its instruction names; both ends of a drag."""
     if isinstance(action, Drag):
         start, end = (_middle(words, elements, size) for words in two_targets(instruction))
+        if _PAST.search(instruction):
+            end = _beyond(start, find_element(two_targets(instruction)[1], elements), size)
         return action.model_copy(update={"start": start, "end": end})
     return action.model_copy(update={"point": _middle(instruction, elements, size)})
+
+
+def _beyond(start: Point, element: Element, size: Size) -> Point:
+    """A place in the far half of an element, seen from where a drag begins: what a list takes as its place."""
+    left, top, right, bottom = clipped(element.box, size) or (0.0, 0.0, 0.0, 0.0)
+    x, y = (left + right) / 2, (top + bottom) / 2
+    if abs(y - start.y) * size.height >= abs(x - start.x) * size.width:
+        return Point(x, y + math.copysign((bottom - top) / 4, y - start.y))
+    return Point(x + math.copysign((right - left) / 4, x - start.x), y)
 
 
 def _middle(words: str, elements: Sequence[Element], size: Size) -> Point:

@@ -11,6 +11,7 @@ from tracer1_agents.data.readers.base import ReaderOptions
 from tracer1_agents.data.readers.gta import GtaReader
 from tracer1_agents.data.readers.gui_odyssey import GuiOdysseyReader
 from tracer1_agents.data.readers.mind2web import Mind2WebReader
+from tracer1_agents.data.readers.miniwob import MiniWobReader
 from tracer1_agents.data.readers.mm_traj import MmTrajReader
 from tracer1_agents.data.store import StoreReader
 from tracer1_agents.errors import ConfigurationError
@@ -27,6 +28,7 @@ READERS: Final[dict[str, Callable[[ReaderOptions], Reader]]] = {
     GtaReader.name: GtaReader,
     GuiOdysseyReader.name: GuiOdysseyReader,
     Mind2WebReader.name: Mind2WebReader,
+    MiniWobReader.name: MiniWobReader,
     MmTrajReader.name: MmTrajReader,
     StoreReader.name: StoreReader,
 }

@@ -1,0 +1,213 @@
+"""MiniWoB++ for real: episodes through the compiled graph in Chromium, the reward read from each task.
+
+One Chromium carries several episodes at a time, each in a context of its own. Whatever happens to an episode is its
+result: what the planner, the grounder or the page did wrong counts as not solved, and only a browser or a model that is
+gone leaves an episode to be done again. Tasks of which every episode fails stay in the mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tracer1_agents.blobs import BlobStore
+from tracer1_agents.data.miniwob.demonstrate import FIRST_TRAIN_SEED, check_task
+from tracer1_agents.data.miniwob.named import COMPOSITIONS, TASKS
+from tracer1_agents.data.readers.miniwob import HISTORY_WORD
+from tracer1_agents.environments.executor import EnvironmentExecutor
+from tracer1_agents.environments.miniwob import MiniWobEnvironment, miniwob_chromium
+from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.evals.results import ResultsFile, TaskResult
+from tracer1_agents.graphs.build import create_tracer1_agent, trace_of
+from tracer1_agents.graphs.settings import Tracer1Context
+from tracer1_agents.planner.history import ModelSummary
+from tracer1_agents.planner.profiles import profile_named
+from tracer1_agents.tools.brief_screen import BriefScreen
+from tracer1_agents.tools.grounding import GroundThenAct
+from tracer1_agents.tools.offline_grounding import ElementGrounder
+from tracer1_agents.types import Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tracer1_agents.environments.chromium import Chromium
+    from tracer1_agents.evals.collect import Asking
+    from tracer1_agents.planner.policy import Policy
+    from tracer1_agents.types import Execution
+
+SUITE: Final = "miniwob"
+MAX_STEPS: Final = 40
+GROUPS: Final = {"named": tuple(TASKS), "compositions": COMPOSITIONS}  # what `--tasks` takes besides names
+
+
+@dataclass(frozen=True)
+class Course:
+    """What is run, and how.
+
+    Attributes:
+        tasks: Names; "a+b" is a page with two.
+        seeds: 0 to `seeds` - 1 of each; demonstrations begin far above.
+        asking: Model, profile, horizon, history, concurrency.
+        max_steps: Of an episode.
+    """
+
+    tasks: tuple[str, ...]
+    seeds: int
+    asking: Asking
+    max_steps: int = MAX_STEPS
+
+    def __post_init__(self) -> None:
+        for task in self.tasks:
+            check_task(task)
+        if not 0 < self.seeds <= FIRST_TRAIN_SEED:
+            msg = f"--seeds counts from 1 to {FIRST_TRAIN_SEED}, where demonstrations begin; got {self.seeds}"
+            raise ConfigurationError(msg)
+        if self.asking.concurrency < 1:
+            msg = f"--concurrency counts from 1, got {self.asking.concurrency}"
+            raise ConfigurationError(msg)
+
+    @property
+    def brief(self) -> bool:
+        """Whether the planner reads the screen in brief: small text planners that never say where."""
+        return not profile_named(self.asking.profile).supports_images
+
+    def setup(self) -> dict[str, Any]:
+        """What decides the results of an episode; `info_` keys are worth knowing only."""
+        asking = self.asking
+        return {
+            "suite": SUITE,
+            "model": asking.model,
+            "profile": asking.profile,
+            "horizon": asking.horizon,
+            "history": asking.history,
+            "seed": asking.seed,
+            "max_steps": self.max_steps,
+            "info_tasks": list(self.tasks),
+            "info_seeds": self.seeds,
+            "info_concurrency": asking.concurrency,
+        }
+
+
+def tasks_named(names: Sequence[str]) -> tuple[str, ...]:
+    """Tasks by name, "named" for all of them, "compositions" for pages with several.
+
+    Raises:
+        ConfigurationError: A task has no oracle, so that nobody knows whether it can be solved here.
+    """
+    found = tuple(task for name in names or ("named",) for task in GROUPS.get(name, (name,)))
+    for task in found:
+        check_task(task)
+    return tuple(dict.fromkeys(found))
+
+
+def run_to_file(course: Course, policy: Policy, out: Path) -> list[TaskResult]:
+    """`run` with its results in `out` and screenshots in a folder beside it."""
+    return asyncio.run(run(course, policy, ResultsFile(out), BlobStore(out.with_suffix(".blobs"))))
+
+
+async def run(
+    course: Course,
+    policy: Policy,
+    output: ResultsFile,
+    blobs: BlobStore,
+    on_result: Callable[[TaskResult], None] = lambda _: None,
+) -> list[TaskResult]:
+    """Every episode that has no result yet; cancelling leaves a file that can be gone on with.
+
+    Args:
+        course: What is run.
+        policy: The model.
+        output: Where results go, an episode a line.
+        blobs: Where screenshots go, for planners that see.
+        on_result: Gets each result.
+
+    Returns:
+        The results of the course, earlier ones included, in its order.
+
+    Raises:
+        ConfigurationError: The file belongs to another run, or there is no browser.
+    """
+    wanted = {f"{task}/{seed}": (task, seed) for task in course.tasks for seed in range(course.seeds)}
+    results = {name: one for name, one in output.resume(course.setup()).items() if name in wanted}
+    gate = asyncio.Semaphore(course.asking.concurrency)
+    agent = _agent(course, policy)
+
+    async def of_task(task: str, seeds: list[int], chromium: Chromium) -> None:
+        async with gate:
+            pictures = not course.brief
+            environment = MiniWobEnvironment(task, blobs, chromium=chromium, screenshots=pictures)
+            try:
+                for seed in seeds:
+                    result = await _episode(agent, environment, seed, brief=course.brief)
+                    output.append(result)
+                    results[result.task_id] = result
+                    on_result(result)
+            finally:
+                await environment.aclose()
+
+    missing = [
+        (task, [seed for seed in range(course.seeds) if f"{task}/{seed}" not in results]) for task in course.tasks
+    ]
+    if any(seeds for _, seeds in missing):
+        with miniwob_chromium() as chromium:
+            async with asyncio.TaskGroup() as group:
+                for task, seeds in missing:
+                    if seeds:
+                        group.create_task(of_task(task, seeds, chromium))
+    return [results[name] for name in wanted]
+
+
+def _agent(course: Course, policy: Policy) -> Any:
+    """The compiled graph; who executes comes with each episode."""
+    summarizer = ModelSummary(_in_a_word) if course.brief else None
+    return create_tracer1_agent(
+        policy,
+        horizon=course.asking.horizon,
+        history_window=course.asking.history,
+        profile=course.asking.profile,
+        platform="computer",
+        max_steps=course.max_steps,
+        summarizer=summarizer,
+    )
+
+
+def _in_a_word(action: str, execution: Execution) -> str:
+    """A history line of a planner that reads the screen in brief, as its training rows have it."""
+    del action
+    return HISTORY_WORD if execution.ok else "failed"
+
+
+async def _episode(agent: Any, environment: MiniWobEnvironment, seed: int, *, brief: bool) -> TaskResult:
+    began = time.perf_counter()
+    name = f"{environment.task}/{seed}"
+    try:
+        seen = await environment.areset(seed)
+        grounder = ElementGrounder(screen=environment.size, trust_points=True)
+        acting = EnvironmentExecutor(environment)
+        screen = BriefScreen(grounder, acting) if brief else None
+        shown = screen.show(seen) if screen else seen
+        start = {"instruction": environment.utterance, "observation": shown.model_dump(mode="json")}
+        state = await agent.ainvoke(start, context=Tracer1Context(grounder=screen or GroundThenAct(grounder, acting)))
+    except Exception as error:  # noqa: BLE001  (one episode's fault is that episode's result)
+        detail = f"{type(error).__name__}: {error}"
+        return TaskResult(task_id=name, family=environment.task, status="infrastructure_error", detail=detail)
+    trace = trace_of(state).model_copy(update={"observation": Observation(text=shown.text, image=shown.image)})
+    usage = state.get("usage") or {}
+    outcome = environment.outcome
+    return TaskResult(
+        task_id=name,
+        family=environment.task,
+        prediction=trace.answer,
+        correct=outcome.success,
+        raw_reward=outcome.raw,
+        discounted_reward=outcome.discounted(),
+        status=trace.status.value,
+        detail=trace.detail,
+        planner_calls=state.get("planner_calls", 0),
+        tokens=usage.get("input_tokens", 0) + usage.get("output_tokens", 0),
+        seconds=round(time.perf_counter() - began, 3),
+        trace=trace,
+    )
