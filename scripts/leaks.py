@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import SandboxError
 from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
+from tracer1_agents.sandboxes.totals import group_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ WAYS: Final[tuple[Callable[[WorkerSession], None], ...]] = (time_out, leave, kil
 
 
 def left_behind() -> Counter[str]:
-    """What there is now that a session could have left: daemons, sandboxes, mounts, descriptors, threads, files."""
+    """What is here that a session could have left: daemons, sandboxes, mounts, groups, descriptors, threads, files."""
     gc.collect()
     found: Counter[str] = Counter()
     for entry in Path("/proc").iterdir():
@@ -96,6 +97,8 @@ def left_behind() -> Counter[str]:
                 found["processes"] += MARK.encode() in words or (ours and b"bwrap" in words[0])
                 found["zombies"] += ours and "State:\tZ" in status
     found["mounts"] = len(Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines())
+    folders = set((group_folders() or {}).values())
+    found["control groups"] = sum(len(list(folder.glob(f"tracer1-{os.getpid()}-*"))) for folder in folders)
     found["descriptors"] = len(list(Path("/proc/self/fd").iterdir()))
     found["threads"] = threading.active_count()
     found["temporary files"] = len([item for item in Path(tempfile.gettempdir()).iterdir() if "sandbox" in item.name])

@@ -38,7 +38,8 @@ class Limits:
     Attributes:
         timeout: Seconds of wall time a run gets where the caller names none.
         memory_bytes: Address space of each process.
-        total_memory_bytes: Resident memory of all processes together (sampled, see `watchdog`).
+        total_memory_bytes: Resident memory of all processes together (sampled, see `watchdog`; by the kernel where it
+            can be, see `totals`).
         processes: Processes and threads at one time (Linux before 5.14 counts all of the user's).
         cpu_seconds: CPU time of each process over the whole session.
         disk_bytes: Size of each of the writable file systems (work folder, /tmp, /dev/shm).

@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,12 +32,14 @@ from tracer1_agents.sandboxes.base import (
 from tracer1_agents.sandboxes.process import Identity, Pipes, WorkerProcess, inside_sources, launcher, wait_readable
 from tracer1_agents.sandboxes.seccomp import filter_program
 from tracer1_agents.sandboxes.session import WorkerSession
+from tracer1_agents.sandboxes.totals import group_folders, new_total
 from tracer1_agents.sandboxes.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer1_agents.sandboxes.process import StartWorker
+    from tracer1_agents.sandboxes.totals import Total
 
 _NOBODY: Final = 65534
 _WORK: Final = "/work"
@@ -54,6 +57,7 @@ _INSIDE_ENVIRONMENT: Final = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
+_BWRAPS_OWN: Final = 2  # processes
 _INFO_SECONDS: Final = 10.0
 _REPLY_ROOM: Final = 2 << 20
 _INSTALL: Final = (
@@ -82,13 +86,14 @@ class BubblewrapSandbox:
     @property
     def capabilities(self) -> Capabilities:
         """See `Sandbox.capabilities`."""
+        sampled = "File counts are" if group_folders() else "Total memory and file counts are"
         return Capabilities(
             packages="the standard library, what the interpreter has installed, and the given site_packages",
             subprocesses=True,
             not_covered=(
                 "Reading the programs and libraries of the host's /usr (read-only).",
                 "Kernel bugs in calls that the seccomp denylist allows; for hostile multi-tenant code use a VM.",
-                "Total memory and file counts are sampled ten times a second, during runs only: a burst can pass them.",
+                f"{sampled} sampled ten times a second, during runs only: a burst can pass.",
                 "Processes that a run leaves behind live on, within their own limits, until the session is closed.",
                 "Timing and other side channels, and the load on the machine within the limits.",
             ),
@@ -123,7 +128,10 @@ class BubblewrapSandbox:
         if program is None:
             problem = f"bubblewrap (bwrap) is not installed; {_INSTALL}"
             raise SandboxUnavailableError(problem)
-        handed = _Handed(self._options(limits))
+        total = new_total(
+            limits.total_memory_bytes + len(_WRITABLE) * limits.disk_bytes, limits.processes + _BWRAPS_OWN
+        )
+        handed = _Handed(self._options(limits), held=total is not None)
         pipes = Pipes.make()
         try:
             process = launcher.start(
@@ -137,12 +145,14 @@ class BubblewrapSandbox:
             )
         except SandboxError:
             pipes.close_host_ends()
+            if total is not None:
+                total.close()
             raise
         finally:
             pipes.close_child_ends()
-            init = handed.read_init()
+            init = handed.read_init(total)
         channel = pipes.channel(output_limit=limits.output_bytes, message_limit=limits.message_bytes + _REPLY_ROOM)
-        return WorkerProcess(process, channel, init, apart=True)
+        return WorkerProcess(process, channel, init, apart=True, total=total)
 
     def _options(self, limits: Limits) -> list[str]:
         """What bwrap is to build, in order: later mounts cover earlier ones, and the root becomes read-only last."""
@@ -179,26 +189,36 @@ class _Handed:
     """Descriptors for bwrap: its options, its filter, the worker's files, and where it tells its first process's pid.
 
     The options go this way because whoever is inside can read the command line of process 1.
+
+    Args:
+        options: Of bwrap.
+        held: Whether its first process has to wait until `read_init` has put it where it belongs.
     """
 
-    def __init__(self, options: list[str]) -> None:
+    def __init__(self, options: list[str], *, held: bool) -> None:
         seccomp = _memory_file(filter_program())
         files = {name: _memory_file(data) for name, data in inside_sources().items()}
-        self._info = os.pipe()
+        self._info, self._hold = os.pipe(), os.pipe()
         options = [*options, "--seccomp", str(seccomp), "--info-fd", str(self._info[1])]
+        if held:
+            options += ["--block-fd", str(self._hold[0])]
         for name, descriptor in files.items():
             options += ["--ro-bind-data", str(descriptor), f"{_INSIDE}/{name}"]
         options += ["--remount-ro", "/"]
         self._options = _memory_file("\0".join(options).encode())
-        self.descriptors = (self._options, seccomp, *files.values(), self._info[1])
+        self.descriptors = (self._options, seccomp, *files.values(), self._info[1], self._hold[0])
 
     @property
     def arguments(self) -> list[str]:
         """For the command line of bwrap."""
         return ["--args", str(self._options)]
 
-    def read_init(self) -> int | None:
-        """Close everything; pidfd of the namespace's first process, None when bwrap did not get that far."""
+    def read_init(self, total: Total | None) -> int | None:
+        """Close everything; pidfd of the namespace's first process, None when bwrap did not get that far.
+
+        Args:
+            total: Where that process is put before it goes on.
+        """
         for descriptor in self.descriptors:
             os.close(descriptor)
         text = b""
@@ -206,10 +226,16 @@ class _Handed:
             while b"}" not in text and wait_readable(info.fileno(), _INFO_SECONDS) and (more := info.read(4096)):
                 text += more
         try:
-            return os.pidfd_open(json.loads(text)["child-pid"])
+            first = json.loads(text)["child-pid"]
+            if total is not None:
+                with suppress(OSError):  # then the watchdog's samples have to do
+                    total.add(first)
+            return os.pidfd_open(first)
         except (ValueError, OSError):
             # Without it --die-with-parent still ends the namespace, only unobserved.
             return None
+        finally:
+            os.close(self._hold[1])
 
 
 def _memory_file(data: bytes) -> int:

@@ -18,10 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import SandboxError
 from tracer1_agents.sandboxes.channel import Channel
+
+if TYPE_CHECKING:
+    from tracer1_agents.sandboxes.totals import Total
 
 _GONE_SECONDS: Final = 5.0
 
@@ -43,6 +46,7 @@ class WorkerProcess:
         init: pidfd of the first process of its pid namespace: when that one ends, the kernel has ended all others.
         apart: Whether the started program stands outside what the code can reach, so that only the host can kill it.
         stop: Ends what the started program has others run for it; must not hold the worker itself.
+        total: The kernel's limit on all its processes together, removed with it.
     """
 
     def __init__(
@@ -53,15 +57,22 @@ class WorkerProcess:
         *,
         apart: bool = False,
         stop: Callable[[], object] | None = None,
+        total: Total | None = None,
     ) -> None:
         self.channel, self.apart = channel, apart
-        self._process = process
-        self._finalizer = weakref.finalize(self, _end, process, channel, init, stop, os.getpid())
+        self._process, self._total = process, total
+        after = (*((stop,) if stop else ()), *((total.close,) if total else ()))
+        self._finalizer = weakref.finalize(self, _end, process, channel, init, after, os.getpid())
 
     @property
     def pid(self) -> int:
         """Process id of the started program, on the host."""
         return self._process.pid
+
+    @property
+    def memory_ran_out(self) -> bool:
+        """Whether the kernel ended one of its processes because all of them together took too much memory."""
+        return self._total is not None and self._total.memory_ran_out
 
     def kill(self) -> None:
         """End everything and wait until it is gone; harmless when repeated."""
@@ -79,7 +90,7 @@ def _end(
     process: subprocess.Popen[bytes],
     channel: Channel,
     init: int | None,
-    stop: Callable[[], object] | None,
+    after: Sequence[Callable[[], object]],
     owner: int,
 ) -> None:
     if os.getpid() != owner:
@@ -92,7 +103,7 @@ def _end(
         os.close(init)
     process.kill()
     process.wait()
-    if stop is not None:
+    for stop in after:
         stop()
     channel.close()
 

@@ -192,6 +192,8 @@ class WorkerSession:
         if worker.apart and status is not None and status < 0:
             problem = f"the sandbox was killed from outside (signal {-status}); out of memory on this machine?"
             raise SandboxError(problem)
+        if worker.memory_ran_out:
+            return f"MemoryError: the processes of the run used over {self._limits.total_memory_bytes} bytes together"
         if status is None:
             return "the code closed the interpreter's channel"
         return f"the interpreter ended with exit status {status} (os._exit, a crash, or a limit)"
