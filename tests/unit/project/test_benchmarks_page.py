@@ -24,13 +24,14 @@ def test_every_suite_has_its_rules_and_its_paper_number(name):
 
 def test_sections_say_what_they_have_to():
     sections = re.split(r"^## ", PAGE, flags=re.MULTILINE)
-    named = [text for text in sections if text.startswith(("Android", "GUI-", "Multimodal", "AgentNet", "GTA", "GAIA"))]
-    assert len(named) == 6
+    suites = ("Android", "GUI-", "Multimodal", "AgentNet", "GTA", "GAIA", "MiniWoB++", "OSWorld")
+    named = [text for text in sections if text.startswith(suites)]
+    assert len(named) == len(suites) + 1  # AndroidControl and AndroidWorld
     for text in named:
         missing = [
             word for word in ("*What it measures:*", "*Format", "*Rules", "*Paper", "*Command:*") if word not in text
         ]
-        assert missing == [] or (text.startswith("Android") and missing == ["*Rules"]), text[:20]
+        assert missing == [] or (text.startswith("AndroidControl") and missing == ["*Rules"]), text[:20]
 
 
 def test_options_are_those_that_there_are(capsys):
