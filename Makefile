@@ -42,7 +42,7 @@ serve-test: $(SERVED)/.ready ## serve the agent by `langgraph dev` and talk to i
 	$(SERVED)/bin/python scripts/langgraph_test.py
 
 deepagents-test: $(DEEP)/.ready ## run the sandbox as a deep agent's backend and the planner as its sub-agent (needs bubblewrap)
-	$(DEEP)/bin/python -m pytest -c tests/deepagents/pytest.ini tests/deepagents $(ARGS)
+	$(DEEP)/bin/python -m pytest -c tests/deep_agents/pytest.ini tests/deep_agents $(ARGS)
 
 drills: $(VENV)/.ready-dev system ## break stage-2 runs for real and resume them (minutes; ARGS="--only tool")
 	$(PYTHON) scripts/drills.py $(ARGS)

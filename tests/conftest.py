@@ -9,7 +9,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-collect_ignore = ["deepagents"]  # an environment of its own: make deepagents-test
+collect_ignore = ["deep_agents"]  # an environment of its own: make deepagents-test
 
 settings.register_profile(
     "shared machine",

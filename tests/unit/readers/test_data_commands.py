@@ -123,7 +123,7 @@ def test_what_is_not_there_ends_with_a_message(tmp_path, capsys):
     assert main(["data", "validate", "agentnet", str(tmp_path)]) == 2
     assert main(["data", "validate", "nonesuch", str(tmp_path)]) == 2
     assert (
-        "choose one of: agentnet, agenttrek, androidcontrol, gta, gui_odyssey, mind2web, mm_traj, store"
+        "choose one of: agentnet, agenttrek, androidcontrol, gta, gui_odyssey, mind2web, miniwob, mm_traj, store"
         in capsys.readouterr().err
     )
 
