@@ -1,39 +1,32 @@
 """Pictures on their way through tool bridges: data URLs as arguments, content blocks as results, PIL images in between.
 
-What comes in is decoded only when it is small enough for a picture of a screen; nothing is read from disk.
+Formats and sizes are those of `pictures`; nothing is read from disk.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import io
-from typing import Any, Final
+from typing import Any
 
 from tracer1_agents.errors import ToolError
-from tracer1_agents.tools.workspace import optional
-
-_MOST_PIXELS: Final = 50_000_000
+from tracer1_agents.pictures import opened
 
 
 def picture_of(text: str) -> Any:
     """The PIL image in a data URL, or in bare base64.
 
     Raises:
+        MissingExtraError: Pillow is not installed.
         ToolError: There is none in it, or one too large.
     """
-    images = optional("PIL.Image", "a picture as an argument")
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     try:
-        picture = images.open(io.BytesIO(base64.b64decode(encoded, validate=True)))
-        if picture.width * picture.height > _MOST_PIXELS:
-            msg = f"the picture has {picture.width} x {picture.height} pixels; at most {_MOST_PIXELS:,} are taken"
-            raise ToolError(msg)
-        picture.load()
-    except (OSError, ValueError, binascii.Error, SyntaxError) as error:
-        msg = f"expected a picture as a data URL (data:image/png;base64,...), got {text[:40]!r}"
+        with opened(io.BytesIO(base64.b64decode(encoded, validate=True)), feature="a picture as an argument") as image:
+            return image.copy()
+    except (OSError, ValueError) as error:
+        msg = f"expected a picture as a data URL (data:image/png;base64,...), got {text[:40]!r}: {error}"
         raise ToolError(msg) from error
-    return picture
 
 
 def block_of(picture: Any) -> dict[str, str]:
