@@ -23,8 +23,9 @@ help: ## list the targets
 demo: $(VENV)/.ready system ## answer the bundled tasks with the planner that ships (ARGS="--limit 8")
 	$(PYTHON) examples/gaia_agent.py $(ARGS)
 
-test: $(VENV)/.ready-dev system ## run the tests
+test: $(VENV)/.ready-dev system ## run the tests; without ARGS those in environments of their own, too
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "not browser and not desktop" $(ARGS)
+	$(if $(ARGS),,@$(MAKE) --no-print-directory serve-test deepagents-test)
 
 browser-setup: ## install Chromium, an X server and what else environments need (root on Debian; otherwise it prints how)
 	@bash scripts/system-setup.sh browser
