@@ -12,13 +12,15 @@ ran, what came back. The trace goes to --output, screenshots beside it; `tracer1
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
@@ -45,6 +47,7 @@ from tracer1_agents.viewer.plain import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     from tracer1_agents.types import Observation
 
@@ -234,15 +237,31 @@ def run_scene(scene: Scene, planner: Planner, grounder: Any, arguments: argparse
     start = {"instruction": scene.goal, "observation": scene.seen.model_dump(mode="json")}
     state: dict[str, Any] = {}
     began = time.perf_counter()
-    try:
+    with ctrl_c_noticed() as pressed, suppress(KeyboardInterrupt):
         for mode, chunk in agent.stream(start, stream_mode=["custom", "values"]):
             if mode == "values":
                 state = chunk
             else:
                 print_event(chunk)
-    except KeyboardInterrupt:
+    if pressed.is_set():
         state = {**state, "status": Status.CANCELLED.value, "detail": "interrupted"}
     return result_of(scene, state, time.perf_counter() - began)
+
+
+@contextmanager
+def ctrl_c_noticed() -> Iterator[Event]:
+    """A terminal sends Ctrl-C to the browser too: whatever an episode ends with after that, it was interrupted."""
+    pressed = Event()
+
+    def notice(number: int, frame: FrameType | None) -> None:
+        pressed.set()
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, notice)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def print_event(event: dict[str, Any]) -> None:
