@@ -23,6 +23,8 @@ _NAMES: Final = count()
 _CONTROLLERS: Final = ("memory", "pids")
 _SLACK: Final = 64 << 20  # bytes: bwrap itself, and what the kernel counts for a group besides its processes
 _GONE_SECONDS: Final = 5.0
+_FIRST_PAUSE: Final = 0.0002  # seconds
+_LONGEST_PAUSE: Final = 0.02
 
 
 class Total:
@@ -70,7 +72,7 @@ class Total:
 
     def close(self) -> None:
         """Remove it; its processes are gone or about to be."""
-        end = time.monotonic() + _GONE_SECONDS
+        end, pause = time.monotonic() + _GONE_SECONDS, _FIRST_PAUSE
         for group in set(self._groups.values()):
             while group.exists():
                 try:
@@ -78,7 +80,8 @@ class Total:
                 except OSError:  # a process of it has not been reaped yet
                     if time.monotonic() > end:
                         break
-                    time.sleep(0.01)
+                    time.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 @cache
