@@ -60,9 +60,11 @@ def _answer(table: Table) -> str:
         return f"**{_ANSWERS[verdict]}** The answer will be whether `{claim.better}` is ahead of `{claim.than}`."
     means = [table.mean(arm, claim.measure, claim.items) for arm in (claim.better, claim.than)]
     ahead, behind = (shown(claim.measure, mean[0]) if mean else "?" for mean in means)
+    seeds, planned = len(found.by_seed), table.seeds_planned(claim.better, claim.than)
+    so_far = f"After {seeds} of {planned} seeds, so not the last word: " if seeds < planned else ""
     return (
-        f"**{_ANSWERS[verdict]}** `{claim.better}`: {ahead}, `{claim.than}`: {behind} of {found.items} held-out items "
-        f"({MEASURES[claim.measure].label}); difference {_interval(claim.measure, found)}, seeds: {len(found.by_seed)}."
+        f"{so_far}**{_ANSWERS[verdict]}** `{claim.better}`: {ahead}, `{claim.than}`: {behind} of {found.items} held-out "
+        f"items ({MEASURES[claim.measure].label}); difference {_interval(claim.measure, found)}, seeds: {seeds}."
     )
 
 
