@@ -63,8 +63,8 @@ def _answer(table: Table) -> str:
     seeds, planned = len(found.by_seed), table.seeds_planned(claim.better, claim.than)
     so_far = f"After {seeds} of {planned} seeds, so not the last word: " if seeds < planned else ""
     return (
-        f"{so_far}**{_ANSWERS[verdict]}** `{claim.better}`: {ahead}, `{claim.than}`: {behind} of {found.items} held-out "
-        f"items ({MEASURES[claim.measure].label}); difference {_interval(claim.measure, found)}, seeds: {seeds}."
+        f"{so_far}**{_ANSWERS[verdict]}** `{claim.better}`: {ahead}, `{claim.than}`: {behind} of {found.items} "
+        f"held-out items ({MEASURES[claim.measure].label}); difference {_interval(claim.measure, found)}, seeds: {seeds}."
     )
 
 
