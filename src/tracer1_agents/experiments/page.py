@@ -62,9 +62,10 @@ def _answer(table: Table) -> str:
     ahead, behind = (shown(claim.measure, mean[0]) if mean else "?" for mean in means)
     seeds, planned = len(found.by_seed), table.seeds_planned(claim.better, claim.than)
     so_far = f"After {seeds} of {planned} seeds, so not the last word: " if seeds < planned else ""
+    label, gained = MEASURES[claim.measure].label, _interval(claim.measure, found)
     return (
-        f"{so_far}**{_ANSWERS[verdict]}** `{claim.better}`: {ahead}, `{claim.than}`: {behind} of {found.items} "
-        f"held-out items ({MEASURES[claim.measure].label}); difference {_interval(claim.measure, found)}, seeds: {seeds}."
+        f"{so_far}**{_ANSWERS[verdict]}** `{claim.better}`: {ahead}, `{claim.than}`: {behind} of {found.items} held-out "
+        f"items ({label}); difference {gained}, seeds: {seeds}."
     )
 
 
