@@ -64,8 +64,8 @@ def _answer(table: Table) -> str:
     so_far = f"After {seeds} of {planned} seeds, so not the last word: " if seeds < planned else ""
     label, gained = MEASURES[claim.measure].label, _interval(claim.measure, found)
     return (
-        f"{so_far}**{_ANSWERS[verdict]}** `{claim.better}`: {ahead}, `{claim.than}`: {behind} of {found.items} held-out "
-        f"items ({label}); difference {gained}, seeds: {seeds}."
+        f"{so_far}**{_ANSWERS[verdict]}** `{claim.better}`: {ahead}, `{claim.than}`: {behind} of {found.items} "
+        f"held-out items ({label}); difference {gained}, seeds: {seeds}."
     )
 
 
