@@ -15,7 +15,6 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -152,7 +151,11 @@ class BubblewrapSandbox:
             pipes.close_child_ends()
             init = handed.read_init(total)
         channel = pipes.channel(output_limit=limits.output_bytes, message_limit=limits.message_bytes + _REPLY_ROOM)
-        return WorkerProcess(process, channel, init, apart=True, total=total)
+        worker = WorkerProcess(process, channel, init, apart=True, total=total)
+        if handed.problem:
+            worker.kill()
+            raise SandboxError(handed.problem)
+        return worker
 
     def _options(self, limits: Limits) -> list[str]:
         """What bwrap is to build, in order: later mounts cover earlier ones, and the root becomes read-only last."""
@@ -199,6 +202,7 @@ class _Handed:
         seccomp = _memory_file(filter_program())
         files = {name: _memory_file(data) for name, data in inside_sources().items()}
         self._info, self._hold = os.pipe(), os.pipe()
+        self.problem = ""
         options = [*options, "--seccomp", str(seccomp), "--info-fd", str(self._info[1])]
         if held:
             options += ["--block-fd", str(self._hold[0])]
@@ -227,15 +231,24 @@ class _Handed:
                 text += more
         try:
             first = json.loads(text)["child-pid"]
-            if total is not None:
-                with suppress(OSError):  # then the watchdog's samples have to do
-                    total.add(first)
-            return os.pidfd_open(first)
+            init = os.pidfd_open(first)
         except (ValueError, OSError):
             # Without it --die-with-parent still ends the namespace, only unobserved.
             return None
+        else:
+            self._put(total, first)
+            return init
         finally:
             os.close(self._hold[1])
+
+    def _put(self, total: Total | None, process: int) -> None:
+        try:
+            if total is not None:
+                total.add(process)
+        except ProcessLookupError:
+            return  # it has ended already, and says so elsewhere
+        except OSError as error:
+            self.problem = f"the sandbox cannot be put into its control group: {error}"
 
 
 def _memory_file(data: bytes) -> int:

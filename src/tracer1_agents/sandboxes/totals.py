@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from functools import cache
@@ -89,12 +91,29 @@ def group_folders() -> Mapping[str, Path] | None:
     """Where this process can make groups, by controller; None: nowhere. Tried out, not guessed."""
     for folders in _candidates(Path("/proc/self/mounts"), Path("/proc/self/cgroup")):
         try:
-            Total(folders, 1 << 30, 16).close()
+            _try(folders)
         except OSError:
             continue
         _sweep(folders.values())
         return folders
     return None
+
+
+def _try(folders: Mapping[str, Path]) -> None:
+    """Make a group and put a process in, which takes more rights than making it.
+
+    Raises:
+        OSError: One of them cannot be done.
+    """
+    total = Total(folders, 1 << 30, 16)
+    try:
+        with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as waiting:
+            try:
+                total.add(waiting.pid)
+            finally:
+                waiting.kill()
+    finally:
+        total.close()
 
 
 def _sweep(folders: Iterable[Path]) -> None:

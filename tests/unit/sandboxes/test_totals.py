@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tracer1_agents.errors import SandboxError
 from tracer1_agents.sandboxes import totals
 from tracer1_agents.sandboxes.base import MIB, Limits
 from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
@@ -130,3 +131,13 @@ def test_groups_of_killed_hosts_are_swept(folders):
     assert dead
     totals._sweep(folders)
     assert not any(group.exists() for group in dead)
+
+
+def test_a_sandbox_that_cannot_be_held_does_not_start(folders, monkeypatch):
+    def refused(*_):
+        raise PermissionError(1, "not yours")
+
+    monkeypatch.setattr(totals.Total, "add", refused)
+    with pytest.raises(SandboxError, match=r"cannot be put into its control group: .*not yours"):
+        BubblewrapSandbox().open().run("1")
+    assert own_groups(folders) == []

@@ -98,14 +98,7 @@ def demonstrate(
     """
     first = FIRST_TRAIN_SEED if first_seed is None else first_seed
     chosen = tasks or tuple(TASKS)
-    for name in chosen:
-        check_task(name)
-    if seeds < 1 or range(max(first, TEST_SEEDS.start), min(first + seeds, TEST_SEEDS.stop)):
-        msg = f"seeds {TEST_SEEDS.start} to {TEST_SEEDS.stop - 1} are for measuring; begin at {FIRST_TRAIN_SEED}"
-        raise ConfigurationError(msg)
-    if concurrency < 1:
-        msg = f"episodes at one time count from 1, got {concurrency}"
-        raise ConfigurationError(msg)
+    _check(chosen, range(first, first + seeds), concurrency)
     path = out / "miniwob.jsonl"
     out.mkdir(parents=True, exist_ok=True)
     done = kept_in(path)
@@ -124,6 +117,17 @@ def demonstrate(
                     lost.append(episode)
                 on_episode(episode)
     return len(done), lost
+
+
+def _check(tasks: Sequence[str], seeds: range, concurrency: int) -> None:
+    for name in tasks:
+        check_task(name)
+    if not seeds or range(max(seeds.start, TEST_SEEDS.start), min(seeds.stop, TEST_SEEDS.stop)):
+        msg = f"seeds {TEST_SEEDS.start} to {TEST_SEEDS.stop - 1} are for measuring; begin at {FIRST_TRAIN_SEED}"
+        raise ConfigurationError(msg)
+    if concurrency < 1:
+        msg = f"episodes at one time count from 1, got {concurrency}"
+        raise ConfigurationError(msg)
 
 
 def write_variants(out: Path, copies: int) -> int:
