@@ -141,7 +141,7 @@ def build_messages(
         "observation": _enclosed(cut(observation.text, profile.observation_chars)),
         "previous": _previous(previous, grammar),
         "note": " ".join((note or "").split()),
-        **_past(history),
+        **_past(history, with_instructions=profile.history_instructions),
     }
     messages.append(_user_message(profile, user, observation.image))
     return messages
@@ -182,10 +182,12 @@ def _enclosed(observation: str) -> str:
     return observation.replace(_END_OF_OBSERVATION, _END_OF_OBSERVATION.replace("/", "\\/"))
 
 
-def _past(history: Sequence[HistoryEntry]) -> dict[str, str]:
+def _past(history: Sequence[HistoryEntry], *, with_instructions: bool) -> dict[str, str]:
     """One line an entry; the newest one's result is the observation, so it is not told twice."""
-    lines = [f"{entry.step}. {entry.action} -> {entry.summary}" for entry in history[:-1]]
-    lines += [f"{entry.step}. {entry.action}" for entry in history[-1:]]
+    done = [
+        f"{entry.step}. {entry.action}{f' # {entry.instruction}' if with_instructions else ''}" for entry in history
+    ]
+    lines = [f"{line} -> {entry.summary}" for line, entry in zip(done[:-1], history, strict=False)] + done[-1:]
     return {"history": "\n".join(lines), "step": str(history[-1].step + 1 if history else 1)}
 
 

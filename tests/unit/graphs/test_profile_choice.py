@@ -11,7 +11,12 @@ from tracer1_agents.testing import ScriptedModel
 
 @pytest.mark.parametrize(
     ("folder", "profile"),
-    [("tracer1-tiny/UI-TARS-7B", "ui-tars"), ("tracer1/my-model", "generic"), ("x/tracer1-tiny", "compact")],
+    [
+        ("tracer1-tiny/UI-TARS-7B", "ui-tars"),
+        ("tracer1/my-model", "generic"),
+        ("x/tracer1-tiny", "compact"),
+        ("x/tracer1-gui-tiny", "compact-screen"),
+    ],
 )
 def test_a_folder_is_known_by_its_own_name(tmp_path, folder, profile):
     path = tmp_path / folder

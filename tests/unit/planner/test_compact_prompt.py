@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracer1_agents.actions.space import ToolCall, Wait
-from tracer1_agents.planner.profiles import COMPACT
+from tracer1_agents.planner.profiles import COMPACT, COMPACT_SCREEN
 from tracer1_agents.planner.prompt import ToolSpec, build_messages
 from tracer1_agents.types import Forecast, ForecastPair, HistoryEntry, ImageRef, Observation
 
@@ -30,6 +30,19 @@ def compact(**changes):
 
 def test_the_whole_text():
     assert compact() == "Task: Add {up} $qty\n3. f(a=1) -> three\n4. g() -> \n5. h()\nNow: 12\n13"
+
+
+def test_a_planner_of_screens_is_told_what_it_clicked():
+    history = (
+        HistoryEntry(step=1, action="click()", instruction="Click button Odd [1]", summary="ok"),
+        HistoryEntry(step=2, action="click()", instruction="Click button Even [6]", summary="never shown"),
+    )
+    (message,) = build_messages(
+        COMPACT_SCREEN, instruction="u", observation=Observation(text="o"), history=history, horizon=1, tools=[]
+    )
+    assert message.text == (
+        "Task: u\n1. click() # Click button Odd [1] -> ok\n2. click() # Click button Even [6]\nNow: o"
+    )
 
 
 def test_empty_parts_leave_no_line():

@@ -166,5 +166,5 @@ def test_profile_by_model_name(model, profile):
 
 
 def test_an_unknown_profile_is_refused_with_the_choices():
-    with pytest.raises(ConfigurationError, match="compact, ui-tars"):
+    with pytest.raises(ConfigurationError, match="compact, compact-screen, ui-tars"):
         profile_named("nope")

@@ -8,7 +8,7 @@ empty is left out, with its heading; blocks are separated by blank lines, or, in
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -41,6 +41,8 @@ class Profile:
         shows_tools: Whether tool schemas are written into the prompt.
         supports_images: Whether the screenshot is sent; if not, a note says that there was one.
         observation_chars: The observation's text is cut to so many characters.
+        history_instructions: Whether a history line has the step instruction behind its action: where actions have no
+            place of their own, nothing else says what was clicked.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Profile:
     shows_tools: bool
     supports_images: bool
     observation_chars: int = OBSERVATION_CHARS
+    history_instructions: bool = False
 
     def grammar_for(self, image: ImageRef | None = None, *, platform: Platform = "tools") -> Grammar:
         """The profile's grammar, bound to the screenshot that the reply is about.
@@ -99,17 +102,19 @@ COMPACT: Final = Profile(
     shows_tools=False,
     supports_images=False,
 )
+COMPACT_SCREEN: Final = replace(COMPACT, name="compact-screen", history_instructions=True)
 UI_TARS: Final = _chat("ui-tars", "ui-tars")
 UI_TARS_1_5: Final = _chat("ui-tars-1.5", "ui-tars", frame=UI_TARS_15)
 QWEN_TOOL_CALL: Final = _chat("qwen-tool-call", "qwen-tool-call")
 GENERIC: Final = _chat("generic", "generic")
 
 PROFILES: Final[dict[str, Profile]] = {
-    profile.name: profile for profile in (COMPACT, UI_TARS, UI_TARS_1_5, QWEN_TOOL_CALL, GENERIC)
+    profile.name: profile for profile in (COMPACT, COMPACT_SCREEN, UI_TARS, UI_TARS_1_5, QWEN_TOOL_CALL, GENERIC)
 }
 
 # first match wins; GUI-Owl answers in Qwen's form
 _FAMILIES: Final[tuple[tuple[str, str], ...]] = (
+    (r"tracer1-gui", "compact-screen"),
     (r"tracer1", "compact"),
     (r"ui-?tars-?v?1[.-]?5", "ui-tars-1.5"),
     (r"ui-?tars", "ui-tars"),
