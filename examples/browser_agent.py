@@ -38,6 +38,7 @@ from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.evals.results import REDO, ResultsFile, TaskResult
 from tracer1_agents.planner.profiles import PROFILES, profile_for
 from tracer1_agents.serving.endpoint import check_endpoint, endpoint_model
+from tracer1_agents.tools.brief_screen import BriefScreen
 from tracer1_agents.tools.grounding import GroundingModel, GroundThenAct
 from tracer1_agents.tools.grounding_profiles import GROUNDING_PROFILES
 from tracer1_agents.tools.offline_grounding import ElementGrounder, OwnPoints, TextGrounder
@@ -133,7 +134,7 @@ def choose_planner(arguments: argparse.Namespace, assets: Path = ASSETS) -> Plan
             msg = "no model was given" + ("" if url else f", and this version ships no {EMBEDDED}")
             msg += "; give --base-url http://HOST:8000/v1 --model NAME --profile ui-tars, or --model provider:name"
             raise ConfigurationError(msg)
-        return Planner(str(folder), EMBEDDED, arguments.profile or "compact", embedded=True)
+        return Planner(str(folder), EMBEDDED, arguments.profile or profile_for(EMBEDDED), embedded=True)
     profile, likely = arguments.profile or profile_for(Path(name).name), profile_for(Path(name).name)
     if {profile, likely} == {"ui-tars", "ui-tars-1.5"}:
         console.print(f"note: {name} sounds like profile {likely}; with {profile} its points are read otherwise")
@@ -159,7 +160,7 @@ def choose_grounder(arguments: argparse.Namespace, planner: Planner, blobs: Blob
         return GroundingModel(model, profile=arguments.grounder_profile, images=blobs), name
     offline: dict[str, Callable[[], Any]] = {
         "own": OwnPoints,
-        "elements": ElementGrounder,
+        "elements": lambda: ElementGrounder(trust_points=planner.embedded),
         "ocr": lambda: TextGrounder(images=blobs),
     }
     if arguments.grounder is not None or arguments.base_url is None or planner.profile not in GROUNDING_PROFILES:
@@ -224,17 +225,20 @@ def scenes(arguments: argparse.Namespace, planner: Planner, blobs: BlobStore) ->
 def run_scene(scene: Scene, planner: Planner, grounder: Any, arguments: argparse.Namespace, blobs: BlobStore) -> Any:
     """One episode, printed as it goes on; Ctrl-C ends it with what there is so far."""
     console.print(f"\n{scene.name}: {one_line(scene.goal, 400)}", style="bold", markup=False)
+    acting = EnvironmentExecutor(scene.environment)
+    brief = BriefScreen(grounder, acting) if planner.embedded else None
     agent: Any = create_tracer1_agent(
         planner.model,
         profile=planner.profile,
         platform="computer",
-        grounder=GroundThenAct(grounder, EnvironmentExecutor(scene.environment)),
+        grounder=brief or GroundThenAct(grounder, acting),
         blobs=blobs,
         horizon=arguments.horizon,
         history_window=arguments.history,
         max_steps=arguments.max_steps,
     )
-    start = {"instruction": scene.goal, "observation": scene.seen.model_dump(mode="json")}
+    seen = brief.show(scene.seen) if brief else scene.seen
+    start = {"instruction": scene.goal, "observation": seen.model_dump(mode="json")}
     state: dict[str, Any] = {}
     began = time.perf_counter()
     with ctrl_c_noticed() as pressed, suppress(KeyboardInterrupt):

@@ -177,7 +177,7 @@ class TestWhatIsSaidWhenItCannotBegin:
         (tmp_path / browser_agent.EMBEDDED).mkdir()
         (tmp_path / browser_agent.EMBEDDED / "config.json").write_text("{}")
         planner = browser_agent.choose_planner(arguments, tmp_path)
-        assert (planner.name, planner.profile, planner.embedded) == (browser_agent.EMBEDDED, "compact", True)
+        assert (planner.name, planner.profile, planner.embedded) == (browser_agent.EMBEDDED, "compact-screen", True)
         assert planner.model == str(tmp_path / browser_agent.EMBEDDED)
 
     def test_an_endpoint_that_is_down(self, tmp_path, capsys):

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.data.miniwob.demonstrate import FIRST_TRAIN_SEED, check_task
 from tracer1_agents.data.miniwob.named import COMPOSITIONS, TASKS
-from tracer1_agents.data.readers.miniwob import HISTORY_WORD
 from tracer1_agents.environments.executor import EnvironmentExecutor
 from tracer1_agents.environments.miniwob import MiniWobEnvironment, miniwob_chromium
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.results import ResultsFile, TaskResult
 from tracer1_agents.graphs.build import create_tracer1_agent, trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
-from tracer1_agents.planner.history import ModelSummary
+from tracer1_agents.planner.history import OutcomeWord
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.tools.brief_screen import BriefScreen
 from tracer1_agents.tools.grounding import GroundThenAct
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from tracer1_agents.environments.chromium import Chromium
     from tracer1_agents.evals.collect import Asking
     from tracer1_agents.planner.policy import Policy
-    from tracer1_agents.types import Execution
 
 SUITE: Final = "miniwob"
 MAX_STEPS: Final = 40
@@ -162,7 +160,7 @@ async def run(
 
 def _agent(course: Course, policy: Policy) -> Any:
     """The compiled graph; who executes comes with each episode."""
-    summarizer = ModelSummary(_in_a_word) if course.brief else None
+    summarizer = OutcomeWord() if course.brief else None
     return create_tracer1_agent(
         policy,
         horizon=course.asking.horizon,
@@ -172,12 +170,6 @@ def _agent(course: Course, policy: Policy) -> Any:
         max_steps=course.max_steps,
         summarizer=summarizer,
     )
-
-
-def _in_a_word(action: str, execution: Execution) -> str:
-    """A history line of a planner that reads the screen in brief, as its training rows have it."""
-    del action
-    return HISTORY_WORD if execution.ok else "failed"
 
 
 async def _episode(agent: Any, environment: MiniWobEnvironment, seed: int, *, brief: bool) -> TaskResult:

@@ -24,7 +24,7 @@ from tracer1_agents.graphs.review import ReviewNode, after_review
 from tracer1_agents.graphs.settings import Settings, Tracer1Context
 from tracer1_agents.graphs.state import AgentInput, AgentOutput, AgentState
 from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
-from tracer1_agents.planner.history import ExecutorText, PlannerLine
+from tracer1_agents.planner.history import ExecutorText, OutcomeWord, PlannerLine
 from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.planner.profiles import profile_for, profile_named
 from tracer1_agents.planner.prompt import ToolSpec
@@ -93,7 +93,7 @@ def create_tracer1_agent(
         loop_guard: Watches for repetition; None lets the agent repeat itself.
         profile: Prompt profile; None picks one by the model's name.
         platform: Whose actions the prompt lists besides tools.
-        summarizer: Writes the history; None: the planner's own line for profiles with images, else the executor's text.
+        summarizer: Writes the history; None: as `default_summarizer` says.
         session: A sandbox session for `code` actions.
         grounder: Carries out GUI actions.
         time_limit: Seconds per run, checked between steps.
@@ -225,8 +225,14 @@ def create_planner_node(
 
 
 def default_summarizer(profile: Profile) -> Summarizer:
-    """The planner's own line where it sees images (a screen has no text to quote), else the executor's text."""
-    return PlannerLine() if profile.supports_images else ExecutorText()
+    """What becomes of a step in the history.
+
+    The planner's own line where it sees images (a screen has no text to quote), a word where the line already has the
+    step instruction and the rest stands on the screen, else the executor's text.
+    """
+    if profile.supports_images:
+        return PlannerLine()
+    return OutcomeWord() if profile.history_instructions else ExecutorText()
 
 
 def as_policy(

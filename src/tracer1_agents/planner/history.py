@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SUMMARY_CHARS: Final = 160  # ours
 OBSERVATION_CHARS: Final = 1200  # ours: about 300 tokens for the one observation shown in full
+WENT_WELL: Final = "ok"  # what a history line of `OutcomeWord` says then
 _ELLIPSIS: Final = " ..."
 
 
@@ -70,6 +71,15 @@ class ExecutorText:
     def summarize(self, action_text: str, execution: Execution, forecast: Forecast | None) -> str:  # noqa: ARG002  (protocol)
         """See `Summarizer`."""
         return one_line(execution.text, self.max_chars)
+
+
+@dataclass(frozen=True)
+class OutcomeWord:
+    """Whether the step went well, in one word: for planners that read on the screen what came of it."""
+
+    def summarize(self, action_text: str, execution: Execution, forecast: Forecast | None) -> str:  # noqa: ARG002  (protocol)
+        """See `Summarizer`."""
+        return WENT_WELL if execution.ok else "failed"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.planner.history import ExecutorText, ModelSummary, PlannerLine, cut, last_k, one_line
+from tracer1_agents.planner.history import ExecutorText, ModelSummary, OutcomeWord, PlannerLine, cut, last_k, one_line
 from tracer1_agents.types import Execution, Forecast, HistoryEntry
 
 
@@ -42,6 +42,11 @@ def test_planner_line_falls_back_to_the_executor():
     assert summarizer.summarize("f()", execution, Forecast(summary="two\nrows")) == "two | rows"
     assert summarizer.summarize("f()", execution, Forecast()) == "raw"
     assert summarizer.summarize("f()", execution, None) == "raw"
+
+
+@pytest.mark.parametrize(("ok", "word"), [(True, "ok"), (False, "failed")])
+def test_outcome_word_says_how_it_went(ok, word):
+    assert OutcomeWord().summarize("click()", Execution(ok=ok, text="a whole screen"), None) == word
 
 
 def test_model_summary_gets_action_and_execution():

@@ -17,6 +17,7 @@ from tracer1_agents.actions.elements import called, element_at, in_brief, read_e
 from tracer1_agents.actions.space import POINTING_KINDS, Drag, Select, Type
 from tracer1_agents.data.readers.base import ReaderOptions
 from tracer1_agents.data.store import StoreReader
+from tracer1_agents.planner.history import WENT_WELL
 from tracer1_agents.types import ReferenceTrajectory
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from tracer1_agents.types import ReferenceStep
 
 PART: Final = Size(160, 210)  # CSS pixels of one task; several stand side by side
-HISTORY_WORD: Final = "ok"  # what a history line says of a step that went well
 _NEAR: Final = 6.0  # CSS pixels: as good as the middle
 _BEYOND: Final = 2.0  # CSS pixels from the middle: an entry of a list is dragged to its place
 _ID: Final = re.compile(r"\[(\d+)\]")
@@ -60,7 +60,7 @@ def _brief_step(step: ReferenceStep, size: Size) -> ReferenceStep:
     observation = step.observation.model_copy(update={"text": in_brief(step.observation.text)})
     action, instruction = _unplaced(step, elements, size)
     return step.model_copy(
-        update={"observation": observation, "action": action, "instruction": instruction, "summary": HISTORY_WORD}
+        update={"observation": observation, "action": action, "instruction": instruction, "summary": WENT_WELL}
     )
 
 
