@@ -38,7 +38,6 @@ from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.evals.results import REDO, ResultsFile, TaskResult
 from tracer1_agents.planner.profiles import PROFILES, profile_for
 from tracer1_agents.serving.endpoint import check_endpoint, endpoint_model
-from tracer1_agents.tools.brief_screen import BriefScreen
 from tracer1_agents.tools.grounding import GroundingModel, GroundThenAct
 from tracer1_agents.tools.grounding_profiles import GROUNDING_PROFILES
 from tracer1_agents.tools.offline_grounding import ElementGrounder, OwnPoints, TextGrounder
@@ -225,20 +224,17 @@ def scenes(arguments: argparse.Namespace, planner: Planner, blobs: BlobStore) ->
 def run_scene(scene: Scene, planner: Planner, grounder: Any, arguments: argparse.Namespace, blobs: BlobStore) -> Any:
     """One episode, printed as it goes on; Ctrl-C ends it with what there is so far."""
     console.print(f"\n{scene.name}: {one_line(scene.goal, 400)}", style="bold", markup=False)
-    acting = EnvironmentExecutor(scene.environment)
-    brief = BriefScreen(grounder, acting) if planner.embedded else None
     agent: Any = create_tracer1_agent(
         planner.model,
         profile=planner.profile,
         platform="computer",
-        grounder=brief or GroundThenAct(grounder, acting),
+        grounder=GroundThenAct(grounder, EnvironmentExecutor(scene.environment)),
         blobs=blobs,
         horizon=arguments.horizon,
         history_window=arguments.history,
         max_steps=arguments.max_steps,
     )
-    seen = brief.show(scene.seen) if brief else scene.seen
-    start = {"instruction": scene.goal, "observation": seen.model_dump(mode="json")}
+    start = {"instruction": scene.goal, "observation": scene.seen.model_dump(mode="json")}
     state: dict[str, Any] = {}
     began = time.perf_counter()
     with ctrl_c_noticed() as pressed, suppress(KeyboardInterrupt):

@@ -204,7 +204,7 @@ def _run_miniwob(parsed: argparse.Namespace) -> int:
         msg = f"miniwob is acted in: say --out F.jsonl and --model NAME, or one of {', '.join(BASELINES)}"
         raise ConfigurationError(msg)
     baseline = BASELINES.get(parsed.model)
-    asking = replace(_asking(parsed), profile="compact") if baseline else _asking(parsed)
+    asking = replace(_asking(parsed), profile="compact-screen") if baseline else _asking(parsed)
     course = miniwob.Course(miniwob.tasks_named(parsed.tasks), parsed.seeds, asking, parsed.max_steps)
     policy = baseline() if baseline else policy_of(asking, parsed.base_url)
     results = miniwob.run_to_file(course, policy, parsed.out)

@@ -21,9 +21,7 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.results import ResultsFile, TaskResult
 from tracer1_agents.graphs.build import create_tracer1_agent, trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
-from tracer1_agents.planner.history import OutcomeWord
 from tracer1_agents.planner.profiles import profile_named
-from tracer1_agents.tools.brief_screen import BriefScreen
 from tracer1_agents.tools.grounding import GroundThenAct
 from tracer1_agents.tools.offline_grounding import ElementGrounder
 from tracer1_agents.types import Observation
@@ -68,9 +66,9 @@ class Course:
             raise ConfigurationError(msg)
 
     @property
-    def brief(self) -> bool:
-        """Whether the planner reads the screen in brief: small text planners that never say where."""
-        return not profile_named(self.asking.profile).supports_images
+    def pictures(self) -> bool:
+        """Whether the planner is shown the screen."""
+        return profile_named(self.asking.profile).supports_images
 
     def setup(self) -> dict[str, Any]:
         """What decides the results of an episode; `info_` keys are worth knowing only."""
@@ -135,11 +133,10 @@ async def run(
 
     async def of_task(task: str, seeds: list[int], chromium: Chromium) -> None:
         async with gate:
-            pictures = not course.brief
-            environment = MiniWobEnvironment(task, blobs, chromium=chromium, screenshots=pictures)
+            environment = MiniWobEnvironment(task, blobs, chromium=chromium, screenshots=course.pictures)
             try:
                 for seed in seeds:
-                    result = await _episode(agent, environment, seed, brief=course.brief)
+                    result = await _episode(agent, environment, seed)
                     output.append(result)
                     results[result.task_id] = result
                     on_result(result)
@@ -160,7 +157,6 @@ async def run(
 
 def _agent(course: Course, policy: Policy) -> Any:
     """The compiled graph; who executes comes with each episode."""
-    summarizer = OutcomeWord() if course.brief else None
     return create_tracer1_agent(
         policy,
         horizon=course.asking.horizon,
@@ -168,25 +164,22 @@ def _agent(course: Course, policy: Policy) -> Any:
         profile=course.asking.profile,
         platform="computer",
         max_steps=course.max_steps,
-        summarizer=summarizer,
     )
 
 
-async def _episode(agent: Any, environment: MiniWobEnvironment, seed: int, *, brief: bool) -> TaskResult:
+async def _episode(agent: Any, environment: MiniWobEnvironment, seed: int) -> TaskResult:
     began = time.perf_counter()
     name = f"{environment.task}/{seed}"
     try:
         seen = await environment.areset(seed)
         grounder = ElementGrounder(screen=environment.size, trust_points=True)
-        acting = EnvironmentExecutor(environment)
-        screen = BriefScreen(grounder, acting) if brief else None
-        shown = screen.show(seen) if screen else seen
-        start = {"instruction": environment.utterance, "observation": shown.model_dump(mode="json")}
-        state = await agent.ainvoke(start, context=Tracer1Context(grounder=screen or GroundThenAct(grounder, acting)))
+        start = {"instruction": environment.utterance, "observation": seen.model_dump(mode="json")}
+        acting = GroundThenAct(grounder, EnvironmentExecutor(environment))
+        state = await agent.ainvoke(start, context=Tracer1Context(grounder=acting))
     except Exception as error:  # noqa: BLE001  (one episode's fault is that episode's result)
         detail = f"{type(error).__name__}: {error}"
         return TaskResult(task_id=name, family=environment.task, status="infrastructure_error", detail=detail)
-    trace = trace_of(state).model_copy(update={"observation": Observation(text=shown.text, image=shown.image)})
+    trace = trace_of(state).model_copy(update={"observation": Observation(text=seen.text, image=seen.image)})
     usage = state.get("usage") or {}
     outcome = environment.outcome
     return TaskResult(

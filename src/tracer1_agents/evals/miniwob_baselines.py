@@ -1,7 +1,7 @@
 """What no planner is needed for on MiniWoB++: clicks by lot, and copying what the task names.
 
-Both read the prompt of the `compact` profile as a small text planner does, and answer in its dialect through the same
-graph and grounder; so their scores say what interface and tasks give away.
+Both read the prompt of the `compact-screen` profile as a small text planner does, and answer in its dialect through the
+same graph and grounder; so their scores say what interface and tasks give away.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from tracer1_agents.actions.coordinates import Size
+from tracer1_agents.actions.elements import in_brief
 from tracer1_agents.actions.space import Point
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.planner.examples import action_list, in_one_line, worked_example
@@ -138,7 +139,7 @@ def build_messages(
         messages.append(Message("system", [_text(_fill(profile.system_template, system))]))
     user = {
         "instruction": instruction,
-        "observation": _enclosed(cut(observation.text, profile.observation_chars)),
+        "observation": _enclosed(cut(_shown(profile, observation.text), profile.observation_chars)),
         "previous": _previous(previous, grammar),
         "note": " ".join((note or "").split()),
         **_past(history, with_instructions=profile.history_instructions),
@@ -175,6 +176,11 @@ def _corner(profile: Profile, image: ImageRef, platform: Platform) -> dict[str, 
 
 def _text(text: str) -> TextPart:
     return {"type": "text", "text": text}
+
+
+def _shown(profile: Profile, observation: str) -> str:
+    """A screen's text as the profile's planners know it."""
+    return in_brief(observation) if profile.brief_elements else observation
 
 
 def _enclosed(observation: str) -> str:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tracer1_agents.types import Observation
 
 _CANONICAL: Final = CanonicalGrammar()
+_ERROR: Final = "error: "  # how an executor begins to say that nothing was done
 _PLACED: Final = POINTING_KINDS - {"scroll"}  # a scroll goes through the view as a whole
 
 
@@ -200,8 +201,10 @@ class GroundThenAct:
 
 
 def _unchanged(failed: Execution, observation: Observation) -> Execution:
-    """Nothing was done: the planner is told why, beside the screen as it still is."""
-    text = f"{failed.text}\n\n{observation.text}" if observation.text else failed.text
+    """Nothing was done: the planner is told why, above the screen as it still is; what was told before is left out."""
+    told, _, below = observation.text.partition("\n\n")
+    screen = below if told.startswith(_ERROR) else observation.text
+    text = f"{failed.text}\n\n{screen}" if screen else failed.text
     return failed.model_copy(update={"text": text, "image": observation.image})
 
 

@@ -8,7 +8,7 @@ from tracer1_agents.actions.space import Click, Drag, Finish, Point, Type
 from tracer1_agents.data.miniwob.collect import write_variants
 from tracer1_agents.data.miniwob.variants import variants
 from tracer1_agents.data.prompts import PromptOptions
-from tracer1_agents.data.readers.miniwob import brief
+from tracer1_agents.data.readers.miniwob import without_places
 from tracer1_agents.data.store import StoreReader, write_trajectories
 from tracer1_agents.training.rows import rows_of
 from tracer1_agents.types import Observation, ReferenceStep, ReferenceTrajectory
@@ -42,11 +42,11 @@ def trajectory(name="Riley", seed=1000, task="enter-text", **more):
 
 
 def test_a_row_is_what_the_planner_is_asked_at_run_time():
-    options = PromptOptions(profile="compact", horizon=8, history_window=4, platform="computer")
-    rows = list(rows_of(brief(trajectory()), options))
+    options = PromptOptions(profile="compact-screen", horizon=8, history_window=4, platform="computer")
+    rows = list(rows_of(without_places(trajectory()), options))
     assert rows[2].messages[0].text == (
         'Task: Enter "Riley" into the text field and press Submit.\n'
-        '1. click() -> ok\n2. type(content="Riley")\n'
+        '1. click() # Click textbox tt [1] -> ok\n2. type(content="Riley") # Type\n'
         "Now: textbox tt [1] = Riley\nbutton Submit [2]"
     )
     assert rows[0].reply.split("\n") == [
@@ -60,7 +60,7 @@ def test_a_row_is_what_the_planner_is_asked_at_run_time():
 def test_a_place_that_is_not_the_middle_is_kept():
     given = trajectory()
     first = given.steps[0].model_copy(update={"action": Click(point=Point(0.05, 0.05))})
-    found = brief(given.model_copy(update={"steps": (first, *given.steps[1:])}))
+    found = without_places(given.model_copy(update={"steps": (first, *given.steps[1:])}))
     assert found.steps[0].action == Click(point=Point(0.05, 0.05))
 
 
@@ -70,7 +70,7 @@ def test_drags_name_both_ends_where_there_is_something_at_the_end():
     def dragged(end):
         action = Drag(start=Point(0.25, 0.05), end=end)
         step = given.steps[0].model_copy(update={"action": action, "instruction": 'Drag textbox "tt" [1] away'})
-        found = brief(given.model_copy(update={"steps": (step,)})).steps[0]
+        found = without_places(given.model_copy(update={"steps": (step,)})).steps[0]
         return found.action, found.instruction
 
     assert dragged(Point(0.25, 0.55)) == (Drag(), "Drag textbox tt [1] to button Submit [2]")

@@ -32,16 +32,18 @@ def test_the_whole_text():
     assert compact() == "Task: Add {up} $qty\n3. f(a=1) -> three\n4. g() -> \n5. h()\nNow: 12\n13"
 
 
-def test_a_planner_of_screens_is_told_what_it_clicked():
+def test_a_planner_of_screens_is_told_what_it_clicked_and_no_places():
     history = (
         HistoryEntry(step=1, action="click()", instruction="Click button Odd [1]", summary="ok"),
         HistoryEntry(step=2, action="click()", instruction="Click button Even [6]", summary="never shown"),
     )
+    screen = Observation(text='[1] button "Odd" (0, 0, 20, 20)\n[6] button "Even" (40, 0, 60, 20) focused')
     (message,) = build_messages(
-        COMPACT_SCREEN, instruction="u", observation=Observation(text="o"), history=history, horizon=1, tools=[]
+        COMPACT_SCREEN, instruction="u", observation=screen, history=history, horizon=1, tools=[]
     )
     assert message.text == (
-        "Task: u\n1. click() # Click button Odd [1] -> ok\n2. click() # Click button Even [6]\nNow: o"
+        "Task: u\n1. click() # Click button Odd [1] -> ok\n2. click() # Click button Even [6]\n"
+        "Now: button Odd [1]\nbutton Even [6] focused"
     )
 
 

@@ -235,6 +235,27 @@ class TestGroundThenAct:
         assert execution.text.startswith("error: nothing on the screen fits")
         assert execution.text.endswith(render_elements(ELEMENTS))
 
+    def test_an_error_is_not_told_twice(self):
+        executor = GroundThenAct(ElementGrounder(), RecordingExecutor())
+        first = executor.execute(Click(), "Click the checkout", seen())
+        shown = Observation(text=first.text, image=first.image)
+        assert executor.execute(Click(), "Click the checkout", shown).text == first.text
+
+    @pytest.mark.parametrize(("way", "end"), [("to", 0.8), ("past", 0.9)])
+    def test_a_drag_past_an_element_ends_in_its_far_half(self, way, end):
+        screen = '[2] link "Tab #1" (40, 0, 60, 20)\n[3] text "c" (40, 60, 60, 100)'
+        page = RecordingExecutor()
+        executor = GroundThenAct(ElementGrounder(screen=Size(100, 100)), page)
+        executor.execute(Drag(), f"Drag link Tab #1 [2] {way} text c [3]", Observation(text=screen))
+        ((action, _),) = page.calls
+        assert action == Drag(start=Point(0.5, 0.1), end=Point(0.5, end))
+
+    def test_a_point_of_the_planner_stands_where_it_is_trusted(self):
+        page = RecordingExecutor()
+        executor = GroundThenAct(ElementGrounder(trust_points=True), page)
+        executor.execute(Click(point=Point(0.9, 0.9)), "Click 'Search'", seen())
+        assert page.calls == [(Click(point=Point(0.9, 0.9)), "Click 'Search'")]
+
     def test_what_the_environment_says_of_a_failure_stays(self):
         page = RecordingExecutor([Execution(ok=False, text="gone", value={"failure": "closed"})])
         execution = GroundThenAct(ElementGrounder(), page).execute(Click(), "Click 'Search'", seen())

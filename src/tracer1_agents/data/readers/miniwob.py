@@ -1,9 +1,9 @@
-"""Demonstrations of MiniWoB++ (`tracer1 data miniwob`) as a text planner learns them: in brief, and without places.
+"""Demonstrations of MiniWoB++ (`tracer1 data miniwob`) as a text planner learns them: without places.
 
-The step instruction names the element as the brief screen does, `Click button Submit [3]`, and the action has a point
-only where the middle of that element is not the place (a part of a date field, the end of a slider). So the planner
-says what, and a frozen grounder finds where. Quotes are left out of instructions; typed text and chosen entries stand
-in the action alone, and are not said twice.
+The step instruction names the element as the profile `compact-screen` shows it, `Click button Submit [3]`, and the
+action has a point only where the middle of that element is not the place (a part of a date field, the end of a slider).
+So the planner says what, and a frozen grounder finds where. Quotes are left out of instructions; typed text and chosen
+entries stand in the action alone, and are not said twice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from tracer1_agents.actions.coordinates import PIXELS, Size
-from tracer1_agents.actions.elements import called, element_at, in_brief, read_elements
+from tracer1_agents.actions.elements import called, element_at, read_elements
 from tracer1_agents.actions.space import POINTING_KINDS, Drag, Select, Type
 from tracer1_agents.data.readers.base import ReaderOptions
 from tracer1_agents.data.store import StoreReader
@@ -45,23 +45,20 @@ class MiniWobReader:
     def read(self, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
         """See `readers.base.Reader`."""
         for item in StoreReader(self.options).read(path):
-            yield brief(item) if isinstance(item, ReferenceTrajectory) else item
+            yield without_places(item) if isinstance(item, ReferenceTrajectory) else item
 
 
-def brief(trajectory: ReferenceTrajectory) -> ReferenceTrajectory:
-    """A demonstration in the words of the brief screen."""
+def without_places(trajectory: ReferenceTrajectory) -> ReferenceTrajectory:
+    """A demonstration in the words of `elements.in_brief`."""
     tasks = str(trajectory.metadata.get("task", "")).count("+") + 1
     size = Size(PART.width * tasks, PART.height)
-    return trajectory.model_copy(update={"steps": tuple(_brief_step(step, size) for step in trajectory.steps)})
+    return trajectory.model_copy(update={"steps": tuple(_unplaced_step(step, size) for step in trajectory.steps)})
 
 
-def _brief_step(step: ReferenceStep, size: Size) -> ReferenceStep:
+def _unplaced_step(step: ReferenceStep, size: Size) -> ReferenceStep:
     elements = read_elements(step.observation.text)
-    observation = step.observation.model_copy(update={"text": in_brief(step.observation.text)})
     action, instruction = _unplaced(step, elements, size)
-    return step.model_copy(
-        update={"observation": observation, "action": action, "instruction": instruction, "summary": WENT_WELL}
-    )
+    return step.model_copy(update={"action": action, "instruction": instruction, "summary": WENT_WELL})
 
 
 def _unplaced(step: ReferenceStep, elements: Sequence[Element], size: Size) -> tuple[Action, str]:

@@ -41,6 +41,8 @@ class Profile:
         shows_tools: Whether tool schemas are written into the prompt.
         supports_images: Whether the screenshot is sent; if not, a note says that there was one.
         observation_chars: The observation's text is cut to so many characters.
+        brief_elements: Whether elements of a screen are shown without their boxes (`actions.elements.in_brief`): for
+            small planners that say what, never where.
         history_instructions: Whether a history line has the step instruction behind its action: where actions have no
             place of their own, nothing else says what was clicked.
     """
@@ -53,6 +55,7 @@ class Profile:
     shows_tools: bool
     supports_images: bool
     observation_chars: int = OBSERVATION_CHARS
+    brief_elements: bool = False
     history_instructions: bool = False
 
     def grammar_for(self, image: ImageRef | None = None, *, platform: Platform = "tools") -> Grammar:
@@ -102,7 +105,7 @@ COMPACT: Final = Profile(
     shows_tools=False,
     supports_images=False,
 )
-COMPACT_SCREEN: Final = replace(COMPACT, name="compact-screen", history_instructions=True)
+COMPACT_SCREEN: Final = replace(COMPACT, name="compact-screen", brief_elements=True, history_instructions=True)
 UI_TARS: Final = _chat("ui-tars", "ui-tars")
 UI_TARS_1_5: Final = _chat("ui-tars-1.5", "ui-tars", frame=UI_TARS_15)
 QWEN_TOOL_CALL: Final = _chat("qwen-tool-call", "qwen-tool-call")
