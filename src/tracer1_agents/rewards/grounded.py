@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tracer1_agents.actions.space import Action, Point
+    from tracer1_agents.actions.targets import Box
     from tracer1_agents.types import Execution, ReferenceStep
 
 
@@ -58,6 +59,10 @@ class GroundedConfig(BaseModel):
     code: Annotated[MatcherName, Field(description="for what code blocks print")] = "numeric"
     alternatives: Annotated[
         bool, Field(description="whether a reference step's alternative GUI actions and ends count as much")
+    ] = False
+    boxes_alone: Annotated[
+        bool,
+        Field(description="whether a reference without a point is compared by its boxes: where a grounder adds points"),
     ] = False
 
 
@@ -188,10 +193,9 @@ class _Comparison:
             return Reason.NO_TARGET
         if not is_placed(action):
             return Reason.NONE
-        points = points_of(action)
+        points, boxes = points_of(action), boxes_for(action, self.reference.boxes)
         if any(point is None for point in points):
-            return Reason.NO_REFERENCE_POINT
-        boxes = boxes_for(action, self.reference.boxes)
+            return Reason.NONE if boxes and self.config.boxes_alone else Reason.NO_REFERENCE_POINT
         boxed = all(target_box(point, boxes) for point in points if point is not None)
         return Reason.NONE if boxed or self.reference.observation.image is not None else Reason.NO_SCREEN_SIZE
 
@@ -269,12 +273,16 @@ class _Comparison:
         """How well both ends of a drag, or the one point, are placed: the worse of them counts."""
         image, boxes = self.reference.observation.image, boxes_for(wanted, self.reference.boxes)
         screen = Size(image.width, image.height) if image else None
-        scores = [
-            1.0 if reaches(point, target, boxes, screen) else self._near(point, target)
+        return min(
+            self._there(point, target, boxes, screen)
             for point, target in zip(points, points_of(wanted), strict=True)
-            if point is not None and target is not None
-        ]
-        return min(scores)
+            if point is not None
+        )
+
+    def _there(self, point: Point, target: Point | None, boxes: Sequence[Box], screen: Size | None) -> float:
+        if target is None:
+            return float(target_box(point, boxes) is not None)
+        return 1.0 if reaches(point, target, boxes, screen) else self._near(point, target)
 
     def _near(self, point: Point, target: Point) -> float:
         return point_agreement(point, target) if self.config.pointing == "dense" else 0.0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr
 
+from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.workbench import find_sandbox
 from tracer1_agents.planner.policy import ReplayPolicy
@@ -24,6 +25,7 @@ from tracer1_agents.rewards.zero_rates import ZeroRates
 from tracer1_agents.tools.cached import CachedExecutor, ExecutionCache
 from tracer1_agents.tools.grounding import GroundingModel
 from tracer1_agents.tools.limited import LimitedExecutor, Slots
+from tracer1_agents.tools.offline_grounding import ElementGrounder
 from tracer1_agents.training.config import BaseConfig
 from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer, replay_rewards
@@ -76,6 +78,11 @@ class ExecutorConfig(BaseConfig):
 
     grounding: dict[str, GroundingAgentConfig] = Field(
         default_factory=dict, description="by source: who says where; sources without one replay their records"
+    )
+    elements: dict[str, tuple[int, int] | None] = Field(
+        default_factory=dict,
+        description="sources where step instructions are looked up in the elements that the record lists, no model "
+        "needed; with the screen's size in pixels where records have no screenshot, else null",
     )
     concurrency: int = Field(
         16, ge=1, description="actions at one time, over all processes; each has its share, and at least one"
@@ -211,13 +218,24 @@ def build_world(config: Stage2Config, mixture: Mixture) -> World:
     cache = ExecutionCache(config.trainer.output_dir / "executions.jsonl")
     worlds: dict[str, World] = {}
     for name, row in mixture.first_rows.items():
-        agent = config.executors.grounding.get(name)
-        grounder = grounding_agent(agent, row, cache, slots, retries) if agent else None
-        worlds[name] = TaskWorld(sandbox, slots, retries) if row.generated else RecordWorld(grounder)
-    if unknown := sorted(set(config.executors.grounding) - set(worlds)):
-        msg = f"executors.grounding names the source {unknown[0]!r}; there are {', '.join(worlds)}"
-        raise ConfigurationError(msg)
+        if row.generated:
+            worlds[name] = TaskWorld(sandbox, slots, retries)
+        elif agent := config.executors.grounding.get(name):
+            worlds[name] = RecordWorld(grounding_agent(agent, row, cache, slots, retries), cache)
+        elif name in config.executors.elements:
+            worlds[name] = RecordWorld(element_grounder(config.executors.elements[name]))
+        else:
+            worlds[name] = RecordWorld()
+    for section, named in (("grounding", config.executors.grounding), ("elements", config.executors.elements)):
+        if unknown := sorted(set(named) - set(worlds)):
+            msg = f"executors.{section} names the source {unknown[0]!r}; there are {', '.join(worlds)}"
+            raise ConfigurationError(msg)
     return SourceWorlds(worlds)
+
+
+def element_grounder(screen: tuple[int, int] | None) -> ElementGrounder:
+    """Looks targets up in the recorded list; a point that the planner gave itself stands."""
+    return ElementGrounder(screen=Size(*screen) if screen else None, trust_points=True)
 
 
 def grounding_agent(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tracer1_agents.data.taskgen.windows import Window
     from tracer1_agents.planner.retries import Retries
     from tracer1_agents.sandboxes.base import Sandbox
-    from tracer1_agents.tools.cached import CachedExecutor
+    from tracer1_agents.tools.cached import ExecutionCache
     from tracer1_agents.tools.executor import Executor
     from tracer1_agents.tools.limited import Slots
     from tracer1_agents.training.rows import TrainingRow
@@ -150,11 +150,12 @@ class RecordWorld:
     """Recorded trajectories: an action has the recorded result when it is the recorded action, else it is a miss.
 
     Args:
-        grounder: A frozen GUI agent that says where, its answers kept; None replays GUI actions too.
+        grounder: A frozen GUI agent that says where; None replays GUI actions too.
+        cache: Where its answers are kept, if they are.
     """
 
-    def __init__(self, grounder: CachedExecutor | None = None) -> None:
-        self.grounder = grounder
+    def __init__(self, grounder: Executor | None = None, cache: ExecutionCache | None = None) -> None:
+        self.grounder, self.cache = grounder, cache
 
     @contextmanager
     def open(self, row: TrainingRow) -> Iterator[Scene]:
@@ -168,9 +169,9 @@ class RecordWorld:
 
     def metrics(self) -> dict[str, float]:
         """How many of the grounding agent's answers were known already, and for how many it was asked."""
-        if self.grounder is None:
+        if self.cache is None:
             return {}
-        cache = self.grounder.cache
+        cache = self.cache
         counts = {"executor/cache_hits": float(cache.hits), "executor/cache_misses": float(cache.misses)}
         return counts if cache.hit_rate is None else {**counts, "executor/cache_hit_rate": cache.hit_rate}
 

@@ -241,6 +241,26 @@ class TestFinish:
         assert grounded_reward(did(Finish()), step(Finish(), flags={SYNTHETIC})).total == 1.0
 
 
+class TestReferencesOfPlannersThatNeverSayWhere:
+    """A box and no point: what the grounder found has to lie in it, where such references are let in."""
+
+    BOXES = GroundedConfig(boxes_alone=True)
+
+    @pytest.mark.parametrize(("x", "y", "total"), [(0.5, 0.25, 1.0), (0.6, 0.3, 1.0), (0.7, 0.25, 0.0)])
+    def test_the_place_that_was_found_counts(self, x, y, total):
+        wanted = step(Click(), boxes=(BOX,), observation=Observation(text="no screenshot"))
+        assert grounded_reward(at(Click(), x, y), wanted, self.BOXES).total == total
+        assert grounded_reward(at(Click(), x, y), wanted).total is None
+
+    def test_no_place_is_no_hit(self):
+        assert grounded_reward(did(Click()), step(Click(), boxes=(BOX,)), self.BOXES).reason is Reason.NO_POINT
+
+    @pytest.mark.parametrize("wanted", [Click(), Drag()])
+    def test_without_a_box_of_its_own_it_still_teaches_nothing(self, wanted):
+        boxes = (BOX,) if isinstance(wanted, Drag) else ()
+        assert grounded_reward(at(Click(), 0.5, 0.25), step(wanted, boxes=boxes), self.BOXES).total is None
+
+
 class TestNoReward:
     @pytest.mark.parametrize(
         ("reference", "reason"),

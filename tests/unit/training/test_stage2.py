@@ -17,6 +17,7 @@ import torch
 from training_cases import log_of, trajectory, weights
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
+from tracer1_agents.actions.space import Click
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.graphs.build import create_tracer1_agent
@@ -39,7 +40,7 @@ from tracer1_agents.training.scope import first_pair_tokens
 from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.trainer import ForecastTrainer
 from tracer1_agents.training.worlds import RecordWorld, Scene, TaskWorld
-from tracer1_agents.types import Execution
+from tracer1_agents.types import Execution, Observation, ReferenceStep, ReferenceTrajectory
 
 pytestmark = pytest.mark.torch
 SMALL = [
@@ -100,6 +101,40 @@ def test_gold_earns_everything_on_records():
     found = outcomes(episodes, rows, [row.reply for row in rows])
     totals = [scorer().score(row, PolicyReply(row.reply), one).total for row, one in zip(rows, found, strict=True)]
     assert totals == [1.0, None, 1.0, 1.0] * 3
+
+
+SCREEN = '[1] button "No" (0, 0, 80, 105)\n[2] button "Yes" (80, 105, 160, 210)'
+
+
+def test_first_steps_are_looked_up_in_the_recorded_elements(tmp_path):
+    """The whole way from a config's `executors.elements`: the prompt has no boxes, the grounder finds them."""
+    wanted = ReferenceStep(
+        observation=Observation(text=SCREEN),
+        action=Click(),
+        instruction="Click button Yes [2]",
+        boxes=((0.5, 0.5, 1.0, 1.0),),
+    )
+    store = tmp_path / "clicks.jsonl"
+    write_trajectories(store, [ReferenceTrajectory(id="1", source="s", instruction="Agree", steps=(wanted,))])
+    source = {"reader": "store", "path": str(store), "name": "clicks", "platform": "computer"}
+    given = {
+        "data": {"profile": "compact-screen", "horizon": 1, "sources": [source]},
+        "executors": {"elements": {"clicks": [160, 210]}},
+        "grounded": {"boxes_alone": True},
+    }
+    config = stage2.Stage2Config.model_validate(given)
+    mixture = load_mixture(config.data)
+    episodes = Episodes(config.data, stage2.build_world(config, mixture))
+    (row,) = mixture.rows
+    assert row.messages[-1].text.endswith("Now: button No [1]\nbutton Yes [2]")
+    replies = [f'click() # "Click button {target}"' for target in ("Yes [2]", "No [1]", "Maybe")]
+    found = outcomes(episodes, [row] * 3, replies)
+    scorer = Scorer(config.grounded, DEFAULT_REWARD, 0.0, ZeroRates())
+    totals = [scorer.score(row, PolicyReply(text), one).total for text, one in zip(replies, found, strict=True)]
+    assert totals == [1.0, 0.0, 0.0]
+    unknown = stage2.Stage2Config.model_validate({**given, "executors": {"elements": {"other": None}}})
+    with pytest.raises(ConfigurationError, match=r"executors\.elements names the source 'other'; there are clicks"):
+        stage2.build_world(unknown, mixture)
 
 
 class Anywhere:
