@@ -152,6 +152,21 @@ class Counts:
     lost: int = 0
 
 
+@dataclass(frozen=True)
+class Played:
+    """What became of an episode.
+
+    Attributes:
+        trace: What happened.
+        files: What was written or changed; None where nobody looked.
+        reward: What the place itself gave for it; None where it gives nothing.
+    """
+
+    trace: Trace
+    files: Mapping[str, str] | None
+    reward: float | None
+
+
 @dataclass
 class Episodes:
     """Runs rows through the graph.
@@ -202,18 +217,14 @@ class Episodes:
         Returns:
             What became of the first action; None when the planner or the executor was lost.
         """
-        trace, files = await self.play(row, policy, 1)
-        if not trace.steps:
-            return None if trace.status in _LOST else GroundedOutcome(None)
-        step = trace.steps[0]
-        return GroundedOutcome(step.executed, step.execution, files)
+        played = await self.play(row, policy, 1)
+        if not played.trace.steps:
+            return None if played.trace.status in _LOST else GroundedOutcome(None)
+        step = played.trace.steps[0]
+        return GroundedOutcome(step.executed, step.execution, played.files)
 
-    async def play(self, row: TrainingRow, policy: Policy, steps: int) -> tuple[Trace, Mapping[str, str] | None]:
-        """At most so many steps from the row's state on.
-
-        Returns:
-            What happened, and the files that were written or changed.
-        """
+    async def play(self, row: TrainingRow, policy: Policy, steps: int) -> Played:
+        """At most so many steps from the row's state on."""
         platform = row.recorded.options.platform if row.recorded else "tools"
         past = [entry.model_dump(mode="json") for entry in row.start.past]
         start = {
@@ -234,7 +245,7 @@ class Episodes:
             self.counts.planner_calls += state.get("planner_calls", 0)
             self.counts.executions += len(trace.steps)
             self.counts.lost += trace.status in _LOST
-            return trace, scene.files()
+            return Played(trace, scene.files(), scene.reward())
 
     def _timed(self, executor: Executor | None) -> Executor | None:
         return TimedExecutor(executor, self.executing) if executor else None

@@ -4,14 +4,15 @@ Rows stand in the order [prompt][turn][member], so that a group is one prompt's 
 stays per prompt and turn. An episode that ends early leaves places without a reply; those repeat its last row without a
 reward, which neither counts in the baseline nor moves the weights.
 
-Credit is either the end's (the final answer by GAIA's rules, the same for all turns) or each step's own, while the
-episode follows the reference; after the first step that does not, nothing is known and nothing is learnt.
+Credit is either the end's (the final answer by GAIA's rules, or what a live page gives, the same for all turns) or each
+step's own, while the episode follows the reference; after the first step that does not, nothing is known and nothing is
+learnt.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from tracer1_agents.rewards.answers import gaia_match
 from tracer1_agents.rewards.grounded import GroundedOutcome, grounded_reward
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from tracer1_agents.data.taskgen.windows import Window
     from tracer1_agents.planner.prompt import Message
     from tracer1_agents.serving.sampling import Sample
-    from tracer1_agents.training.episodes import RecordingPolicy
+    from tracer1_agents.training.episodes import Played, RecordingPolicy
     from tracer1_agents.training.rollouts import Place
     from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.training.stage2 import GraphRolloutConfig
@@ -45,9 +46,9 @@ class OnlineRollouts(GraphRollouts):
 
     async def _episode(self, policy: RecordingPolicy, place: Place) -> list[Rollout]:
         row = self.rows[place.row]
-        trace, _ = await self.episodes.play(row, policy, self.config.max_steps)
+        played = await self.episodes.play(row, policy, self.config.max_steps)
         check_prompt(row, policy.first_call()[0])
-        totals = self._totals(row, trace, len(policy.calls))
+        totals = self._totals(row, played, len(policy.calls))
         rollouts = [
             self._rollout(place, turn, sent, sample, None if sample.finish_reason == "thought" else total)
             for turn, ((sent, sample), total) in enumerate(zip(policy.calls, totals, strict=True))
@@ -68,14 +69,15 @@ class OnlineRollouts(GraphRollouts):
             kept |= {f"reward/{row.source}": total, f"reward/turn_{turn}": total}
         return Rollout(place.row, example, sample, replace(scored, total=total, metrics=kept))
 
-    def _totals(self, row: TrainingRow, trace: Trace, calls: int) -> list[float | None]:
+    def _totals(self, row: TrainingRow, played: Played, calls: int) -> list[float | None]:
         """What each planner call earns."""
-        if trace.status in _LOST:
+        if played.trace.status in _LOST:
             return [None] * calls
-        window = cast("Window", row.generated)
+        if row.generated is None:
+            return [played.reward] * calls
         if self.config.credit == "end":
-            return [float(gaia_match(trace.answer, window.task.answer))] * calls
-        return self._step_totals(window, trace, calls)
+            return [float(gaia_match(played.trace.answer, row.generated.task.answer))] * calls
+        return self._step_totals(row.generated, played.trace, calls)
 
     def _step_totals(self, window: Window, trace: Trace, calls: int) -> list[float | None]:
         """Each step against the reference's, up to and with the first that differs."""

@@ -30,6 +30,7 @@ from tracer1_agents.training.config import BaseConfig
 from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.grounded_rollouts import GraphRollouts, Scorer, replay_rewards
 from tracer1_agents.training.grpo import Assembly, GrpoRun, command, end_ids, run
+from tracer1_agents.training.live_pages import LiveWorld
 from tracer1_agents.training.online_rollouts import OnlineRollouts
 from tracer1_agents.training.processes import process_count
 from tracer1_agents.training.settings import RolloutConfig
@@ -84,6 +85,12 @@ class ExecutorConfig(BaseConfig):
         description="sources where step instructions are looked up in the elements that the record lists, no model "
         "needed; with the screen's size in pixels where records have no screenshot, else null",
     )
+    live: tuple[str, ...] = Field(
+        (),
+        description="sources of MiniWoB++ demonstrations that are acted in again, in real pages; with "
+        "rollout.max_steps above 1 their episodes earn what the task gives",
+    )
+    pages: int = Field(16, ge=1, description="of each process at one time, for executors.live")
     concurrency: int = Field(
         16, ge=1, description="actions at one time, over all processes; each has its share, and at least one"
     )
@@ -199,8 +206,15 @@ def check_online(config: Stage2Config, mixture: Mixture) -> None:
     if config.rollout.engine != "local":
         msg = f"rollout.max_steps above 1 works with rollout.engine: local, got {config.rollout.engine}"
         raise ConfigurationError(msg)
-    if any(row.generated is None for row in mixture.first_rows.values()):
-        msg = "rollout.max_steps above 1 needs sources that can be acted in (taskgen); records know one way only"
+    recorded = {name for name, row in mixture.first_rows.items() if row.generated is None}
+    if recorded - set(config.executors.live):
+        msg = (
+            "rollout.max_steps above 1 needs sources that can be acted in (taskgen, or executors.live); records know "
+            "one way only"
+        )
+        raise ConfigurationError(msg)
+    if recorded and config.rollout.credit == "step":
+        msg = "rollout.credit: step compares with generated references; sources of executors.live earn at the end"
         raise ConfigurationError(msg)
     if config.rollout.resample_rounds:
         msg = "rollout.resample_rounds replaces groups of single steps; set it to 0 with rollout.max_steps above 1"
@@ -224,10 +238,12 @@ def build_world(config: Stage2Config, mixture: Mixture) -> World:
             worlds[name] = RecordWorld(grounding_agent(agent, row, cache, slots, retries), cache)
         elif name in config.executors.elements:
             worlds[name] = RecordWorld(element_grounder(config.executors.elements[name]))
+        elif name in config.executors.live:
+            worlds[name] = LiveWorld(config.executors.pages)
         else:
             worlds[name] = RecordWorld()
-    for section, named in (("grounding", config.executors.grounding), ("elements", config.executors.elements)):
-        if unknown := sorted(set(named) - set(worlds)):
+    for section in ("grounding", "elements", "live"):
+        if unknown := sorted(set(getattr(config.executors, section)) - set(worlds)):
             msg = f"executors.{section} names the source {unknown[0]!r}; there are {', '.join(worlds)}"
             raise ConfigurationError(msg)
     return SourceWorlds(worlds)

@@ -48,11 +48,13 @@ class Scene:
         toolbox: Runs tool calls and code; None where there are no tools.
         grounder: Carries out GUI actions; None where there is no screen.
         files: What was written or changed so far, by name, with a hash of the bytes; None where nobody looks.
+        reward: What the place itself gives for the episode as it stands; None where it gives nothing.
     """
 
     toolbox: Executor | None = None
     grounder: Executor | None = None
     files: Callable[[], Mapping[str, str] | None] = lambda: None
+    reward: Callable[[], float | None] = lambda: None
 
 
 class World(Protocol):
