@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tracer1_agents.actions.match import RUN_TIME_ALLOWANCE
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.data.miniwob.demonstrate import FIRST_TRAIN_SEED, check_task
 from tracer1_agents.data.miniwob.named import COMPOSITIONS, TASKS
@@ -20,6 +22,7 @@ from tracer1_agents.environments.miniwob import MiniWobEnvironment, miniwob_chro
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.results import ResultsFile, TaskResult
 from tracer1_agents.graphs.build import create_tracer1_agent, trace_of
+from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.tools.grounding import GroundThenAct
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 SUITE: Final = "miniwob"
 MAX_STEPS: Final = 40
+_SCROLLS: Final = 20  # ours: in the list of elements a field looks the same however far its text was scrolled
 GROUPS: Final = {"named": tuple(TASKS), "compositions": COMPOSITIONS}  # what `--tasks` takes besides names
 
 
@@ -131,8 +135,10 @@ async def run(
     gate = asyncio.Semaphore(course.asking.concurrency)
     agent = _agent(course, policy)
 
+    clipboard = asyncio.Lock()  # pages of one Chromium share it
+
     async def of_task(task: str, seeds: list[int], chromium: Chromium) -> None:
-        async with gate:
+        async with clipboard if _copies(task) else nullcontext(), gate:
             environment = MiniWobEnvironment(task, blobs, chromium=chromium, screenshots=course.pictures)
             try:
                 for seed in seeds:
@@ -155,6 +161,11 @@ async def run(
     return [results[name] for name in wanted]
 
 
+def _copies(task: str) -> bool:
+    """Whether the clipboard is used on a page."""
+    return any(TASKS[part].group == "keys" for part in task.split("+"))
+
+
 def _agent(course: Course, policy: Policy) -> Any:
     """The compiled graph; who executes comes with each episode."""
     return create_tracer1_agent(
@@ -164,6 +175,7 @@ def _agent(course: Course, policy: Policy) -> Any:
         profile=course.asking.profile,
         platform="computer",
         max_steps=course.max_steps,
+        loop_guard=LoopGuard(allowance={**RUN_TIME_ALLOWANCE, "scroll": _SCROLLS}),
     )
 
 
