@@ -1,12 +1,14 @@
 """A planner in a real browser: a MiniWoB++ task, a small shop on loopback, or any page.
 
+    python examples/browser_agent.py
     python examples/browser_agent.py --base-url http://localhost:8000/v1 --model UI-TARS-7B --profile ui-tars
     python examples/browser_agent.py ... --task click-checkboxes --seed 3
     python examples/browser_agent.py ... --site --grounder-model UI-TARS-1.5-7B --grounder-base-url http://localhost:8001/v1
     python examples/browser_agent.py ... --url https://docs.python.org/3/ --allow python.org --goal "Find ..."
 
-Without --task, --site or --url it does `click-checkboxes`, then the shop. Each step is printed: what was forecast, what
-ran, what came back. The trace goes to --output, screenshots beside it; `tracer1 show` draws the forecasts on them.
+Without a model it takes `tracer1-gui-tiny`, which ships and knows MiniWoB++ alone (the shop is beyond it). Without
+--task, --site or --url it does `click-checkboxes`, then the shop. Each step is printed: what was forecast, what ran,
+what came back. The trace goes to --output, screenshots beside it; `tracer1 show` draws the forecasts on them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import resources
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +39,7 @@ from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.evals.results import REDO, ResultsFile, TaskResult
 from tracer1_agents.planner.profiles import PROFILES, profile_for
 from tracer1_agents.serving.endpoint import check_endpoint, endpoint_model
+from tracer1_agents.serving.tiny import GUI_TINY_NAME
 from tracer1_agents.tools.grounding import GroundingModel, GroundThenAct
 from tracer1_agents.tools.grounding_profiles import GROUNDING_PROFILES
 from tracer1_agents.tools.offline_grounding import ElementGrounder, OwnPoints, TextGrounder
@@ -51,8 +53,6 @@ if TYPE_CHECKING:
 
     from tracer1_agents.types import Observation
 
-EMBEDDED: Final = "tracer1-gui-tiny"
-ASSETS: Final = Path(str(resources.files("tracer1_agents") / "assets"))
 FIRST_TASK: Final = "click-checkboxes"
 WINDOW: Final = Size(960, 640)
 _BACK: Final = 200  # characters of what came back that are printed
@@ -107,33 +107,25 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--goal", help="what is wanted at --url")
     parser.add_argument("--seed", type=int, default=3, help="of the task and of the shop's order (default 3)")
     parser.add_argument("--pixels-only", action="store_true", help="show the planner no list of elements")
-    parser.add_argument("--horizon", type=int, default=5, help="pairs per forecast (default 5)")
-    parser.add_argument("--history", type=int, default=5, help="past steps in the prompt (default 5)")
+    parser.add_argument("--horizon", type=int, help="pairs per forecast (default 5; planner that ships: 8)")
+    parser.add_argument("--history", type=int, help="past steps in the prompt (default 5; planner that ships: 6)")
     parser.add_argument("--max-steps", type=int, default=20, help="steps per episode (default 20)")
     parser.add_argument("--output", type=Path, help="the run's file (default runs/browser-TIME.jsonl)")
     return parser.parse_args(argv)
 
 
-def find_embedded(assets: Path = ASSETS) -> Path | None:
-    """The GUI planner that ships; None where this version has none."""
-    folder = assets / EMBEDDED
-    return folder if (folder / "config.json").is_file() else None
-
-
-def choose_planner(arguments: argparse.Namespace, assets: Path = ASSETS) -> Planner:
+def choose_planner(arguments: argparse.Namespace) -> Planner:
     """The planner that was asked for, or the one that ships.
 
     Raises:
         ConfigurationError: There is none, or its endpoint does not answer or serve it.
     """
     name, url = arguments.model, arguments.base_url
-    if name is None:
-        folder = find_embedded(assets) if url is None else None
-        if folder is None:
-            msg = "no model was given" + ("" if url else f", and this version ships no {EMBEDDED}")
-            msg += "; give --base-url http://HOST:8000/v1 --model NAME --profile ui-tars, or --model provider:name"
-            raise ConfigurationError(msg)
-        return Planner(str(folder), EMBEDDED, arguments.profile or profile_for(EMBEDDED), embedded=True)
+    if name is None and url is not None:
+        msg = "no model was given; say with --model what the endpoint serves, such as --model NAME --profile ui-tars"
+        raise ConfigurationError(msg)
+    if name in {None, GUI_TINY_NAME}:
+        return Planner(GUI_TINY_NAME, GUI_TINY_NAME, arguments.profile or profile_for(GUI_TINY_NAME), embedded=True)
     profile, likely = arguments.profile or profile_for(Path(name).name), profile_for(Path(name).name)
     if {profile, likely} == {"ui-tars", "ui-tars-1.5"}:
         console.print(f"note: {name} sounds like profile {likely}; with {profile} its points are read otherwise")
@@ -318,6 +310,8 @@ def result_of(scene: Scene, state: dict[str, Any], seconds: float) -> TaskResult
 def run(arguments: argparse.Namespace, output: Path) -> list[TaskResult]:
     """Every scene in turn, each written when it is over."""
     planner = choose_planner(arguments)
+    arguments.horizon = arguments.horizon or (8 if planner.embedded else 5)
+    arguments.history = (6 if planner.embedded else 5) if arguments.history is None else arguments.history
     blobs = BlobStore(output.with_suffix(".blobs"))
     grounder, grounder_name = choose_grounder(arguments, planner, blobs)
     file, results = ResultsFile(output), []

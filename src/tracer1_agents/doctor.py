@@ -26,7 +26,7 @@ from tracer1_agents.sandboxes.choose import DEFAULT_ORDER
 from tracer1_agents.sandboxes.docker import DockerSandbox
 from tracer1_agents.serving.devices import torch_devices
 from tracer1_agents.serving.local import verify_checksums
-from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
+from tracer1_agents.serving.tiny import SHIPPED, tiny_folder
 from tracer1_agents.tools.needs import GTA_NEEDS, HAND_IN, NEEDS, Need, extra_of
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Surroundings:
         docker: To try where its program is there.
         environment: Variables of this process; their names alone are looked at.
         devices: Of torch.
-        planner: Folder of the planner that ships.
+        planners: Folder of the planners that ship.
         system: As `sys.platform`.
     """
 
@@ -162,7 +162,7 @@ class Surroundings:
     docker: Callable[[], Sandbox] = DockerSandbox
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     devices: Callable[[], list[str]] = torch_devices
-    planner: Path = field(default_factory=tiny_folder)
+    planners: Path = field(default_factory=lambda: tiny_folder().parent)
     system: str = sys.platform
 
 
@@ -180,7 +180,7 @@ def examine(surroundings: Surroundings | None = None) -> list[Finding]:
             *sandboxes,
             docker.result(),
             _e2b(here),
-            _planner(here.planner),
+            *(_planner(name, here.planners / name) for name in SHIPPED),
             devices.result(),
             *_tools(here, sandboxes),
         ]
@@ -268,18 +268,18 @@ def _e2b(here: Surroundings) -> Finding:
     return Finding("sandbox", "e2b", State.PARTLY, told, gives)
 
 
-def _planner(folder: Path) -> Finding:
-    gives = "text tasks with the default toolbox"
+def _planner(name: str, folder: Path) -> Finding:
+    gives = SHIPPED[name]
     fix = f"pip install --force-reinstall --no-deps {DISTRIBUTION}"
     if not (folder / "config.json").is_file():
-        return Finding("engine", TINY_NAME, State.MISSING, "its files are not in this installation", gives, fix)
+        return Finding("engine", name, State.MISSING, "its files are not in this installation", gives, fix)
     if not (folder / "SHA256SUMS").is_file():
-        return Finding("engine", TINY_NAME, State.BROKEN, "its checksums are missing", gives, fix)
+        return Finding("engine", name, State.BROKEN, "its checksums are missing", gives, fix)
     try:
         verify_checksums(folder)
     except ConfigurationError as error:
-        return Finding("engine", TINY_NAME, State.BROKEN, str(error), gives, fix)
-    return Finding("engine", TINY_NAME, State.OK, "every file matches its checksum", gives)
+        return Finding("engine", name, State.BROKEN, str(error), gives, fix)
+    return Finding("engine", name, State.OK, "every file matches its checksum", gives)
 
 
 def _devices(here: Surroundings) -> Finding:

@@ -164,21 +164,9 @@ def command_of(pid):
 
 
 class TestWhatIsSaidWhenItCannotBegin:
-    def test_no_model(self, tmp_path, monkeypatch, capsys):
-        monkeypatch.setattr(browser_agent, "find_embedded", lambda _: None)
-        assert browser_agent.main(["--output", str(tmp_path / "run.jsonl")]) == 2
-        assert "give --base-url" in capsys.readouterr().out
-
-    def test_the_planner_that_ships_is_taken_where_there_is_one(self, tmp_path):
-        arguments = browser_agent.parse_arguments([])
-        assert browser_agent.find_embedded(tmp_path) is None
-        with pytest.raises(browser_agent.ConfigurationError, match="ships no tracer1-gui-tiny"):
-            browser_agent.choose_planner(arguments, tmp_path)
-        (tmp_path / browser_agent.EMBEDDED).mkdir()
-        (tmp_path / browser_agent.EMBEDDED / "config.json").write_text("{}")
-        planner = browser_agent.choose_planner(arguments, tmp_path)
-        assert (planner.name, planner.profile, planner.embedded) == (browser_agent.EMBEDDED, "compact-screen", True)
-        assert planner.model == str(tmp_path / browser_agent.EMBEDDED)
+    def test_an_endpoint_without_a_model(self, ui_tars, tmp_path, capsys):
+        assert browser_agent.main(["--base-url", ui_tars.url, "--output", str(tmp_path / "run.jsonl")]) == 2
+        assert "say with --model" in capsys.readouterr().out
 
     def test_an_endpoint_that_is_down(self, tmp_path, capsys):
         given = ["--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--output", str(tmp_path / "run.jsonl")]
@@ -210,3 +198,12 @@ class TestWhatIsSaidWhenItCannotBegin:
         browser_agent.main(start(ui_tars, tmp_path / "run.jsonl", "--url", "https://example.com/"))
         setup = json.loads((tmp_path / "run.meta.json").read_text())
         assert (setup["model"], setup["grounder"], setup["profile"]) == (PLANNER, PLANNER, "ui-tars-1.5")
+
+
+@pytest.mark.torch
+def test_the_planner_that_ships_solves_a_task(tmp_path):
+    output = tmp_path / "run.jsonl"
+    assert browser_agent.main(["--task", "click-checkboxes", "--output", str(output)]) == 0
+    (result,) = read_results(output)[0]
+    assert (result.correct, result.trace.steps[0].execution.ok) == (True, True)
+    assert len(result.trace.steps[0].forecast) > 1

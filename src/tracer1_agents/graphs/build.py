@@ -28,7 +28,7 @@ from tracer1_agents.planner.history import ExecutorText, OutcomeWord, PlannerLin
 from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.planner.profiles import profile_for, profile_named
 from tracer1_agents.planner.prompt import ToolSpec
-from tracer1_agents.serving.tiny import TINY_NAME
+from tracer1_agents.serving.tiny import SHIPPED
 from tracer1_agents.tools.base import IDEMPOTENCY_KEY, ToolRegistry
 from tracer1_agents.types import Observation, StepRecord, Trace
 
@@ -268,7 +268,7 @@ def as_policy(
 
 
 def _load_model(name: str) -> BaseChatModel:
-    if name == TINY_NAME or Path(name).is_dir():
+    if name in SHIPPED or Path(name).is_dir():
         from tracer1_agents.serving.local import LocalChatModel, load_batcher  # noqa: PLC0415  (torch)
 
         load_batcher(name)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from langchain_core.language_models import BaseChatModel
@@ -22,9 +21,11 @@ from pydantic import ConfigDict, Field
 
 from tracer1_agents.errors import ConfigurationError, MissingExtraError, Tracer1Error
 from tracer1_agents.serving.messages import chat_of
-from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
+from tracer1_agents.serving.tiny import TINY_NAME, checkpoint_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
     from langchain_core.language_models import LangSmithParams
     from langchain_core.messages import BaseMessage
@@ -160,7 +161,7 @@ def load_batcher(model: str, device: str = "cpu", dtype: str = "float32") -> Bat
         MissingExtraError: torch or transformers is not installed.
         ConfigurationError: The folder holds no checkpoint, or its files do not match their checksums.
     """
-    folder = tiny_folder() if model == TINY_NAME else Path(model)
+    folder = checkpoint_folder(model)
     key = (str(folder.resolve()), device, dtype)
     with _loading:
         if key not in _batchers:

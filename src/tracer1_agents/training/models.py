@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageText
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.serving.screenshots import FLAT_OUTPUTS, load_processor
-from tracer1_agents.serving.tiny import TINY_NAME, tiny_folder
+from tracer1_agents.serving.tiny import SHIPPED, tiny_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def _attention(config: ModelConfig) -> dict[str, Any]:
 
 
 def _planner(config: ModelConfig, build: Callable[[Any, str, PreTrainedConfig], Any]) -> Planner:
-    path = str(tiny_folder()) if config.path == TINY_NAME else config.path
+    path = str(tiny_folder(config.path)) if config.path in SHIPPED else config.path
     try:
         architecture = AutoConfig.from_pretrained(path)
         if hasattr(architecture, "vision_config"):

@@ -12,6 +12,7 @@ from tracer1_agents.doctor import State, Surroundings, examine, render
 from tracer1_agents.errors import MissingExtraError
 from tracer1_agents.sandboxes.base import Availability, Capabilities
 from tracer1_agents.serving.local import write_checksums
+from tracer1_agents.serving.tiny import SHIPPED
 from tracer1_agents.tools.gta import gta_toolbox
 from tracer1_agents.tools.toolbox import default_toolbox
 
@@ -47,13 +48,15 @@ class FakeSandbox:
 
 
 @pytest.fixture
-def planner(tmp_path):
-    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
-    write_checksums(tmp_path)
+def planners(tmp_path):
+    for name in SHIPPED:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}", encoding="utf-8")
+        write_checksums(tmp_path / name)
     return tmp_path
 
 
-def machine(planner, *, versions=EVERYTHING, programs=PROGRAMS, sandbox=True, **others):
+def machine(planners, *, versions=EVERYTHING, programs=PROGRAMS, sandbox=True, **others):
     return Surroundings(
         version=versions.get,
         requirements=others.pop("requirements", REQUIREMENTS),
@@ -62,7 +65,7 @@ def machine(planner, *, versions=EVERYTHING, programs=PROGRAMS, sandbox=True, **
         docker=lambda: FakeSandbox("docker", ok=others.get("docker", False)),
         environment=others.pop("environment", {}),
         devices=others.pop("devices", lambda: ["cuda:0 (H200, 139 GiB)", "cpu (2 threads)"]),
-        planner=planner,
+        planners=planners,
         system=others.pop("system", "linux"),
     )
 
@@ -76,8 +79,8 @@ def find_tool(findings, name):
     return find([finding for finding in findings if finding.section in {"tool", "gta"}], name)
 
 
-def test_a_machine_with_everything(planner):
-    findings = examine(machine(planner))
+def test_a_machine_with_everything(planners):
+    findings = examine(machine(planners))
     wrong = {finding.name for finding in findings if finding.state in {State.BROKEN, State.PARTLY, State.MISSING}}
     assert wrong == {"first"}  # the sandbox that is made up to fail
     assert find(findings, "agents").found == "rich 15.0.0, pillow 13.0.0"
@@ -91,9 +94,9 @@ def test_a_machine_with_everything(planner):
     assert find(findings, "tracer1-tiny").found == "every file matches its checksum"
 
 
-def test_missing_and_old_distributions_name_the_extra(planner):
+def test_missing_and_old_distributions_name_the_extra(planners):
     versions = {**EVERYTHING, "pillow": "9.5", "trl": None}
-    findings = examine(machine(planner, versions=versions))
+    findings = examine(machine(planners, versions=versions))
     old = find(findings, "agents")
     assert (old.state, old.found) == (State.PARTLY, "needs pillow >=11 (found 9.5)")
     assert old.fix == 'pip install "tracer1-agents[agents]"'
@@ -101,8 +104,8 @@ def test_missing_and_old_distributions_name_the_extra(planner):
     assert (missing.state, missing.found) == (State.MISSING, "needs trl")
 
 
-def test_missing_programs_name_their_command(planner):
-    debian = examine(machine(planner, programs=()))
+def test_missing_programs_name_their_command(planners):
+    debian = examine(machine(planners, programs=()))
     assert [(item.name, item.fix) for item in debian if item.section == "program"] == [
         ("bwrap", "apt-get install bubblewrap"),
         ("tesseract", "apt-get install tesseract-ocr"),
@@ -111,18 +114,18 @@ def test_missing_programs_name_their_command(planner):
     ]
     ocr = find(debian, "ocr")
     assert (ocr.state, ocr.found) == (State.MISSING, "needs the program tesseract")
-    mac = examine(machine(planner, programs=(), system="darwin"))
+    mac = examine(machine(planners, programs=(), system="darwin"))
     assert find(mac, "tesseract").fix == "brew install tesseract"
 
 
-def test_a_program_under_another_name_counts(planner):
-    findings = examine(machine(planner, programs=("google-chrome",)))
+def test_a_program_under_another_name_counts(planners):
+    findings = examine(machine(planners, programs=("google-chrome",)))
     assert find(findings, "chromium").found == "/bin/google-chrome"
 
 
-def test_tools_without_their_libraries(planner):
+def test_tools_without_their_libraries(planners):
     versions = {name: version for name, version in EVERYTHING.items() if name not in {"pypdf", "openpyxl", "pillow"}}
-    findings = examine(machine(planner, versions=versions))
+    findings = examine(machine(planners, versions=versions))
     reader = find(findings, "inspect_file_as_text")
     assert (reader.state, reader.found) == (State.PARTLY, "without pdf, xlsx, images files")
     assert find(findings, "table_join").found == "without xlsx files"
@@ -130,8 +133,8 @@ def test_tools_without_their_libraries(planner):
     assert find(findings, "calculator").state is State.OK
 
 
-def test_code_is_off_without_a_sandbox(planner):
-    findings = examine(machine(planner, sandbox=False))
+def test_code_is_off_without_a_sandbox(planners):
+    findings = examine(machine(planners, sandbox=False))
     assert find_tool(findings, "python").state is State.MISSING
     first = find(findings, "first")
     assert (first.found, first.fix) == ("gone", "install it")
@@ -145,9 +148,10 @@ def test_code_is_off_without_a_sandbox(planner):
         (lambda folder: (folder / "config.json").write_text("[]"), State.BROKEN, "does not match its checksum"),
     ],
 )
-def test_the_planner_that_ships(planner, spoil, state, says):
-    spoil(planner)
-    found = find(examine(machine(planner)), "tracer1-tiny")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_planners_that_ship(planners, name, spoil, state, says):
+    spoil(planners / name)
+    found = find(examine(machine(planners)), name)
     assert found.state is state
     assert says in found.found
     assert found.fix
@@ -160,21 +164,21 @@ def raises(error):
     return devices
 
 
-def test_torch_missing_or_broken(planner):
-    missing = find(examine(machine(planner, devices=raises(MissingExtraError("models", "local")))), "torch")
+def test_torch_missing_or_broken(planners):
+    missing = find(examine(machine(planners, devices=raises(MissingExtraError("models", "local")))), "torch")
     assert (missing.state, missing.fix) == (State.MISSING, 'pip install "tracer1-agents[local]"')
-    broken = find(examine(machine(planner, devices=raises(OSError("libcudart.so.13: not found")))), "torch")
+    broken = find(examine(machine(planners, devices=raises(OSError("libcudart.so.13: not found")))), "torch")
     assert (broken.state, broken.found) == (State.BROKEN, "does not load: libcudart.so.13: not found")
 
 
-def test_a_source_tree_that_is_not_installed(planner):
-    findings = examine(machine(planner, requirements=[]))
+def test_a_source_tree_that_is_not_installed(planners):
+    findings = examine(machine(planners, requirements=[]))
     assert find(findings, "tracer1-agents").state is State.PARTLY
     assert not [item for item in findings if item.section == "extra"]
 
 
-def test_the_report_has_every_line_and_its_command(planner):
-    findings = examine(machine(planner, programs=()))
+def test_the_report_has_every_line_and_its_command(planners):
+    findings = examine(machine(planners, programs=()))
     text = render(findings)
     assert text.startswith("package\n  ok       python: ")
     assert "\nsandboxes\n" in text
@@ -203,14 +207,14 @@ def test_the_tools_that_the_doctor_calls_live_are_those_that_are_offered(tmp_pat
         assert live == {tool.name for tool in tools}
 
 
-def test_what_is_off_says_what_it_needs(planner):
-    findings = examine(machine(planner))
+def test_what_is_off_says_what_it_needs(planners):
+    findings = examine(machine(planners))
     assert find(findings, "visualizer").found == "until you hand in a vision model"
     assert find(findings, "navigational_web_search").found == "until you hand in a web backend that searches"
     faces = find(findings, "facedetection")
     assert faces.found == "until you hand in a face detector or a vision model, or install opencv-python-headless"
     assert faces.fix == 'pip install "tracer1-agents[vision]"'
-    opencv = examine(machine(planner, versions={**EVERYTHING, "opencv-python-headless": "4.14"}))
+    opencv = examine(machine(planners, versions={**EVERYTHING, "opencv-python-headless": "4.14"}))
     assert find(opencv, "facedetection").found == "live, by opencv-python-headless"
     assert find(findings, "inspect_file_as_text").found == "live; sound with a speech model"
     assert find(findings, "TextToImage").found == "until you hand in an image generator"
@@ -221,8 +225,8 @@ def test_what_is_off_says_what_it_needs(planner):
     ("programs", "works", "state"),
     [((), False, State.OFF), (("docker",), False, State.MISSING), (("docker",), True, State.OK)],
 )
-def test_docker_is_tried_where_its_program_is(planner, programs, works, state):
-    found = find(examine(machine(planner, programs=programs, docker=works)), "docker")
+def test_docker_is_tried_where_its_program_is(planners, programs, works, state):
+    found = find(examine(machine(planners, programs=programs, docker=works)), "docker")
     assert found.state is state
 
 
@@ -234,12 +238,12 @@ def test_docker_is_tried_where_its_program_is(planner, programs, works, state):
         ({"E2B_API_KEY": "secret"}, State.PARTLY, "E2B_API_KEY set; not tried"),
     ],
 )
-def test_e2b_is_not_tried_since_it_may_cost_money(planner, environment, state, said):
+def test_e2b_is_not_tried_since_it_may_cost_money(planners, environment, state, said):
     versions = {**EVERYTHING, "e2b-code-interpreter": "2.0"}
     found = find(
         [
             item
-            for item in examine(machine(planner, versions=versions, environment=environment))
+            for item in examine(machine(planners, versions=versions, environment=environment))
             if item.section == "sandbox"
         ],
         "e2b",
@@ -247,9 +251,11 @@ def test_e2b_is_not_tried_since_it_may_cost_money(planner, environment, state, s
     assert (found.state, said in found.found, "secret" in found.found) == (state, True, False)
 
 
-def test_e2b_without_its_sdk_says_what_to_install(planner):
+def test_e2b_without_its_sdk_says_what_to_install(planners):
     versions = {key: value for key, value in EVERYTHING.items() if key != "e2b-code-interpreter"}
     found = [
-        item for item in examine(machine(planner, versions=versions)) if (item.section, item.name) == ("sandbox", "e2b")
+        item
+        for item in examine(machine(planners, versions=versions))
+        if (item.section, item.name) == ("sandbox", "e2b")
     ]
     assert [(item.state, item.fix) for item in found] == [(State.OFF, 'pip install "tracer1-agents[e2b]"')]
