@@ -124,7 +124,7 @@ def choose_planner(arguments: argparse.Namespace) -> Planner:
     if name is None and url is not None:
         msg = "no model was given; say with --model what the endpoint serves, such as --model NAME --profile ui-tars"
         raise ConfigurationError(msg)
-    if name in {None, GUI_TINY_NAME}:
+    if url is None and name in {None, GUI_TINY_NAME}:
         return Planner(GUI_TINY_NAME, GUI_TINY_NAME, arguments.profile or profile_for(GUI_TINY_NAME), embedded=True)
     profile, likely = arguments.profile or profile_for(Path(name).name), profile_for(Path(name).name)
     if {profile, likely} == {"ui-tars", "ui-tars-1.5"}:
@@ -149,13 +149,14 @@ def choose_grounder(arguments: argparse.Namespace, planner: Planner, blobs: Blob
         check_endpoint(name, url)
         model = endpoint_model(name, url, temperature=0.0)
         return GroundingModel(model, profile=arguments.grounder_profile, images=blobs), name
+    names_targets = PROFILES[planner.profile].brief_elements  # and gives a point only where the middle will not do
     offline: dict[str, Callable[[], Any]] = {
         "own": OwnPoints,
-        "elements": lambda: ElementGrounder(trust_points=planner.embedded),
+        "elements": lambda: ElementGrounder(trust_points=names_targets),
         "ocr": lambda: TextGrounder(images=blobs),
     }
     if arguments.grounder is not None or arguments.base_url is None or planner.profile not in GROUNDING_PROFILES:
-        chosen = arguments.grounder or ("elements" if planner.embedded else "own")  # that one only names its targets
+        chosen = arguments.grounder or ("elements" if names_targets else "own")
         return offline[chosen](), chosen
     model = endpoint_model(planner.name, arguments.base_url, temperature=0.0)
     return GroundingModel(model, profile=planner.profile, images=blobs, trust_points=True), planner.name
@@ -310,8 +311,9 @@ def result_of(scene: Scene, state: dict[str, Any], seconds: float) -> TaskResult
 def run(arguments: argparse.Namespace, output: Path) -> list[TaskResult]:
     """Every scene in turn, each written when it is over."""
     planner = choose_planner(arguments)
-    arguments.horizon = arguments.horizon or (8 if planner.embedded else 5)
-    arguments.history = (6 if planner.embedded else 5) if arguments.history is None else arguments.history
+    taught = (8, 6) if planner.embedded else (5, 5)
+    arguments.horizon = taught[0] if arguments.horizon is None else arguments.horizon
+    arguments.history = taught[1] if arguments.history is None else arguments.history
     blobs = BlobStore(output.with_suffix(".blobs"))
     grounder, grounder_name = choose_grounder(arguments, planner, blobs)
     file, results = ResultsFile(output), []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.planner.policy import ReplayPolicy
 from tracer1_agents.training import stage2
 from tracer1_agents.training.episodes import Episodes
+from tracer1_agents.training.live_pages import LivePage, PagePool
 from tracer1_agents.training.mixture import load_mixture
 from tracer1_agents.types import ReferenceStep, ReferenceTrajectory
 
@@ -99,6 +101,49 @@ def test_an_update_from_live_episodes(rows_and_episodes, tmp_path):
 def test_an_episode_that_is_over_has_nothing_to_earn(rows_and_episodes):
     rows, episodes = rows_and_episodes
     assert played(episodes, rows["click-option/1000/3"], 'finish() # "The task is done"').reward is None
+
+
+def test_a_page_that_is_not_as_recorded_teaches_nothing(rows_and_episodes):
+    rows, episodes = rows_and_episodes
+    row = rows["enter-text/1000/2"]
+    recorded = row.recorded.trajectory
+    first = recorded.steps[0].model_copy(update={"instruction": "Click what is not there"})
+    other = recorded.model_copy(update={"steps": (first, *recorded.steps[1:])})
+    drifting = replace(row, recorded=replace(row.recorded, trajectory=other))
+    before = episodes.metrics()["executor/drifted/miniwob"]
+    assert played(episodes, drifting, *replies_from(rows, row, 3)).reward is None
+    assert episodes.metrics()["executor/drifted/miniwob"] == before + 1
+
+
+def test_an_episode_that_is_cancelled_while_it_waits_keeps_no_page(rows_and_episodes):
+    rows, _ = rows_and_episodes
+    row = rows["click-option/1000/1"]
+    pool = PagePool(1)
+    first, second, third = (LivePage(pool, row.recorded) for _ in range(3))
+    screen = row.start.observation
+    step = row.window.steps[0]
+
+    async def cancelled():
+        await first.aexecute(step.action, step.instruction, screen)
+        waiting = asyncio.ensure_future(second.aexecute(step.action, step.instruction, screen))
+        await asyncio.sleep(0.1)
+        waiting.cancel()
+        second.end()
+        first.end()
+        return await asyncio.wait_for(third.aexecute(step.action, step.instruction, screen), 30)
+
+    assert asyncio.run(cancelled()).ok
+    third.end()
+
+
+def test_the_clipboard_is_one_page_s_at_a_time():
+    pool = PagePool(3)
+    copying, other = pool.take("copy-paste"), pool.take("click-test")
+    waiting = pool.threads.submit(pool.take, "copy-paste-2")
+    pool.give(other)
+    assert not waiting.done()
+    pool.give(copying)
+    pool.give(waiting.result(timeout=30))
 
 
 def test_more_episodes_than_pages_take_turns(rows_and_episodes):

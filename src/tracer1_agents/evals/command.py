@@ -39,7 +39,9 @@ def add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _add_model(task: argparse.ArgumentParser) -> None:
-    task.add_argument("--model", help="run it over the suite: tracer1-tiny, a checkpoint folder, or provider:name")
+    task.add_argument(
+        "--model", help="run it over the suite: tracer1-tiny, tracer1-gui-tiny, a checkpoint folder, or provider:name"
+    )
     task.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible endpoint that serves --model")
     task.add_argument("--profile", help="prompt profile (default: by the model's name)")
     task.add_argument("--horizon", type=int, default=10, metavar="T", help="pairs per forecast (default: 10)")

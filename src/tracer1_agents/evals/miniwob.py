@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.actions.match import RUN_TIME_ALLOWANCE
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.data.miniwob.demonstrate import FIRST_TRAIN_SEED, check_task
-from tracer1_agents.data.miniwob.named import COMPOSITIONS, TASKS
+from tracer1_agents.data.miniwob.named import COMPOSITIONS, TASKS, uses_clipboard
 from tracer1_agents.environments.executor import EnvironmentExecutor
 from tracer1_agents.environments.miniwob import MiniWobEnvironment, miniwob_chromium
 from tracer1_agents.errors import ConfigurationError
@@ -135,10 +135,10 @@ async def run(
     gate = asyncio.Semaphore(course.asking.concurrency)
     agent = _agent(course, policy)
 
-    clipboard = asyncio.Lock()  # pages of one Chromium share it
+    clipboard = asyncio.Lock()
 
     async def of_task(task: str, seeds: list[int], chromium: Chromium) -> None:
-        async with clipboard if _copies(task) else nullcontext(), gate:
+        async with clipboard if uses_clipboard(task) else nullcontext(), gate:
             environment = MiniWobEnvironment(task, blobs, chromium=chromium, screenshots=course.pictures)
             try:
                 for seed in seeds:
@@ -159,11 +159,6 @@ async def run(
                     if seeds:
                         group.create_task(of_task(task, seeds, chromium))
     return [results[name] for name in wanted]
-
-
-def _copies(task: str) -> bool:
-    """Whether the clipboard is used on a page."""
-    return any(TASKS[part].group == "keys" for part in task.split("+"))
 
 
 def _agent(course: Course, policy: Policy) -> Any:

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tracer1_agents.blobs import BlobStore
+from tracer1_agents.data.miniwob.named import uses_clipboard
 from tracer1_agents.environments.executor import EnvironmentExecutor
 from tracer1_agents.environments.miniwob import OVER, MiniWobEnvironment, miniwob_chromium
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, EnvironmentFailure
 from tracer1_agents.tools.grounding import GroundThenAct
 from tracer1_agents.tools.offline_grounding import ElementGrounder
 from tracer1_agents.training.worlds import Scene
@@ -45,20 +46,20 @@ class PagePool:
         self.threads = ThreadPoolExecutor(most, thread_name_prefix="tracer1-pages")
         self._chromium = miniwob_chromium()
         self._idle: list[MiniWobEnvironment] = []
-        self._taken = 0
+        self._taken: list[str] = []  # tasks
         self._changed = threading.Condition()
         weakref.finalize(self, self._chromium.close)
 
     def take(self, task: str) -> MiniWobEnvironment:
-        """A page of a task, once there is room; what was done on it before is still there."""
+        """A page of a task, once there is room and, for tasks that copy, the clipboard is free; not reset yet."""
         surplus = None
         with self._changed:
-            self._changed.wait_for(lambda: self._taken < self._most)
-            self._taken += 1
+            self._changed.wait_for(lambda: self._free_for(task))
+            self._taken.append(task)
             found = next((page for page in self._idle if page.task == task), None)
             if found:
                 self._idle.remove(found)
-            elif self._taken + len(self._idle) > self._most:
+            elif len(self._taken) + len(self._idle) > self._most:
                 surplus = self._idle.pop(0)
         if surplus:
             surplus.close()
@@ -67,9 +68,13 @@ class PagePool:
     def give(self, page: MiniWobEnvironment) -> None:
         """A page that is not needed any more."""
         with self._changed:
-            self._taken -= 1
+            self._taken.remove(page.task)
             self._idle.append(page)
-            self._changed.notify()
+            self._changed.notify_all()
+
+    def _free_for(self, task: str) -> bool:
+        copying = uses_clipboard(task) and any(map(uses_clipboard, self._taken))
+        return len(self._taken) < self._most and not copying
 
 
 class LivePage:
@@ -88,6 +93,7 @@ class LivePage:
         self.drifted = False
         self._page: MiniWobEnvironment | None = None
         self._acting: GroundThenAct | None = None
+        self._ended, self._ending = False, threading.Lock()
 
     @property
     def begun(self) -> bool:
@@ -98,8 +104,10 @@ class LivePage:
     def reward(self) -> float | None:
         """The task's own, from 0 to 1: 0 while it is not over and for what it punishes.
 
-        None where the episode was over before the row, so that there is nothing left to earn.
+        None where the episode was over before the row, with nothing left to earn, and where the page drifted.
         """
+        if self.drifted:
+            return None
         if self._page is None:
             return None if self.recorded.trajectory.steps[self.recorded.at].observation.text == OVER else 0.0
         return max(0.0, self._page.outcome.raw)
@@ -119,15 +127,27 @@ class LivePage:
         return await self._begun().aexecute(action, instruction, observation)
 
     def end(self) -> None:
-        """Hand the page on."""
-        if self._page:
-            self.pool.give(self._page)
+        """Hand the page on, or as soon as it comes: an episode may be cancelled while it waits for one."""
+        with self._ending:
+            self._ended = True
+            if self._page:
+                self.pool.give(self._page)
+
+    def _take(self) -> MiniWobEnvironment:
+        page = self.pool.take(self.recorded.trajectory.metadata["task"])
+        with self._ending:
+            if self._ended:
+                self.pool.give(page)
+                msg = "the episode was ended before it had a page"
+                raise EnvironmentFailure(msg)
+            self._page = page
+        return page
 
     def _begun(self) -> GroundThenAct:
         """The page as it stands before the row's step."""
         if self._acting is None:
             trajectory, at = self.recorded.trajectory, self.recorded.at
-            page = self._page = self.pool.take(trajectory.metadata["task"])
+            page = self._take()
             acting = GroundThenAct(ElementGrounder(screen=page.size, trust_points=True), EnvironmentExecutor(page))
             seen = page.reset(trajectory.metadata["seed"])
             for step in trajectory.steps[:at]:

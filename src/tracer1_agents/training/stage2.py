@@ -224,8 +224,31 @@ def check_online(config: Stage2Config, mixture: Mixture) -> None:
         raise ConfigurationError(msg)
 
 
+def check_executors(config: ExecutorConfig, mixture: Mixture) -> None:
+    """Refuse executors for sources that are not there, that need none, or that have another already.
+
+    Raises:
+        ConfigurationError: Which, and in which section.
+    """
+    chosen: dict[str, str] = {}
+    for section in ("grounding", "elements", "live"):
+        for name in getattr(config, section):
+            if name not in mixture.first_rows:
+                problem = f"there are {', '.join(mixture.first_rows)}"
+            elif mixture.first_rows[name].generated:
+                problem = "generated tasks run with the real toolbox"
+            elif name in chosen:
+                problem = f"executors.{chosen[name]} has it already"
+            else:
+                chosen[name] = section
+                continue
+            msg = f"executors.{section} names the source {name!r}; {problem}"
+            raise ConfigurationError(msg)
+
+
 def build_world(config: Stage2Config, mixture: Mixture) -> World:
     """Where each source's first actions are carried out: generated tasks with real tools, records by replay."""
+    check_executors(config.executors, mixture)
     slots = Slots(max(1, config.executors.concurrency // process_count()))
     retries = Retries(attempts=config.executors.attempts, timeout=config.executors.timeout)
     sandbox, _ = find_sandbox()
@@ -242,10 +265,6 @@ def build_world(config: Stage2Config, mixture: Mixture) -> World:
             worlds[name] = LiveWorld(config.executors.pages)
         else:
             worlds[name] = RecordWorld()
-    for section in ("grounding", "elements", "live"):
-        if unknown := sorted(set(getattr(config.executors, section)) - set(worlds)):
-            msg = f"executors.{section} names the source {unknown[0]!r}; there are {', '.join(worlds)}"
-            raise ConfigurationError(msg)
     return SourceWorlds(worlds)
 
 

@@ -241,6 +241,12 @@ class TestGroundThenAct:
         shown = Observation(text=first.text, image=first.image)
         assert executor.execute(Click(), "Click the checkout", shown).text == first.text
 
+    def test_what_an_environment_said_above_its_screen_does_not_cost_the_screen(self):
+        executor = GroundThenAct(ElementGrounder(), RecordingExecutor())
+        after = f"error: the page did not answer\n{render_elements(ELEMENTS)}"
+        shown = Observation(text=after, image=seen().image)
+        assert executor.execute(Click(), "Click the checkout", shown).text.endswith(after)
+
     @pytest.mark.parametrize(("way", "end"), [("to", 0.8), ("past", 0.9)])
     def test_a_drag_past_an_element_ends_in_its_far_half(self, way, end):
         screen = '[2] link "Tab #1" (40, 0, 60, 20)\n[3] text "c" (40, 60, 60, 100)'

@@ -132,9 +132,22 @@ def test_first_steps_are_looked_up_in_the_recorded_elements(tmp_path):
     scorer = Scorer(config.grounded, DEFAULT_REWARD, 0.0, ZeroRates())
     totals = [scorer.score(row, PolicyReply(text), one).total for text, one in zip(replies, found, strict=True)]
     assert totals == [1.0, 0.0, 0.0]
-    unknown = stage2.Stage2Config.model_validate({**given, "executors": {"elements": {"other": None}}})
-    with pytest.raises(ConfigurationError, match=r"executors\.elements names the source 'other'; there are clicks"):
-        stage2.build_world(unknown, mixture)
+    for executors, problem in (
+        ({"elements": {"other": None}}, r"executors\.elements names the source 'other'; there are clicks"),
+        (
+            {"elements": {"clicks": None}, "live": ["clicks"]},
+            r"live names the source 'clicks'; executors\.elements has",
+        ),
+    ):
+        with pytest.raises(ConfigurationError, match=problem):
+            stage2.build_world(stage2.Stage2Config.model_validate({**given, "executors": executors}), mixture)
+
+
+def test_generated_tasks_take_no_other_executor():
+    data, _ = task_rows(2)
+    given = stage2.Stage2Config.model_validate({"data": data, "executors": {"live": ["taskgen"]}})
+    with pytest.raises(ConfigurationError, match="generated tasks run with the real toolbox"):
+        stage2.build_world(given, load_mixture(data))
 
 
 class Anywhere:

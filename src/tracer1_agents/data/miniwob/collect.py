@@ -7,13 +7,14 @@ rewards in full become trajectories.
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.data.miniwob.demonstrate import FIRST_TRAIN_SEED, TEST_SEEDS, check_task, play
-from tracer1_agents.data.miniwob.named import TASKS
+from tracer1_agents.data.miniwob.named import TASKS, uses_clipboard
 from tracer1_agents.data.miniwob.variants import variants
 from tracer1_agents.data.records import Record, read_records
 from tracer1_agents.data.store import StoreReader, dump_trajectory, write_trajectories
@@ -56,10 +57,12 @@ def episodes(
         screenshots: Whether there are any.
         concurrency: Pages at one time.
     """
+    clipboard = threading.Lock()
 
     def run(job: Job) -> list[Episode]:
         task, seeds = job
-        with MiniWobEnvironment(task, blobs, chromium=chromium, screenshots=screenshots) as environment:
+        alone = clipboard if uses_clipboard(task) else nullcontext()
+        with alone, MiniWobEnvironment(task, blobs, chromium=chromium, screenshots=screenshots) as environment:
             return [play(environment, seed) for seed in seeds]
 
     with ThreadPoolExecutor(concurrency) as pool:

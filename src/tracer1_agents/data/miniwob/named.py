@@ -120,3 +120,8 @@ TASKS: Final[dict[str, NamedTask]] = {
     "social-media-all": NamedTask(paging.social_media_all, "form", "all posts of one user"),
     "social-media-some": NamedTask(paging.social_media_all, "form", "so many posts of one user"),
 }
+
+
+def uses_clipboard(page: str) -> bool:
+    """Whether a task of a page ("a+b" for several) copies and pastes: pages of one Chromium share a clipboard."""
+    return any(task in TASKS and TASKS[task].group == "keys" for task in page.split("+"))
