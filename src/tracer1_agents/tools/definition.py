@@ -18,11 +18,13 @@ from tracer1_agents.tools.formatting import short
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from types import CodeType
 
 Output = tuple[str, Any]
 
 # A model that writes expression=5 means "5": refusing it would teach nothing.
 _CONFIG: Final = ConfigDict(extra="forbid", coerce_numbers_to_str=True, arbitrary_types_allowed=True)
+_patterns: dict[tuple[str, str, CodeType], tuple[str, StructuredTool]] = {}
 _SUBJECT: Final = re.compile(r"^\w+ should")  # "Input should", "List should": the argument's name says more
 
 
@@ -50,19 +52,29 @@ def make_tool(
         coroutine: The same for async callers, where cancelling must reach further than a thread.
         name: Of the tool; by default that of the function.
     """
+    return _pattern(function, name or function.__name__).model_copy(update={"func": function, "coroutine": coroutine})
+
+
+def _pattern(function: Callable[..., Output], name: str) -> StructuredTool:
+    """A tool with its schemas made: every episode makes its tools anew, from the same functions over other folders."""
     hints = get_type_hints(function, include_extras=True)
     fields = {
         argument: (hints[argument], ... if parameter.default is parameter.empty else parameter.default)
         for argument, parameter in inspect.signature(function).parameters.items()
     }
-    return StructuredTool(
-        name=name or function.__name__,
-        description=inspect.getdoc(function) or "",
-        args_schema=arguments_model(name or function.__name__, fields),
-        func=function,
-        coroutine=coroutine,
-        response_format="content_and_artifact",
-    )
+    description = inspect.getdoc(function) or ""
+    known, pattern = _patterns.get((name, description, function.__code__), ("", None))
+    if pattern is None or known != repr(fields):
+        pattern = StructuredTool(
+            name=name,
+            description=description,
+            args_schema=arguments_model(name, fields),
+            func=function,
+            response_format="content_and_artifact",
+        )
+        pattern.args  # noqa: B018  (made when it is asked for, and kept by its copies)
+        _patterns[name, description, function.__code__] = repr(fields), pattern
+    return pattern
 
 
 def check_arguments(tool: BaseTool, arguments: Mapping[str, Any]) -> None:

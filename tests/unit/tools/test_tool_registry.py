@@ -420,3 +420,25 @@ def test_values_are_plain_json(box: ToolRegistry) -> None:
         done = box.run(name, arguments)
         assert json.loads(json.dumps(done.value)) == done.value is not None
         assert type(done).model_validate_json(done.model_dump_json()) == done
+
+
+def greeting(name: str, punctuation: str):
+    def greet(whom: str, end: str = punctuation) -> Output:
+        """Say hello."""
+        text = f"{name} greets {whom}{end}"
+        return text, text
+
+    return make_tool(greet)
+
+
+def test_tools_made_from_one_function_share_their_schemas_and_nothing_else():
+    first, second = greeting("Ann", "!"), greeting("Bob", "!")
+    assert first.args_schema is second.args_schema
+    assert run_tool(first, {"whom": "you"}).text == "Ann greets you!"
+    assert run_tool(second, {"whom": "you"}).text == "Bob greets you!"
+
+
+def test_another_default_is_another_schema():
+    assert run_tool(greeting("Ann", "!"), {"whom": "you"}).text == "Ann greets you!"
+    assert run_tool(greeting("Ann", "?"), {"whom": "you"}).text == "Ann greets you?"
+    assert greeting("Ann", "?").args["end"]["default"] == "?"
