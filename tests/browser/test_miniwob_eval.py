@@ -66,6 +66,29 @@ def test_a_run_is_scored_gone_on_with_and_shown(tmp_path, scripted, capsys):
     assert "miniwob" in capsys.readouterr().out
 
 
+class Foreseeing(Scripted):
+    """Forecasts both clicks of "Click button ONE, then click button TWO"."""
+
+    def sample(self, messages, **_):
+        type(self).asked += 1
+        prompt, clicks = messages[-1].text, ['click() # "Click button ONE"', 'click() # "Click button TWO"']
+        if OVER in prompt:
+            return PolicyReply(text='finish() # "The task is done"')
+        clicked = prompt.count("Click button ONE") > 1  # not in the task alone
+        return PolicyReply(text=clicks[1] if clicked else "\n".join(clicks))
+
+
+@pytest.mark.parametrize(("options", "asked"), [([], 3), (["--commitment", "2"], 2), (["--best-of", "2"], 6)])
+def test_foresight_at_run_time_is_asked_for_by_option(tmp_path, monkeypatch, options, asked):
+    Foreseeing.asked = 0
+    monkeypatch.setattr(runs, "policy_of", lambda *_: Foreseeing())
+    task = ["--tasks", "click-button-sequence", "--seeds", "1", "--profile", "compact-screen"]
+    code, out = evaluate(tmp_path, *task, *options)
+    assert code == 0
+    assert read_results(out)[0][0].correct
+    assert Foreseeing.asked == asked
+
+
 def test_compositions_are_pages_of_their_own(tmp_path, scripted):
     pages = ["click-test+click-test", "click-test-2+click-test"]
     code, out = evaluate(tmp_path, "--tasks", *pages, "--seeds", "1", "--max-steps", "2")

@@ -61,6 +61,12 @@ def _add_miniwob(task: argparse.ArgumentParser) -> None:
     group.add_argument("--tasks", nargs="+", default=[], metavar="NAME", help="tasks; named (default), compositions")
     group.add_argument("--seeds", type=int, default=5, metavar="N", help="problems 0 to N - 1 of each (default: 5)")
     group.add_argument("--max-steps", type=int, default=40, metavar="N", help="of an episode (default: 40)")
+    group.add_argument(
+        "--commitment", type=int, default=1, metavar="N", help="pairs of a forecast that may run at once"
+    )
+    group.add_argument(
+        "--best-of", type=int, default=1, metavar="N", help="forecasts a step, the most agreed on is kept"
+    )
 
 
 def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -207,7 +213,9 @@ def _run_miniwob(parsed: argparse.Namespace) -> int:
         raise ConfigurationError(msg)
     baseline = BASELINES.get(parsed.model)
     asking = replace(_asking(parsed), profile="compact-screen") if baseline else _asking(parsed)
-    course = miniwob.Course(miniwob.tasks_named(parsed.tasks), parsed.seeds, asking, parsed.max_steps)
+    course = miniwob.Course(
+        miniwob.tasks_named(parsed.tasks), parsed.seeds, asking, parsed.max_steps, parsed.commitment, parsed.best_of
+    )
     policy = baseline() if baseline else policy_of(asking, parsed.base_url)
     results = miniwob.run_to_file(course, policy, parsed.out)
     scores = miniwob_scores.as_json(results, course.setup())

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 SUITE: Final = "miniwob"
 MAX_STEPS: Final = 40
 _SCROLLS: Final = 20  # ours: in the list of elements a field looks the same however far its text was scrolled
+_CHANNELS: Final = ("commitment", "best_of")  # of foresight at run time, both off at 1
 GROUPS: Final = {"named": tuple(TASKS), "compositions": COMPOSITIONS}  # what `--tasks` takes besides names
 
 
@@ -52,12 +53,16 @@ class Course:
         seeds: 0 to `seeds` - 1 of each; demonstrations begin far above.
         asking: Model, profile, horizon, history, concurrency.
         max_steps: Of an episode.
+        commitment: Pairs of one forecast that may run before the planner is asked again.
+        best_of: Forecasts sampled a step.
     """
 
     tasks: tuple[str, ...]
     seeds: int
     asking: Asking
     max_steps: int = MAX_STEPS
+    commitment: int = 1
+    best_of: int = 1
 
     def __post_init__(self) -> None:
         for task in self.tasks:
@@ -65,9 +70,11 @@ class Course:
         if not 0 < self.seeds <= FIRST_TRAIN_SEED:
             msg = f"--seeds counts from 1 to {FIRST_TRAIN_SEED}, where demonstrations begin; got {self.seeds}"
             raise ConfigurationError(msg)
-        if self.asking.concurrency < 1:
-            msg = f"--concurrency counts from 1, got {self.asking.concurrency}"
-            raise ConfigurationError(msg)
+        counts = {"concurrency": self.asking.concurrency, "commitment": self.commitment, "best-of": self.best_of}
+        for option, count in counts.items():
+            if count < 1:
+                msg = f"--{option} counts from 1, got {count}"
+                raise ConfigurationError(msg)
 
     @property
     def pictures(self) -> bool:
@@ -85,6 +92,7 @@ class Course:
             "history": asking.history,
             "seed": asking.seed,
             "max_steps": self.max_steps,
+            **{name: value for name in _CHANNELS if (value := getattr(self, name)) > 1},
             "info_tasks": list(self.tasks),
             "info_seeds": self.seeds,
             "info_concurrency": asking.concurrency,
@@ -170,6 +178,8 @@ def _agent(course: Course, policy: Policy) -> Any:
         profile=course.asking.profile,
         platform="computer",
         max_steps=course.max_steps,
+        commitment=course.commitment,
+        best_of=course.best_of,
         loop_guard=LoopGuard(allowance={**RUN_TIME_ALLOWANCE, "scroll": _SCROLLS}),
     )
 

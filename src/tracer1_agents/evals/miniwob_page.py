@@ -13,6 +13,7 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.data.miniwob.named import TASKS
@@ -24,6 +25,7 @@ from tracer1_agents.metrics.intervals import paired_difference
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_COMPARED_WITH: Final = "anticipatory"  # the paper's way: T pairs, one runs
 _FIELDS: Final = ("correct", "raw_reward", "discounted_reward", "status", "planner_calls", "tokens", "seconds")
 
 
@@ -128,8 +130,8 @@ def page_of(folder: Path) -> str:
 
 def _means(found: Sequence[Measured]) -> list[str]:
     lines = [
-        "| policy | pages | T | tasks | episodes | success | raw reward | discounted | tasks never solved |",
-        "|" + "---|" * 9,
+        "| policy | page | T | tasks | episodes | success | raw reward | discounted | unsolved | calls per episode |",
+        "|" + "---|" * 10,
     ]
     for one in found:
         for pages in (False, True):
@@ -142,7 +144,8 @@ def _means(found: Sequence[Measured]) -> list[str]:
             never = sum(not task.solved for task in tasks)
             kind = "several tasks" if pages else "one task"
             head = f"| `{one.name}` | {kind} | {one.setup['horizon']} | {len(tasks)} | {len(results)}"
-            lines.append(f"{head} | {cells} | {never} |")
+            calls = fmean(result.planner_calls for result in results)
+            lines.append(f"{head} | {cells} | {never} | {calls:.1f} |")
     return lines
 
 
@@ -154,20 +157,22 @@ def _mean(score: dict[str, Any], *, share: bool) -> str:
 
 
 def _differences(found: Sequence[Measured]) -> list[str]:
-    """Each policy less each one before it, over the episodes that both have."""
+    """Each policy less what it is compared with, over the episodes that both have."""
     lines = ["| difference | pages | episodes | success |", "|---|---|---|---|"]
-    for at, one in enumerate(found):
-        for other in found[:at]:
-            for pages in (False, True):
-                both = {two.task_id: two for two in other.part(compositions=pages)}
-                pairs = [(two, both[two.task_id]) for two in one.part(compositions=pages) if two.task_id in both]
-                if not pairs:
-                    continue
-                values = [float(a.correct is True) - float(b.correct is True) for a, b in pairs]
-                gained = paired_difference([values], [a.family for a, _ in pairs])
-                interval = f"{gained.mean:+.1%} ({gained.low:+.1%} to {gained.high:+.1%})"
-                kind = "several tasks" if pages else "one task"
-                lines.append(f"| `{one.name}` - `{other.name}` | {kind} | {len(pairs)} | {interval} |")
+    other = next((one for one in found if one.name == _COMPARED_WITH), None)
+    for one in found:
+        if other is None or one is other:
+            continue
+        for pages in (False, True):
+            both = {two.task_id: two for two in other.part(compositions=pages)}
+            pairs = [(two, both[two.task_id]) for two in one.part(compositions=pages) if two.task_id in both]
+            if not pairs:
+                continue
+            values = [float(a.correct is True) - float(b.correct is True) for a, b in pairs]
+            gained = paired_difference([values], [a.family for a, _ in pairs])
+            interval = f"{gained.mean:+.1%} ({gained.low:+.1%} to {gained.high:+.1%})"
+            kind = "several tasks" if pages else "one task"
+            lines.append(f"| `{one.name}` - `{other.name}` | {kind} | {len(pairs)} | {interval} |")
     return lines if len(lines) > 2 else []  # noqa: PLR2004  (a head)
 
 

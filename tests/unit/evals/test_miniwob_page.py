@@ -27,6 +27,7 @@ def run_of(path, solved, horizon):
                 raw_reward=raw,
                 discounted_reward=raw / 2,
                 tokens=10,
+                planner_calls=seed + 1,
             )
         )
     return path
@@ -41,7 +42,7 @@ def results(tmp_path):
         ("enter-text", 0, 1.0),
         ("click-test+click-link", 0, 1.0),
     ]
-    keep("a", run_of(tmp_path / "a.jsonl", episodes, 1), folder)
+    keep("anticipatory", run_of(tmp_path / "a.jsonl", episodes, 1), folder)
     keep("b", run_of(tmp_path / "b.jsonl", [("click-test", 0, -1.0), ("enter-text", 0, 1.0)], 8), folder)
     (folder / "about.md").write_text("# MiniWoB++\n\nWords.\n")
     return folder
@@ -57,15 +58,16 @@ def test_what_is_kept_is_read_back_in_the_order_of_the_tasks(results):
     ]
     assert [one.raw_reward for one in first.results] == [1.0, 1.0, -1.0, 1.0]
     assert second.setup == {"model": "planner", "horizon": 8}
-    assert str(results.parent) not in (results / "a.json").read_text()
+    assert str(results.parent) not in (results / "anticipatory.json").read_text()
 
 
 def test_numbers_of_the_page_by_hand(results):
     page = page_of(results)
-    assert "| `a` | one task | 1 | 2 | 3 | 66.7% (" in page  # 2 of 3 episodes
-    assert "| `a` | several tasks | 1 | 1 | 1 | 100.0% (" in page
+    assert "| `anticipatory` | one task | 1 | 2 | 3 | 66.7% (" in page  # 2 of 3 episodes
+    assert "| `anticipatory` | several tasks | 1 | 1 | 1 | 100.0% (" in page
+    assert "| 1.3 |" in page  # planner calls of the three: 1, 2 and 1
     # only the two episodes that both have: b loses one of them
-    assert "| `b` - `a` | one task | 2 | -50.0% (" in page
+    assert "| `b` - `anticipatory` | one task | 2 | -50.0% (" in page
     assert "| enter-text | typing | 1 of 2 (9% to 91%) | 1 of 1 (21% to 100%) |" in page
     assert page.startswith("# MiniWoB++\n\nWords.\n\n## Means")
 

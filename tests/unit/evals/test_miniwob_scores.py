@@ -61,6 +61,8 @@ def test_names_of_groups():
     (["--model", "copying", "--out", "x.jsonl", "--tasks", "no-such-task"], "no oracle"),
     (["--model", "copying", "--out", "x.jsonl", "--seeds", "0"], "--seeds"),
     (["--model", "copying", "--out", "x.jsonl", "--concurrency", "0"], "--concurrency"),
+    (["--model", "copying", "--out", "x.jsonl", "--commitment", "0"], "--commitment"),
+    (["--model", "copying", "--out", "x.jsonl", "--best-of", "-1"], "--best-of"),
 ])  # fmt: skip
 def test_what_cannot_be_run_is_refused(arguments, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -71,6 +73,8 @@ def test_what_cannot_be_run_is_refused(arguments, message, capsys, tmp_path, mon
 def test_demonstrated_seeds_cannot_be_measured():
     course = Course(("click-test",), 1000, Asking("m", "compact"))
     assert course.setup()["horizon"] == 10
+    assert "commitment" not in course.setup()
+    assert Course(("click-test",), 1, Asking("m", "compact"), commitment=3).setup()["commitment"] == 3
     with pytest.raises(Exception, match="demonstrations"):
         Course(("click-test",), 1001, Asking("m", "compact"))
 
