@@ -34,12 +34,12 @@ from tracer1_agents.actions.space import load_action
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.environments.browser import BrowserEnvironment, BrowserOptions
 from tracer1_agents.environments.executor import EnvironmentExecutor
-from tracer1_agents.environments.miniwob import MiniWobEnvironment
+from tracer1_agents.environments.miniwob import MiniWobEnvironment, all_tasks
 from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.evals.results import REDO, ResultsFile, TaskResult
-from tracer1_agents.planner.profiles import PROFILES, profile_for
+from tracer1_agents.planner.profiles import GENERIC, PROFILES, profile_for
 from tracer1_agents.serving.endpoint import check_endpoint, endpoint_model
-from tracer1_agents.serving.tiny import GUI_TINY_NAME
+from tracer1_agents.serving.tiny import GUI_TINY_NAME, SHIPPED
 from tracer1_agents.tools.grounding import GroundingModel, GroundThenAct
 from tracer1_agents.tools.grounding_profiles import GROUNDING_PROFILES
 from tracer1_agents.tools.offline_grounding import ElementGrounder, OwnPoints, TextGrounder
@@ -110,16 +110,42 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--horizon", type=int, help="pairs per forecast (default 5; planner that ships: 8)")
     parser.add_argument("--history", type=int, help="past steps in the prompt (default 5; planner that ships: 6)")
     parser.add_argument("--max-steps", type=int, default=20, help="steps per episode (default 20)")
-    parser.add_argument("--output", type=Path, help="the run's file (default runs/browser-TIME.jsonl)")
+    parser.add_argument("--output", type=Path, help="the run's file, a new one (default runs/browser-TIME.jsonl)")
     return parser.parse_args(argv)
+
+
+def check(arguments: argparse.Namespace, output: Path) -> None:
+    """Refuse what cannot go well, before anything is written.
+
+    Raises:
+        ConfigurationError: What, and what to do.
+    """
+    problem = None
+    if arguments.url and not arguments.goal:
+        problem = '--url needs --goal "what is wanted there"'
+    elif arguments.task and not set(arguments.task.split("+")) <= set(all_tasks()):
+        problem = f"there is no MiniWoB++ task {arguments.task!r}; `tracer1 data miniwob --list` names some"
+    elif output.exists():
+        problem = f"{output} is there already; name a new file with --output"
+    if problem:
+        raise ConfigurationError(problem)
 
 
 def choose_planner(arguments: argparse.Namespace) -> Planner:
     """The planner that was asked for, or the one that ships.
 
     Raises:
-        ConfigurationError: There is none, or its endpoint does not answer or serve it.
+        ConfigurationError: There is none, its endpoint does not answer or serve it, or it would see nothing.
     """
+    planner = named_planner(arguments)
+    if arguments.pixels_only and not PROFILES[planner.profile].supports_images:
+        msg = f"--pixels-only leaves nothing to see: planners of profile {planner.profile} read lists of elements"
+        raise ConfigurationError(msg)
+    return planner
+
+
+def named_planner(arguments: argparse.Namespace) -> Planner:
+    """The planner by its name and endpoint."""
     name, url = arguments.model, arguments.base_url
     if name is None and url is not None:
         msg = "no model was given; say with --model what the endpoint serves, such as --model NAME --profile ui-tars"
@@ -127,7 +153,7 @@ def choose_planner(arguments: argparse.Namespace) -> Planner:
     if url is None and name in {None, GUI_TINY_NAME}:
         return Planner(GUI_TINY_NAME, GUI_TINY_NAME, arguments.profile or profile_for(GUI_TINY_NAME), embedded=True)
     profile, likely = arguments.profile or profile_for(Path(name).name), profile_for(Path(name).name)
-    if {profile, likely} == {"ui-tars", "ui-tars-1.5"}:
+    if likely != GENERIC.name and PROFILES[profile].frame != PROFILES[likely].frame:
         console.print(f"note: {name} sounds like profile {likely}; with {profile} its points are read otherwise")
     if url is None:
         return Planner(name, name, profile)
@@ -181,14 +207,7 @@ def site_scene(arguments: argparse.Namespace, blobs: BlobStore) -> Iterator[Scen
 
 @contextmanager
 def page_scene(arguments: argparse.Namespace, blobs: BlobStore) -> Iterator[Scene]:
-    """Any page; nobody knows whether the goal was reached.
-
-    Raises:
-        ConfigurationError: There is no goal.
-    """
-    if not arguments.goal:
-        msg = '--url needs --goal "what is wanted there"'
-        raise ConfigurationError(msg)
+    """Any page; nobody knows whether the goal was reached."""
     with open_page(arguments, arguments.url, blobs) as page:
         yield Scene(arguments.url, "page", arguments.goal, page, page.reset(), lambda: None)
 
@@ -310,29 +329,31 @@ def result_of(scene: Scene, state: dict[str, Any], seconds: float) -> TaskResult
 
 def run(arguments: argparse.Namespace, output: Path) -> list[TaskResult]:
     """Every scene in turn, each written when it is over."""
+    check(arguments, output)
     planner = choose_planner(arguments)
-    taught = (8, 6) if planner.embedded else (5, 5)
-    arguments.horizon = taught[0] if arguments.horizon is None else arguments.horizon
-    arguments.history = taught[1] if arguments.history is None else arguments.history
+    taught = SHIPPED.get(planner.name)
+    if arguments.horizon is None:
+        arguments.horizon = taught.horizon if taught else 5
+    if arguments.history is None:
+        arguments.history = taught.history if taught else 5
     blobs = BlobStore(output.with_suffix(".blobs"))
     grounder, grounder_name = choose_grounder(arguments, planner, blobs)
+    setup = {
+        "model": planner.name,
+        "base_url": arguments.base_url,
+        "profile": planner.profile,
+        "grounder": grounder_name,
+        "horizon": arguments.horizon,
+        "history": arguments.history,
+        "max_steps": arguments.max_steps,
+        "version": __version__,
+        "info_started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     file, results = ResultsFile(output), []
-    file.begin(
-        {
-            "model": planner.name,
-            "base_url": arguments.base_url,
-            "profile": planner.profile,
-            "grounder": grounder_name,
-            "horizon": arguments.horizon,
-            "history": arguments.history,
-            "max_steps": arguments.max_steps,
-            "version": __version__,
-            "info_started": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-    )
     for opening in scenes(arguments, planner, blobs):
         with ExitStack() as stack:
             scene = stack.enter_context(opening)
+            file.begin(setup)
             results.append(run_scene(scene, planner, grounder, arguments, blobs))
             file.append(results[-1])
         if results[-1].status == Status.CANCELLED:

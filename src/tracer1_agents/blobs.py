@@ -5,6 +5,7 @@ The same bytes are stored once. Files and folder are readable by their owner onl
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import re
@@ -55,11 +56,14 @@ class BlobStore:
     """A folder of blobs.
 
     Args:
-        folder: Where they live; created with mode 0700. A temporary folder when None.
+        folder: Where they live; created with mode 0700. None: a temporary folder that goes when this process ends.
     """
 
     def __init__(self, folder: Path | str | None = None) -> None:
-        self.folder = Path(folder or tempfile.mkdtemp(prefix="tracer1-blobs-"))
+        if folder is None:
+            folder = tempfile.mkdtemp(prefix="tracer1-blobs-")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        self.folder = Path(folder)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, content: bytes) -> str:

@@ -269,7 +269,7 @@ def _e2b(here: Surroundings) -> Finding:
 
 
 def _planner(name: str, folder: Path) -> Finding:
-    gives = SHIPPED[name]
+    gives = SHIPPED[name].gives
     fix = f"pip install --force-reinstall --no-deps {DISTRIBUTION}"
     if not (folder / "config.json").is_file():
         return Finding("engine", name, State.MISSING, "its files are not in this installation", gives, fix)

@@ -187,15 +187,32 @@ class TestWhatIsSaidWhenItCannotBegin:
     def test_a_page_without_a_goal(self, ui_tars, tmp_path, capsys):
         assert browser_agent.main(start(ui_tars, tmp_path / "run.jsonl", "--url", "https://example.com/")) == 2
         assert "--goal" in capsys.readouterr().out
+        assert list(tmp_path.iterdir()) == []
 
-    def test_a_profile_of_another_release_is_pointed_out(self, ui_tars, tmp_path, capsys):
+    def test_a_task_that_is_none(self, ui_tars, tmp_path, capsys):
+        assert browser_agent.main(start(ui_tars, tmp_path / "run.jsonl", "--task", "click-test+no-such")) == 2
+        assert "no MiniWoB++ task 'click-test+no-such'" in capsys.readouterr().out
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_planner_of_text_without_text(self, tmp_path, capsys):
+        assert browser_agent.main(["--pixels-only", "--output", str(tmp_path / "run.jsonl")]) == 2
+        assert "nothing to see" in capsys.readouterr().out
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_file_that_is_there(self, ui_tars, tmp_path, capsys):
+        (tmp_path / "run.jsonl").touch()
+        assert browser_agent.main(start(ui_tars, tmp_path / "run.jsonl", "--site")) == 2
+        assert "name a new file" in capsys.readouterr().out
+
+    def test_a_profile_of_another_release_is_pointed_out(self, ui_tars, tmp_path, monkeypatch, capsys):
         """Its points would be read as thousandths and every click would go astray."""
-        given = ["--base-url", ui_tars.url, "--model", PLANNER, "--profile", "ui-tars", "--url", "https://example.com/"]
+        monkeypatch.setattr("tracer1_agents.environments.chromium.find_chromium", lambda: None)
+        given = ["--base-url", ui_tars.url, "--model", PLANNER, "--profile", "ui-tars", "--site"]
         assert browser_agent.main([*given, "--output", str(tmp_path / "run.jsonl")]) == 2
         assert "sounds like profile ui-tars-1.5" in capsys.readouterr().out
 
     def test_how_it_was_made_is_written(self, ui_tars, tmp_path):
-        browser_agent.main(start(ui_tars, tmp_path / "run.jsonl", "--url", "https://example.com/"))
+        browser_agent.main(start(ui_tars, tmp_path / "run.jsonl", "--site", "--max-steps", "1"))
         setup = json.loads((tmp_path / "run.meta.json").read_text())
         assert (setup["model"], setup["grounder"], setup["profile"]) == (PLANNER, PLANNER, "ui-tars-1.5")
 

@@ -8,9 +8,10 @@ import pytest
 
 from tracer1_agents.cli import main
 from tracer1_agents.environments.miniwob import OVER
-from tracer1_agents.evals import miniwob, runs
+from tracer1_agents.evals import miniwob, miniwob_command
 from tracer1_agents.evals.results import read_results
 from tracer1_agents.planner.policy import PolicyReply
+from tracer1_agents.testing import ScriptedServer, chat_completion
 
 
 class Scripted:
@@ -35,7 +36,7 @@ class Scripted:
 @pytest.fixture
 def scripted(monkeypatch):
     Scripted.asked = 0
-    monkeypatch.setattr(runs, "policy_of", lambda *_: Scripted())
+    monkeypatch.setattr(miniwob_command, "policy_of", lambda *_, **__: Scripted())
 
 
 def evaluate(tmp_path, *more):
@@ -81,7 +82,7 @@ class Foreseeing(Scripted):
 @pytest.mark.parametrize(("options", "asked"), [([], 3), (["--commitment", "2"], 2), (["--best-of", "2"], 6)])
 def test_foresight_at_run_time_is_asked_for_by_option(tmp_path, monkeypatch, options, asked):
     Foreseeing.asked = 0
-    monkeypatch.setattr(runs, "policy_of", lambda *_: Foreseeing())
+    monkeypatch.setattr(miniwob_command, "policy_of", lambda *_, **__: Foreseeing())
     task = ["--tasks", "click-button-sequence", "--seeds", "1", "--profile", "compact-screen"]
     code, out = evaluate(tmp_path, *task, *options)
     assert code == 0
@@ -97,12 +98,53 @@ def test_compositions_are_pages_of_their_own(tmp_path, scripted):
     assert set(miniwob.tasks_named(["compositions"])).isdisjoint(miniwob.tasks_named(["named"]))
 
 
-def test_a_model_that_breaks_costs_its_episodes_and_is_asked_again(tmp_path, scripted):
+def test_a_model_that_breaks_costs_its_episodes_and_is_asked_again(tmp_path, scripted, capsys):
     code, out = evaluate(tmp_path, "--tasks", "focus-text", "click-test", "--seeds", "1")
-    assert code == 0
+    assert code == 1
+    scores = json.loads(out.with_suffix(".scores.json").read_text())
+    assert scores["metrics"]["success"]["value"] == 1.0  # of what was played
+    assert scores["problems"] == {"failed outside the planner": ["focus-text/0"]}
+    assert "1 episodes failed outside the planner" in capsys.readouterr().err
     by_task = {one.family: one for one in read_results(out)[0]}
     assert by_task["click-test"].correct
     assert by_task["focus-text"].status in {"model_error", "infrastructure_error"}
     asked = Scripted.asked
     evaluate(tmp_path, "--tasks", "focus-text", "click-test", "--seeds", "1")
     assert Scripted.asked > asked
+
+
+def test_the_whole_file_is_scored_whatever_was_asked_for_last(tmp_path, scripted, capsys):
+    evaluate(tmp_path, "--tasks", "click-test-2", "--seeds", "1")
+    assert "click-test-2/0  not solved (finished" in capsys.readouterr().err
+    _, out = evaluate(tmp_path, "--tasks", "click-test", "--seeds", "1")
+    assert json.loads(out.with_suffix(".scores.json").read_text())["episodes"] == 2
+
+
+def test_a_planner_that_sees_is_shown_the_page(tmp_path):
+    server = ScriptedServer([chat_completion("Action: click(point='<point>500 600</point>')")])
+    out = tmp_path / "run.jsonl"
+    asked = ["--model", "UI-TARS-7B", "--base-url", server.url, "--out", str(out), "--max-steps", "1"]
+    assert main(["eval", "miniwob", "--tasks", "click-test", "--seeds", "1", *asked]) == 0
+    server.close()
+    (result,) = read_results(out)[0]
+    assert (result.status, result.trace.steps[0].execution.ok) == ("step_limit", True)
+    (body, _) = server.asked[-1]
+    kinds = [part["type"] for message in body["messages"] if message["role"] == "user" for part in message["content"]]
+    assert "image_url" in kinds
+
+
+def test_an_endpoint_that_is_down_is_said_before_a_browser_starts(tmp_path, capsys):
+    asked = ["--model", "UI-TARS-7B", "--base-url", "http://127.0.0.1:9/v1", "--out", str(tmp_path / "run.jsonl")]
+    assert main(["eval", "miniwob", "--tasks", "click-test", *asked]) == 2
+    assert "no OpenAI-compatible endpoint answers" in capsys.readouterr().err
+    assert not (tmp_path / "run.jsonl").exists()
+
+
+def test_what_was_interrupted_is_told(tmp_path, scripted, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(miniwob, "run_to_file", interrupted)
+    code, _ = evaluate(tmp_path, "--tasks", "click-test", "--seeds", "1")
+    assert code == 130
+    assert "the same command goes on" in capsys.readouterr().err

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import stat
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -58,3 +61,11 @@ def test_writers_at_once(tmp_path):
         thread.join()
     assert len(list(tmp_path.iterdir())) == 50
     assert store.get(store.put(b"\x07")) == b"\x07"
+
+
+def test_a_temporary_store_goes_with_its_process():
+    made = "from tracer1_agents.blobs import BlobStore; store = BlobStore(); store.put(b'x'); print(store.folder)"
+    done = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, check=True)  # noqa: S603  (fixed code)
+    folder = Path(done.stdout.strip())
+    assert folder.name.startswith("tracer1-blobs-")
+    assert not folder.exists()

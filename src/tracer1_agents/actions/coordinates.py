@@ -1,7 +1,7 @@
 """The only place that knows image sizes: what a model's numbers mean on the screen.
 
 Actions hold fractions of the screen. Models write other numbers: fractions, thousandths (UI-TARS v1, Qwen3-VL,
-GUI-Owl), pixels of the screenshot, or pixels of the screenshot as their image processor resized it (UI-TARS 1.5). A
+GUI-Owl 1.5), pixels of the screenshot, or pixels of the screenshot as their image processor resized it (UI-TARS 1.5). A
 frame says which; `Screen` binds it to one screenshot. A number outside its frame is a `Broken`, never a clamped point.
 """
 

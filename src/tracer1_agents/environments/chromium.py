@@ -170,6 +170,8 @@ class Chromium:
     async def _stop(self) -> None:
         from playwright.async_api import Error  # noqa: PLC0415  (an extra)
 
+        # an episode that was cut off leaves answers of the driver that nobody waits for any more
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         with suppress(Error):
             if self._browser is not None and self._cdp is None:
                 await self._browser.close()

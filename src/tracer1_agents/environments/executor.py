@@ -1,10 +1,12 @@
 """An environment as the executor of the graph's `ground` node.
 
-    agent = create_tracer1_agent(model, grounder=EnvironmentExecutor(environment), platform=environment.platform)
+    grounder = EnvironmentExecutor(environment)
+    agent = create_tracer1_agent(model, grounder=grounder, blobs=blobs, platform=environment.platform)
     agent.invoke({"instruction": task, "observation": environment.reset(0).model_dump(mode="json")})
 
-It acts at the points that an action has. Where a planner leaves them out, put a grounder in front, which answers with
-the placed action (`tools.grounding`, `tools.executor.Executor`).
+`blobs` is the environment's store of screenshots. The executor acts at the points that an action has. Where a planner
+leaves them out, put a grounder in front, which answers with the placed action (`tools.grounding`,
+`tools.executor.Executor`).
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +43,8 @@ def _add_model(task: argparse.ArgumentParser) -> None:
     )
     task.add_argument("--base-url", metavar="URL", help="an OpenAI-compatible endpoint that serves --model")
     task.add_argument("--profile", help="prompt profile (default: by the model's name)")
-    task.add_argument("--horizon", type=int, default=10, metavar="T", help="pairs per forecast (default: 10)")
-    task.add_argument("--history", type=int, default=5, metavar="K", help="past steps in the prompt (default: 5)")
+    task.add_argument("--horizon", type=int, metavar="T", help="pairs per forecast (default: 10, or as it was trained)")
+    task.add_argument("--history", type=int, metavar="K", help="past steps in the prompt (default: 5, or likewise)")
     task.add_argument("--ablate", action="append", default=[], metavar="AXIS", help="horizon=1,2,5,10 or history=0,5")
     task.add_argument("--out", type=Path, metavar="F.jsonl", help="predictions; with --ablate a folder")
     task.add_argument("--limit", type=int, metavar="N", help="episodes at most, spread over the suite")
@@ -190,13 +189,16 @@ def _asking(parsed: argparse.Namespace) -> Asking:
     """How the model is asked."""
     from tracer1_agents.evals.collect import Asking  # noqa: PLC0415  (only this command)
     from tracer1_agents.planner.profiles import profile_for, profile_named  # noqa: PLC0415
+    from tracer1_agents.serving.tiny import SHIPPED  # noqa: PLC0415
 
     name = Path(parsed.model).name if Path(parsed.model).is_dir() else parsed.model
+    trained = SHIPPED.get(parsed.model)
+    given = {"horizon": parsed.horizon, "history": parsed.history}
+    known = {"horizon": trained.horizon, "history": trained.history} if trained else {}
     return Asking(
         model=parsed.model,
         profile=profile_named(parsed.profile or profile_for(name)).name,
-        horizon=parsed.horizon,
-        history=parsed.history,
+        **known | {key: value for key, value in given.items() if value is not None},
         seed=parsed.seed,
         concurrency=parsed.concurrency,
         per_minute=parsed.rate,
@@ -204,24 +206,13 @@ def _asking(parsed: argparse.Namespace) -> Asking:
 
 
 def _run_miniwob(parsed: argparse.Namespace) -> int:
-    from tracer1_agents.evals import miniwob, miniwob_scores  # noqa: PLC0415  (only this command)
-    from tracer1_agents.evals.miniwob_baselines import BASELINES  # noqa: PLC0415
-    from tracer1_agents.evals.runs import policy_of  # noqa: PLC0415
+    from tracer1_agents.evals.miniwob_baselines import BASELINES  # noqa: PLC0415  (only this command)
+    from tracer1_agents.evals.miniwob_command import run_miniwob  # noqa: PLC0415
 
-    if not parsed.model or parsed.out is None:
-        msg = f"miniwob is acted in: say --out F.jsonl and --model NAME, or one of {', '.join(BASELINES)}"
+    if not parsed.model:
+        msg = f"miniwob is acted in: say --model NAME, or one of {', '.join(BASELINES)}"
         raise ConfigurationError(msg)
-    baseline = BASELINES.get(parsed.model)
-    asking = replace(_asking(parsed), profile="compact-screen") if baseline else _asking(parsed)
-    course = miniwob.Course(
-        miniwob.tasks_named(parsed.tasks), parsed.seeds, asking, parsed.max_steps, parsed.commitment, parsed.best_of
-    )
-    policy = baseline() if baseline else policy_of(asking, parsed.base_url)
-    results = miniwob.run_to_file(course, policy, parsed.out)
-    scores = miniwob_scores.as_json(results, course.setup())
-    parsed.out.with_suffix(".scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-    _print(json.dumps(scores, indent=2) if parsed.json else miniwob_scores.as_text(results))
-    return 0
+    return run_miniwob(parsed, _asking(parsed))
 
 
 def _tell_failure(line: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tracer1_agents import __version__
 from tracer1_agents.actions.match import RUN_TIME_ALLOWANCE
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.data.miniwob.demonstrate import FIRST_TRAIN_SEED, check_task
@@ -25,6 +26,7 @@ from tracer1_agents.graphs.build import create_tracer1_agent, trace_of
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.planner.profiles import profile_named
+from tracer1_agents.serving.tiny import weights_hash
 from tracer1_agents.tools.grounding import GroundThenAct
 from tracer1_agents.tools.offline_grounding import ElementGrounder
 from tracer1_agents.types import Observation
@@ -77,6 +79,11 @@ class Course:
                 raise ConfigurationError(msg)
 
     @property
+    def episodes(self) -> list[str]:
+        """Names of all of them."""
+        return [_name(task, seed) for task in self.tasks for seed in range(self.seeds)]
+
+    @property
     def pictures(self) -> bool:
         """Whether the planner is shown the screen."""
         return profile_named(self.asking.profile).supports_images
@@ -92,6 +99,8 @@ class Course:
             "history": asking.history,
             "seed": asking.seed,
             "max_steps": self.max_steps,
+            "version": __version__,
+            "weights": weights_hash(asking.model),
             **{name: value for name in _CHANNELS if (value := getattr(self, name)) > 1},
             "info_tasks": list(self.tasks),
             "info_seeds": self.seeds,
@@ -111,9 +120,16 @@ def tasks_named(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def run_to_file(course: Course, policy: Policy, out: Path) -> list[TaskResult]:
-    """`run` with its results in `out` and screenshots in a folder beside it."""
-    return asyncio.run(run(course, policy, ResultsFile(out), BlobStore(out.with_suffix(".blobs"))))
+def run_to_file(
+    course: Course,
+    policy: Policy,
+    out: Path,
+    blobs: BlobStore | None = None,
+    on_result: Callable[[TaskResult], None] = lambda _: None,
+) -> list[TaskResult]:
+    """`run` with its results in `out` and screenshots in a folder beside it, unless they go elsewhere."""
+    blobs = BlobStore(out.with_suffix(".blobs")) if blobs is None else blobs
+    return asyncio.run(run(course, policy, ResultsFile(out), blobs, on_result))
 
 
 async def run(
@@ -138,8 +154,7 @@ async def run(
     Raises:
         ConfigurationError: The file belongs to another run, or there is no browser.
     """
-    wanted = {f"{task}/{seed}": (task, seed) for task in course.tasks for seed in range(course.seeds)}
-    results = {name: one for name, one in output.resume(course.setup()).items() if name in wanted}
+    results = output.resume(course.setup())
     gate = asyncio.Semaphore(course.asking.concurrency)
     agent = _agent(course, policy)
 
@@ -158,7 +173,7 @@ async def run(
                 await environment.aclose()
 
     missing = [
-        (task, [seed for seed in range(course.seeds) if f"{task}/{seed}" not in results]) for task in course.tasks
+        (task, [seed for seed in range(course.seeds) if _name(task, seed) not in results]) for task in course.tasks
     ]
     if any(seeds for _, seeds in missing):
         with miniwob_chromium() as chromium:
@@ -166,7 +181,12 @@ async def run(
                 for task, seeds in missing:
                     if seeds:
                         group.create_task(of_task(task, seeds, chromium))
-    return [results[name] for name in wanted]
+    return [results[name] for name in course.episodes]
+
+
+def _name(task: str, seed: int) -> str:
+    """Of an episode, in results."""
+    return f"{task}/{seed}"
 
 
 def _agent(course: Course, policy: Policy) -> Any:
@@ -186,7 +206,7 @@ def _agent(course: Course, policy: Policy) -> Any:
 
 async def _episode(agent: Any, environment: MiniWobEnvironment, seed: int) -> TaskResult:
     began = time.perf_counter()
-    name = f"{environment.task}/{seed}"
+    name = _name(environment.task, seed)
     try:
         seen = await environment.areset(seed)
         grounder = ElementGrounder(screen=environment.size, trust_points=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.data.miniwob.named import TASKS
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.evals.miniwob_scores import means, scores_by_task
+from tracer1_agents.evals.miniwob_scores import means, place, scores_by_task
 from tracer1_agents.evals.results import TaskResult, read_results, read_setup
 from tracer1_agents.metrics.intervals import paired_difference
 
@@ -63,7 +63,7 @@ def keep(name: str, run: Path, folder: Path) -> Path:
     if problems or not results:
         msg = f"{run} has {len(problems)} lines that are no results, of {len(results) + len(problems)}; run it again"
         raise ConfigurationError(msg)
-    ordered = sorted(results, key=_place)
+    ordered = sorted(results, key=place)
     items: dict[str, list[Any]] = {"task_id": [one.task_id for one in ordered]}
     items |= {field: [getattr(one, field) for one in ordered] for field in _FIELDS}
     items["steps"] = [len(one.trace.steps) if one.trace else 0 for one in ordered]
@@ -76,13 +76,6 @@ def keep(name: str, run: Path, folder: Path) -> Path:
     path = folder / f"{name}.json"
     path.write_text(f'{{"setup": {json.dumps(setup)},\n "episodes": {{\n{rows}}}}}\n', encoding="utf-8")
     return path
-
-
-def _place(one: TaskResult) -> tuple[bool, int, str, int]:
-    """The order of the named tasks, then of the pages with several."""
-    task, _, seed = one.task_id.rpartition("/")
-    names = list(TASKS)
-    return task not in TASKS, names.index(task) if task in TASKS else 0, task, int(seed)
 
 
 def measured_in(folder: Path) -> list[Measured]:

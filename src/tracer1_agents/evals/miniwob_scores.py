@@ -47,6 +47,13 @@ class TaskScore:
         return wilson_interval(self.solved, self.episodes)
 
 
+def place(one: TaskResult) -> tuple[bool, int, str, int]:
+    """Where a result stands: in the order of the named tasks, then of pages with several; by seed."""
+    task, _, seed = one.task_id.rpartition("/")
+    names = list(TASKS)
+    return task not in TASKS, names.index(task) if task in TASKS else 0, task, int(seed)
+
+
 def scores_by_task(results: Sequence[TaskResult]) -> list[TaskScore]:
     """A score for each task, in the order in which they come; an episode without a reward was not solved."""
     found: defaultdict[str, list[TaskResult]] = defaultdict(list)
@@ -85,8 +92,16 @@ def means(results: Sequence[TaskResult]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def as_json(results: Sequence[TaskResult], setup: Mapping[str, Any]) -> dict[str, Any]:
-    """What `tracer1 eval miniwob --json` prints, and what stands beside a run for `tracer1 report`."""
+def as_json(
+    results: Sequence[TaskResult], setup: Mapping[str, Any], failed: Sequence[TaskResult] = ()
+) -> dict[str, Any]:
+    """What `tracer1 eval miniwob --json` prints, and what stands beside a run for `tracer1 report`.
+
+    Args:
+        results: What is scored.
+        setup: Of the run.
+        failed: Episodes that model or browser cost; they are named, not scored.
+    """
     steps = sum(len(one.trace.steps) for one in results if one.trace)
     tokens = sum(one.tokens for one in results)
     planning = {"tokens_per_step": {"value": tokens / steps, "low": None, "high": None, "n": steps}} if steps else {}
@@ -97,7 +112,7 @@ def as_json(results: Sequence[TaskResult], setup: Mapping[str, Any]) -> dict[str
         "steps": steps,
         "metrics": means(results),
         "planning": planning,
-        "problems": {},
+        "problems": {"failed outside the planner": [one.task_id for one in failed]} if failed else {},
         "tasks": {
             one.task: {
                 "group": one.group,

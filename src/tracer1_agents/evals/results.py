@@ -114,14 +114,14 @@ class RunFile:
         try:
             earlier = json.loads(self.meta_path.read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
-            msg = f"{self.path} exists but {self.meta_path.name} does not say how it was made; choose another --output"
+            msg = f"{self.path} exists but {self.meta_path.name} does not say how it was made; name another file"
             raise ConfigurationError(msg) from None
         plain = redact(json.loads(json.dumps(setup)))
         keys = sorted(key for key in {*plain, *earlier} if not key.startswith("info_"))
         changed = [key for key in keys if earlier.get(key) != plain.get(key)]
         if changed:
             parts = ", ".join(f"{key} was {earlier.get(key)!r} and is {plain.get(key)!r}" for key in changed)
-            msg = f"{self.path} belongs to another run ({parts}); choose another --output or delete it"
+            msg = f"{self.path} belongs to another run ({parts}); name another file, or delete it"
             raise ConfigurationError(msg)
 
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.blobs import ImageFiles
-from tracer1_agents.errors import MissingExtraError
 from tracer1_agents.evals.collect import PredictionsFile, collect, cost, grid, setup_of, spent
 from tracer1_agents.evals.eval_report import as_json, figure
 from tracer1_agents.evals.marks import Mark, scores_of
@@ -20,11 +18,13 @@ from tracer1_agents.evals.scoring import evaluate
 from tracer1_agents.graphs.build import as_policy
 from tracer1_agents.metrics.planning import first_action_agreement
 from tracer1_agents.planner.profiles import profile_named
+from tracer1_agents.serving.endpoint import check_endpoint, endpoint_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from tracer1_agents.blobs import ImageSource
     from tracer1_agents.evals.collect import Asking
     from tracer1_agents.evals.predictions import Predictions
     from tracer1_agents.evals.scoring import Evaluation, References
@@ -37,25 +37,23 @@ CONTROL: Final = (
 Price = tuple[float, float]
 
 
-def policy_of(asking: Asking, base_url: str | None) -> Policy:
+def policy_of(asking: Asking, base_url: str | None, *, images: ImageSource | None = None) -> Policy:
     """The model as a policy: a name, a checkpoint folder, or what an OpenAI-compatible endpoint serves.
+
+    Args:
+        asking: Its name and profile.
+        base_url: Of an endpoint; it has to answer and to serve the model.
+        images: Where its screenshots are; None: files, by their paths.
 
     Raises:
         ConfigurationError: It cannot be loaded.
         MissingExtraError: It needs an extra that is not installed.
     """
-    profile = profile_named(asking.profile)
     model: Any = asking.model
     if base_url:
-        try:
-            from langchain_openai import ChatOpenAI  # noqa: PLC0415  (an extra)
-        except ImportError:
-            feature = "models behind an endpoint"
-            raise MissingExtraError(feature, "agents") from None
-        # a local server needs no key; a hosted one reads OPENAI_API_KEY from the environment
-        key = {} if "OPENAI_API_KEY" in os.environ else {"api_key": "none"}
-        model = ChatOpenAI(model=asking.model, base_url=base_url, max_retries=0, seed=asking.seed, **key)
-    return as_policy(model, blobs=ImageFiles(), profile=profile)
+        check_endpoint(asking.model, base_url)
+        model = endpoint_model(asking.model, base_url, seed=asking.seed)
+    return as_policy(model, blobs=images or ImageFiles(), profile=profile_named(asking.profile))
 
 
 def run(

@@ -202,8 +202,8 @@ class GroundThenAct:
 
 def _unchanged(failed: Execution, observation: Observation) -> Execution:
     """Nothing was done: the planner is told why, above the screen as it still is; what was told before is left out."""
-    told, between, below = observation.text.partition("\n\n")
-    ours = between and told.startswith(_ERROR) and "\n" not in told
+    told, _, below = observation.text.partition("\n\n")
+    ours = told.startswith(_ERROR) and "\n" not in told
     screen = below if ours else observation.text
     text = f"{failed.text}\n\n{screen}" if screen else failed.text
     return failed.model_copy(update={"text": text, "image": observation.image})

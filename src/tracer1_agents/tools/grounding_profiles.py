@@ -6,17 +6,24 @@ Grammars and frames are those of `planner.profiles`: a model family writes its p
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Final, Literal
 
-from tracer1_agents.actions.coordinates import QWEN2_5_VL_PIXELS
 from tracer1_agents.actions.space import Point
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.planner.examples import action_list
-from tracer1_agents.planner.profiles import QWEN_TOOL_CALL, UI_TARS, UI_TARS_1_5, Profile, profile_for
+from tracer1_agents.planner.profiles import (
+    GUI_OWL,
+    GUI_OWL_1_5,
+    QWEN_2_5_VL,
+    QWEN_TOOL_CALL,
+    UI_TARS,
+    UI_TARS_1_5,
+    Profile,
+    profile_for,
+)
 from tracer1_agents.types import ImageRef
 
 if TYPE_CHECKING:
@@ -100,22 +107,10 @@ def _profile(dialect: Profile) -> GroundingProfile:
     return GroundingProfile(dialect=dialect, point_template=point, drag_template=drag, action_template=action)
 
 
-# Qwen2.5-VL and what grew out of it count pixels of the resized screenshot; Qwen3-VL and GUI-Owl 1.5 count thousandths
-QWEN_2_5_VL: Final = replace(QWEN_TOOL_CALL, name="qwen2.5-vl", frame=QWEN2_5_VL_PIXELS)
-GUI_OWL: Final = replace(QWEN_TOOL_CALL, name="gui-owl", frame=QWEN2_5_VL_PIXELS)
-GUI_OWL_1_5: Final = replace(QWEN_TOOL_CALL, name="gui-owl-1.5")
-QWEN_3_VL: Final = replace(QWEN_TOOL_CALL, name="qwen3-vl")
+QWEN_3_VL: Final = replace(QWEN_TOOL_CALL, name="qwen3-vl")  # the name by which people look for it
 
 _DIALECTS: Final = (UI_TARS, UI_TARS_1_5, QWEN_TOOL_CALL, QWEN_2_5_VL, QWEN_3_VL, GUI_OWL, GUI_OWL_1_5)
 GROUNDING_PROFILES: Final[dict[str, GroundingProfile]] = {dialect.name: _profile(dialect) for dialect in _DIALECTS}
-
-# first match wins; what is in no line here goes by its prompt profile
-_FAMILIES: Final[tuple[tuple[str, str], ...]] = (
-    (r"gui-?owl-?v?1[.-]?5", "gui-owl-1.5"),
-    (r"gui-?owl", "gui-owl"),
-    (r"qwen-?2[.-]5-?vl", "qwen2.5-vl"),
-    (r"qwen-?3[.\d]*-?vl", "qwen3-vl"),
-)
 
 
 def grounding_profile(name: str) -> GroundingProfile:
@@ -124,9 +119,7 @@ def grounding_profile(name: str) -> GroundingProfile:
     Raises:
         ConfigurationError: There is none of that name, and the name is of no family that has one.
     """
-    folded = re.sub(r"[\s_]+", "-", name.lower())
-    family = next((profile for pattern, profile in _FAMILIES if re.search(pattern, folded)), profile_for(name))
-    found = GROUNDING_PROFILES.get(name) or GROUNDING_PROFILES.get(family)
+    found = GROUNDING_PROFILES.get(name) or GROUNDING_PROFILES.get(profile_for(name))
     if found is None:
         msg = f"there is no grounding profile for {name!r}; choose one of {', '.join(GROUNDING_PROFILES)}"
         raise ConfigurationError(msg)

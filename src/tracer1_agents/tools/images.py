@@ -106,7 +106,8 @@ def open_picture(content: bytes, ref: str) -> Iterator[Any]:
         with opened(io.BytesIO(content), pixels=PIXEL_LIMIT, feature="looking at screenshots") as image:
             yield image
     except (OSError, ValueError) as error:
-        msg = f"not a picture: {error}"
+        unknown = type(error).__name__ == "UnidentifiedImageError"  # its text names a buffer
+        msg = f"not a picture: {'no format that is known' if unknown else error}"
         raise DataError(msg, path=ref) from error
 
 

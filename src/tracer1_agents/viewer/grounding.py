@@ -26,7 +26,7 @@ from tracer1_agents.actions.space import Click, Drag, Point, load_action
 from tracer1_agents.actions.targets import points_of
 from tracer1_agents.blobs import ImageFiles
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.serving.endpoint import endpoint_model
+from tracer1_agents.serving.endpoint import check_endpoint, endpoint_model
 from tracer1_agents.tools.grounding import Answer, GroundingModel
 from tracer1_agents.tools.grounding_profiles import grounding_profile
 from tracer1_agents.tools.images import open_picture
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tracer1_agents.actions.elements import Element
     from tracer1_agents.actions.space import Action, Platform
 
 FRAMES: Final[dict[str, Frame]] = {
@@ -91,9 +92,10 @@ def ground(question: Question) -> tuple[Answer, Size]:
         What asking came to, and the size of the screenshot.
 
     Raises:
-        ConfigurationError: Something that the grounder needs was not given.
-        DataError: The screenshot or the list cannot be read.
+        ConfigurationError: Something that the grounder needs was not given, or something was that it does not use.
+        DataError: The screenshot cannot be read.
     """
+    _check(question)
     content = ImageFiles().get(str(question.image))
     with open_picture(content, str(question.image)) as picture:
         size = Size(*picture.size)
@@ -103,11 +105,30 @@ def ground(question: Question) -> tuple[Answer, Size]:
         return _model(question).ask(action, question.instruction, seen), size
     if question.grounder == "ocr":
         return Answer(TextGrounder().execute(action, question.instruction, seen)), size
+    return Answer(ElementGrounder(_elements(question)).execute(action, question.instruction, seen)), size
+
+
+def _check(question: Question) -> None:
+    """Refuse what would be left aside in silence."""
+    if question.frame and question.frame not in FRAMES:
+        msg = f"there is no frame {question.frame!r}; choose one of {', '.join(FRAMES)}"
+        raise ConfigurationError(msg)
+    for_models = ("base_url", "model", "profile", "frame", "whole_action")
+    unused = [name for name in for_models if getattr(question, name)] if question.grounder != "model" else []
+    if unused:
+        msg = f"--{unused[0].replace('_', '-')} is for models; --grounder {question.grounder} asks none"
+        raise ConfigurationError(msg)
+
+
+def _elements(question: Question) -> Sequence[Element]:
     if question.elements is None:
         msg = '--grounder elements needs --elements FILE: lines such as [1] button "OK" (10, 20, 50, 40), or JSON'
         raise ConfigurationError(msg)
-    text = ImageFiles().get(str(question.elements)).decode(errors="replace")
-    return Answer(ElementGrounder(read_elements(text)).execute(action, question.instruction, seen)), size
+    try:
+        return read_elements(question.elements.read_text(encoding="utf-8", errors="replace"))
+    except OSError as error:
+        msg = f"cannot read the list of elements {question.elements}: {error.strerror}"
+        raise ConfigurationError(msg) from error
 
 
 def _model(question: Question) -> GroundingModel:
@@ -115,9 +136,7 @@ def _model(question: Question) -> GroundingModel:
         msg = "a model needs --base-url and --model; without one, try --grounder ocr"
         raise ConfigurationError(msg)
     profile = grounding_profile(question.profile or question.model)
-    if question.frame and question.frame not in FRAMES:
-        msg = f"there is no frame {question.frame!r}; choose one of {', '.join(FRAMES)}"
-        raise ConfigurationError(msg)
+    check_endpoint(question.model, question.base_url)
     if question.frame:
         profile = replace(profile, dialect=replace(profile.dialect, frame=FRAMES[question.frame]))
     model = endpoint_model(question.model, question.base_url, temperature=0.0)

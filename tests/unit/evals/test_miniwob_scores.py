@@ -58,6 +58,7 @@ def test_names_of_groups():
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--model", "m"], "--out"),
     (["--out", "x.jsonl"], "copying"),
+    (["--model", "copying"], "--out F.jsonl"),
     (["--model", "copying", "--out", "x.jsonl", "--tasks", "no-such-task"], "no oracle"),
     (["--model", "copying", "--out", "x.jsonl", "--seeds", "0"], "--seeds"),
     (["--model", "copying", "--out", "x.jsonl", "--concurrency", "0"], "--concurrency"),

@@ -72,7 +72,7 @@ class TestResultsFile:
         output = ResultsFile(tmp_path / "one.jsonl")
         output.resume(SETUP)
         output.append(result("a"))
-        with pytest.raises(ConfigurationError, match=f"belongs to another run \\({words}\\); choose another --output"):
+        with pytest.raises(ConfigurationError, match=f"belongs to another run \\({words}\\); name another file"):
             output.resume(setup)
         assert len(read_results(output.path)[0]) == 1
         assert set(output.resume({**SETUP, "info_date": "tomorrow"})) == {"a"}

@@ -64,6 +64,15 @@ def as_text(parts):
     return "\n".join(lines)
 
 
+WITH_SNAPSHOTS = [name for name in PROFILES if not name.startswith("gui-owl")]
+
+
+@pytest.mark.parametrize(("profile", "same"), [("gui-owl", "qwen2.5-vl"), ("gui-owl-1.5", "qwen-tool-call")])
+def test_gui_owl_is_asked_as_the_model_it_grew_out_of(profile, same):
+    assert as_text(messages(profile, "computer")) == as_text(messages(same, "computer"))
+    assert PROFILES[profile].frame == PROFILES[same].frame
+
+
 def check(name, text):
     path = SNAPSHOTS / f"{name}.txt"
     if os.environ.get("UPDATE_SNAPSHOTS"):
@@ -72,12 +81,12 @@ def check(name, text):
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", WITH_SNAPSHOTS)
 def test_snapshot(profile, platform):
     check(f"{profile}.{platform}", as_text(messages(profile, platform)))
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("profile", WITH_SNAPSHOTS)
 def test_snapshot_of_a_first_step_with_everything_optional(profile):
     rendered = messages(profile, "computer", history=(), previous=PREVIOUS, note="The last reply broke.", tools=TOOLS)
     check(f"{profile}.optional", as_text(rendered))
@@ -153,9 +162,10 @@ def test_horizon_counts_from_one():
         ("ui_tars_72b", "ui-tars"),
         ("Qwen/Qwen3-VL-8B-Instruct", "qwen-tool-call"),
         ("qwen3.5-vl", "qwen-tool-call"),
-        ("mPLUG/GUI-Owl-7B", "qwen-tool-call"),
+        ("mPLUG/GUI-Owl-7B", "gui-owl"),
+        ("mPLUG/GUI-Owl-1.5-8B", "gui-owl-1.5"),
         ("tracer1-tiny", "compact"),
-        ("Qwen/Qwen2.5-VL-7B-Instruct", "generic"),
+        ("Qwen/Qwen2.5-VL-7B-Instruct", "qwen2.5-vl"),
         ("gpt-4o", "generic"),
         ("", "generic"),
     ],

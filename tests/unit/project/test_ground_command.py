@@ -113,6 +113,13 @@ def test_words(tmp_path, capsys):
         (("--base-url", "http://127.0.0.1:9", "--model", "gpt-5"), "no grounding profile for 'gpt-5'"),
         (("--base-url", "http://127.0.0.1:9", "--model", "UI-TARS", "--frame", "inches"), "there is no frame 'inches'"),
         (("--grounder", "elements"), "needs --elements FILE"),
+        (
+            ("--grounder", "elements", "--elements", "none.txt"),
+            "cannot read the list of elements none.txt: No such file",
+        ),
+        (("--grounder", "ocr", "--model", "m"), "--model is for models; --grounder ocr asks none"),
+        (("--grounder", "ocr", "--frame", "inches"), "there is no frame 'inches'"),
+        (("--base-url", "http://127.0.0.1:9", "--model", "UI-TARS"), "no OpenAI-compatible endpoint answers"),
     ],
 )
 def test_what_is_missing(screenshot, arguments, message, capsys):
@@ -123,6 +130,9 @@ def test_what_is_missing(screenshot, arguments, message, capsys):
 def test_files_that_are_not_there_or_cannot_be_written(screenshot, tmp_path, serve, capsys):
     assert ground(tmp_path / "none.png", "x", "--grounder", "ocr") == 2
     assert "cannot read this picture" in capsys.readouterr().err
+    (tmp_path / "text.png").write_text("no picture")
+    assert ground(tmp_path / "text.png", "x", "--grounder", "ocr") == 2
+    assert "not a picture: no format that is known" in capsys.readouterr().err
     server = serve("Action: click(start_box='(500,250)')")
     common = ("x", "--base-url", server.url, "--model", "UI-TARS-7B", "--out", tmp_path / "no" / "a.png")
     assert ground(screenshot, *common) == 2

@@ -241,6 +241,13 @@ class TestGroundThenAct:
         shown = Observation(text=first.text, image=first.image)
         assert executor.execute(Click(), "Click the checkout", shown).text == first.text
 
+    def test_the_last_answer_of_the_grounder_is_no_part_of_a_screen_without_text(self):
+        executor = GroundThenAct(ElementGrounder(), RecordingExecutor())
+        first = executor.execute(Click(), "Click the checkout", Observation(image=seen().image))
+        assert first.text.startswith("error: ")
+        again = executor.execute(Click(), "Click the checkout", Observation(text=first.text, image=first.image))
+        assert again.text == first.text
+
     def test_what_an_environment_said_above_its_screen_does_not_cost_the_screen(self):
         executor = GroundThenAct(ElementGrounder(), RecordingExecutor())
         after = f"error: the page did not answer\n{render_elements(ELEMENTS)}"

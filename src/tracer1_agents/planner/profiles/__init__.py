@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final, Literal
 
-from tracer1_agents.actions.coordinates import THOUSAND, UI_TARS_15, UNIT, Frame, Screen, Size
+from tracer1_agents.actions.coordinates import QWEN2_5_VL_PIXELS, THOUSAND, UI_TARS_15, UNIT, Frame, Screen, Size
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.grammars.generic import GenericGrammar
 from tracer1_agents.actions.grammars.qwen import QwenGrammar
@@ -109,19 +109,30 @@ COMPACT_SCREEN: Final = replace(COMPACT, name="compact-screen", brief_elements=T
 UI_TARS: Final = _chat("ui-tars", "ui-tars")
 UI_TARS_1_5: Final = _chat("ui-tars-1.5", "ui-tars", frame=UI_TARS_15)
 QWEN_TOOL_CALL: Final = _chat("qwen-tool-call", "qwen-tool-call")
+# Qwen2.5-VL and what grew out of it count pixels of the resized screenshot; Qwen3-VL and GUI-Owl 1.5 count thousandths
+QWEN_2_5_VL: Final = replace(QWEN_TOOL_CALL, name="qwen2.5-vl", frame=QWEN2_5_VL_PIXELS)
+GUI_OWL: Final = replace(QWEN_TOOL_CALL, name="gui-owl", frame=QWEN2_5_VL_PIXELS)
+GUI_OWL_1_5: Final = replace(QWEN_TOOL_CALL, name="gui-owl-1.5")
 GENERIC: Final = _chat("generic", "generic")
 
-PROFILES: Final[dict[str, Profile]] = {
-    profile.name: profile for profile in (COMPACT, COMPACT_SCREEN, UI_TARS, UI_TARS_1_5, QWEN_TOOL_CALL, GENERIC)
-}
+_ALL: Final = (
+    *(COMPACT, COMPACT_SCREEN),
+    *(UI_TARS, UI_TARS_1_5),
+    *(QWEN_TOOL_CALL, QWEN_2_5_VL, GUI_OWL, GUI_OWL_1_5),
+    GENERIC,
+)
+PROFILES: Final[dict[str, Profile]] = {profile.name: profile for profile in _ALL}
 
-# first match wins; GUI-Owl answers in Qwen's form
+# first match wins
 _FAMILIES: Final[tuple[tuple[str, str], ...]] = (
     (r"tracer1-gui", "compact-screen"),
     (r"tracer1", "compact"),
     (r"ui-?tars-?v?1[.-]?5", "ui-tars-1.5"),
     (r"ui-?tars", "ui-tars"),
-    (r"qwen-?3[.\d]*-?vl|gui-?owl", "qwen-tool-call"),
+    (r"gui-?owl-?v?1[.-]?5", "gui-owl-1.5"),
+    (r"gui-?owl", "gui-owl"),
+    (r"qwen-?2[.-]5-?vl", "qwen2.5-vl"),
+    (r"qwen-?3[.\d]*-?vl", "qwen-tool-call"),
 )
 
 
@@ -132,8 +143,7 @@ def profile_for(model_name: str) -> str:
         model_name: As a hub or an endpoint calls it, such as "ByteDance-Seed/UI-TARS-1.5-7B".
 
     Returns:
-        Name of a profile; "generic" for models it does not know. Qwen2.5-VL is among those: it writes pixels of the
-        resized image, so its frame is a choice (`dataclasses.replace(QWEN_TOOL_CALL, frame=...)`).
+        Name of a profile; "generic" for models it does not know.
     """
     name = re.sub(r"[\s_]+", "-", model_name.lower())
     return next((profile for pattern, profile in _FAMILIES if re.search(pattern, name)), "generic")
