@@ -105,6 +105,7 @@ def page_of(folder: Path) -> str:
     """
     found = measured_in(folder)
     lines = [(folder / "about.md").read_text(encoding="utf-8").rstrip(), "", "## Means", "", *_means(found), ""]
+    lines += ["## How each was run", "", *_setups(found), ""]
     if differences := _differences(found):
         lines += ["## Differences", "", *differences, ""]
     lines += ["## Named tasks", "", *_by_task(found, compositions=False), ""]
@@ -139,6 +140,16 @@ def _means(found: Sequence[Measured]) -> list[str]:
             head = f"| `{one.name}` | {kind} | {one.setup['horizon']} | {len(tasks)} | {len(results)}"
             calls = fmean(result.planner_calls for result in results)
             lines.append(f"{head} | {cells} | {never} | {calls:.1f} |")
+    return lines
+
+
+def _setups(found: Sequence[Measured]) -> list[str]:
+    lines = ["| policy | prompt profile | past steps shown | steps at most | else | weights |", "|" + "---|" * 6]
+    for one in found:
+        shown = [str(one.setup.get(key, "")) for key in ("profile", "history", "max_steps")]
+        channels = ", ".join(f"{name} {one.setup[name]}" for name in ("commitment", "best_of") if name in one.setup)
+        weights = f"`{one.setup['weights']}`" if one.setup.get("weights") else ""
+        lines.append(f"| `{one.name}` | {' | '.join(shown)} | {channels} | {weights} |")
     return lines
 
 
