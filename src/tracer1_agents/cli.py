@@ -1,6 +1,7 @@
 """`tracer1`: argument parsing only; each command hands over to the module that does the work.
 
-What went wrong on purpose (`Tracer1Error`) ends with its message on standard error and exit code 2; Ctrl-C with 130.
+What went wrong on purpose (`Tracer1Error`) ends with its message on standard error and exit code 2; Ctrl-C with 130,
+SIGTERM with 143.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ import argparse
 import io
 import json
 import os
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +24,14 @@ from tracer1_agents.evals.show import add_show
 from tracer1_agents.viewer.plain import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tracer1_agents.actions.coordinates import Size
     from tracer1_agents.data.readers.base import Reader
     from tracer1_agents.errors import DataError
 
-_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+_INTERRUPTED = 128 + signal.SIGINT  # as shells count
+_TERMINATED = 128 + signal.SIGTERM
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,18 +45,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _never_fail_to_print()
     parsed = _parser().parse_args(arguments)
+    terminated = threading.Event()
     try:
-        code: int = parsed.command(parsed)
-        sys.stdout.flush()
+        with _as_ctrl_c(terminated):
+            code: int = parsed.command(parsed)
+            sys.stdout.flush()
     except Tracer1Error as error:
         print(f"tracer1: {harmless(str(error))}", file=sys.stderr)  # noqa: T201  (a command line)
         return 2
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return _TERMINATED if terminated.is_set() else _INTERRUPTED
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+@contextmanager
+def _as_ctrl_c(terminated: threading.Event) -> Iterator[None]:
+    """A command that is told to end (SIGTERM) unwinds, so that browsers, sandboxes and temporary folders go with it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(*_: object) -> None:
+        terminated.set()
+        signal.raise_signal(signal.SIGINT)  # which event loops know how to end with
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _never_fail_to_print() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -148,3 +151,22 @@ def test_what_was_interrupted_is_told(tmp_path, scripted, monkeypatch, capsys):
     code, _ = evaluate(tmp_path, "--tasks", "click-test", "--seeds", "1")
     assert code == 130
     assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    program = "import sys; from tracer1_agents.cli import main; sys.exit(main())"
+    asked = ["eval", "miniwob", "--model", "random-clicks", "--tasks", "named", "--out", str(tmp_path / "run.jsonl")]
+    with subprocess.Popen(  # noqa: S603  (our own program)
+        [sys.executable, "-c", program, *asked],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(scratch)},
+    ) as running:
+        assert "1 of" in next(iter(running.stderr))
+        assert list(scratch.glob("tracer1-browser-*"))
+        running.terminate()
+        assert "the same command goes on" in running.communicate(timeout=60)[1]
+        assert running.returncode == 143
+    assert not list(scratch.glob("tracer1-*"))
