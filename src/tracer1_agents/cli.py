@@ -70,6 +70,8 @@ def _as_ctrl_c(terminated: threading.Event) -> Iterator[None]:
 
     def end(*_: object) -> None:
         terminated.set()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.raise_signal(signal.SIGINT)  # which event loops know how to end with
 
     before = signal.signal(signal.SIGTERM, end)

@@ -153,10 +153,12 @@ def test_what_was_interrupted_is_told(tmp_path, scripted, monkeypatch, capsys):
     assert "the same command goes on" in capsys.readouterr().err
 
 
-def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("background", [False, True])  # shells have background jobs ignore Ctrl-C
+def test_a_run_that_is_told_to_end_leaves_nothing(tmp_path, background):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    program = "import sys; from tracer1_agents.cli import main; sys.exit(main())"
+    ignore = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); " if background else ""
+    program = f"{ignore}import sys; from tracer1_agents.cli import main; sys.exit(main())"
     asked = ["eval", "miniwob", "--model", "random-clicks", "--tasks", "named", "--out", str(tmp_path / "run.jsonl")]
     with subprocess.Popen(  # noqa: S603  (our own program)
         [sys.executable, "-c", program, *asked],
