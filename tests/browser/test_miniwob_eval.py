@@ -144,10 +144,10 @@ def test_an_endpoint_that_is_down_is_said_before_a_browser_starts(tmp_path, caps
 
 
 def test_what_was_interrupted_is_told(tmp_path, scripted, monkeypatch, capsys):
-    def interrupted(*_):
+    async def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(miniwob, "run_to_file", interrupted)
+    monkeypatch.setattr(miniwob, "run", interrupted)
     code, _ = evaluate(tmp_path, "--tasks", "click-test", "--seeds", "1")
     assert code == 130
     assert "the same command goes on" in capsys.readouterr().err

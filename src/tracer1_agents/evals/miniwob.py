@@ -33,7 +33,6 @@ from tracer1_agents.types import Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from tracer1_agents.environments.chromium import Chromium
     from tracer1_agents.evals.collect import Asking
@@ -118,18 +117,6 @@ def tasks_named(names: Sequence[str]) -> tuple[str, ...]:
     for task in found:
         check_task(task)
     return tuple(dict.fromkeys(found))
-
-
-def run_to_file(
-    course: Course,
-    policy: Policy,
-    out: Path,
-    blobs: BlobStore | None = None,
-    on_result: Callable[[TaskResult], None] = lambda _: None,
-) -> list[TaskResult]:
-    """`run` with its results in `out` and screenshots in a folder beside it, unless they go elsewhere."""
-    blobs = BlobStore(out.with_suffix(".blobs")) if blobs is None else blobs
-    return asyncio.run(run(course, policy, ResultsFile(out), blobs, on_result))
 
 
 async def run(

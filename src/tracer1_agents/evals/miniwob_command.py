@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from dataclasses import replace
@@ -11,7 +12,7 @@ from tracer1_agents.blobs import BlobStore
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals import miniwob, miniwob_scores
 from tracer1_agents.evals.miniwob_baselines import BASELINES
-from tracer1_agents.evals.results import REDO, TaskResult, read_results
+from tracer1_agents.evals.results import REDO, ResultsFile, TaskResult, read_results
 from tracer1_agents.evals.runs import policy_of
 from tracer1_agents.viewer.plain import harmless
 
@@ -51,7 +52,7 @@ def run_miniwob(parsed: argparse.Namespace, asking: Asking) -> int:
     done = {one.task_id for one in read_results(out)[0] if one.status not in REDO} if out.is_file() else set()
     told = _Told(len(set(course.episodes) - done))
     try:
-        miniwob.run_to_file(course, policy, out, blobs, told)
+        asyncio.run(miniwob.run(course, policy, ResultsFile(out), blobs, told))
     except KeyboardInterrupt:
         _tell(f"interrupted; {told.count} more episodes are in {out}, and the same command goes on from there")
         raise
