@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents import __version__
 from tracer1_agents.actions.match import RUN_TIME_ALLOWANCE
-from tracer1_agents.blobs import BlobStore
 from tracer1_agents.data.miniwob.demonstrate import FIRST_TRAIN_SEED, check_task
 from tracer1_agents.data.miniwob.named import COMPOSITIONS, TASKS, uses_clipboard
 from tracer1_agents.environments.executor import EnvironmentExecutor
@@ -34,6 +33,7 @@ from tracer1_agents.types import Observation
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tracer1_agents.blobs import BlobStore
     from tracer1_agents.environments.chromium import Chromium
     from tracer1_agents.evals.collect import Asking
     from tracer1_agents.planner.policy import Policy
