@@ -222,5 +222,5 @@ def test_the_planner_that_ships_solves_a_task(tmp_path):
     output = tmp_path / "run.jsonl"
     assert browser_agent.main(["--task", "click-checkboxes", "--output", str(output)]) == 0
     (result,) = read_results(output)[0]
-    assert (result.correct, result.trace.steps[0].execution.ok) == (True, True)
+    assert (result.status, result.correct, result.trace.steps[0].execution.ok) == ("finished", True, True)
     assert len(result.trace.steps[0].forecast) > 1

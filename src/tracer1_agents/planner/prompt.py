@@ -149,11 +149,15 @@ def build_messages(
 
 
 def _user_message(profile: Profile, values: Mapping[str, str], image: ImageRef | None) -> Message:
-    """Text after the screenshot, or with a note in its place where the profile has no images."""
-    if image is None or profile.supports_images:
-        text = _text(_fill(profile.user_template, {**values, "image_note": ""}))
-        return Message("user", [text] if image is None else [{"type": "image", "ref": image}, text])
-    return Message("user", [_text(_fill(profile.user_template, {**values, "image_note": _IMAGE_NOTE}))])
+    """Text after the screenshot, or with a note in its place where the profile has no images.
+
+    Those that read elements in brief take the list for the screen, and need no word of a picture.
+    """
+    told = image is not None and not (profile.supports_images or profile.brief_elements)
+    text = _text(_fill(profile.user_template, {**values, "image_note": _IMAGE_NOTE if told else ""}))
+    if image is None or not profile.supports_images:
+        return Message("user", [text])
+    return Message("user", [{"type": "image", "ref": image}, text])
 
 
 def _dialect(grammar: Grammar, platform: Platform, horizon: int, tools: Sequence[ToolSpec]) -> dict[str, str]:

@@ -39,10 +39,10 @@ class Profile:
         system_template: Text of the system message, "" for none.
         user_template: Text of the user message.
         shows_tools: Whether tool schemas are written into the prompt.
-        supports_images: Whether the screenshot is sent; if not, a note says that there was one.
+        supports_images: Whether the screenshot is sent; if not, a note says that there was one (see `brief_elements`).
         observation_chars: The observation's text is cut to so many characters.
         brief_elements: Whether elements of a screen are shown without their boxes (`actions.elements.in_brief`): for
-            small planners that say what, never where.
+            small planners that say what, never where; the list is their screen, so there is no note about a screenshot.
         history_instructions: Whether a history line has the step instruction behind its action: where actions have no
             place of their own, nothing else says what was clicked.
     """
