@@ -3,6 +3,8 @@
     python scripts/browser_rehearsal.py --separate --site --seed 0 --output runs/shop.jsonl
     python scripts/viewer_picture.py runs/shop.jsonl --blobs runs/shop.blobs
     python scripts/viewer_picture.py runs/shop.jsonl --blobs runs/shop.blobs --step 6 --out docs/images/forecast.png
+    python examples/browser_agent.py --task login-user --output runs/login.jsonl
+    python scripts/viewer_picture.py runs/login.jsonl --blobs runs/login.blobs --step 3 --out docs/images/miniwob.png
 
 Writes the page as `tracer1 show --html` does, opens it in Chromium, and takes its picture with few colours.
 """
