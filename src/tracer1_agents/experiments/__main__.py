@@ -8,6 +8,7 @@ Planners, logs and traces go to `--out`; what the tables are computed from goes 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,4 +68,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended as by Ctrl-C, with the processes that it started
     sys.exit(main())

@@ -38,6 +38,7 @@ from tracer1_agents.tools.desk import desk_tools
 from tracer1_agents.tools.limited import Slots
 from tracer1_agents.tools.toolbox import default_toolbox
 from tracer1_agents.tools.workspace import Workspace
+from tracer1_agents.training.checkpoints import claimed
 from tracer1_agents.training.episodes import Episodes
 from tracer1_agents.training.evaluate import greedy_samples, score_reply
 from tracer1_agents.training.mixture import GeneratedSource, MixtureConfig, evenly_spread, load_mixture
@@ -200,12 +201,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     arm = plan.arms[arguments.arm]
     if arm.horizon:
         measurement = measurement.model_copy(update={"horizon": arm.horizon})
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    measure_windows(arguments.model, measurement, arguments.out / "windows.jsonl", arm.agent)
-    if measurement.bundle.families():
-        arguments.tasks.parent.mkdir(parents=True, exist_ok=True)
-        write_tasks(measurement, arguments.tasks)
-        measure_tasks(arguments.model, measurement, arguments.tasks, arguments.out / "tasks.jsonl", arm.agent)
+    with claimed(arguments.out):
+        measure_windows(arguments.model, measurement, arguments.out / "windows.jsonl", arm.agent)
+        if measurement.bundle.families():
+            arguments.tasks.parent.mkdir(parents=True, exist_ok=True)
+            write_tasks(measurement, arguments.tasks)
+            measure_tasks(arguments.model, measurement, arguments.tasks, arguments.out / "tasks.jsonl", arm.agent)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import ConfigurationError, TrainingError
@@ -26,7 +27,7 @@ from tracer1_agents.experiments.results import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tracer1_agents.experiments.plan import Cell, Plan
@@ -60,6 +61,7 @@ class Runner:
         results: Where result files go.
         workers: Processes at one time, one torch thread each.
         say: Told of every start and end.
+        children: Processes that are running; an interrupt ends them too.
     """
 
     plan: Plan
@@ -68,6 +70,7 @@ class Runner:
     results: Results
     workers: int
     say: Callable[[str], None]
+    children: set[subprocess.Popen[bytes]] = field(default_factory=set, compare=False)
 
     def run(self, splits: Iterable[str], cells: Sequence[Cell] | None = None, *, minutes: float | None = None) -> bool:
         """Do what is not done.
@@ -86,7 +89,7 @@ class Runner:
         """
         end = time.monotonic() + minutes * 60 if minutes is not None else None
         left = self.jobs(splits, cells)
-        with ThreadPoolExecutor(self.workers) as pool:
+        with ThreadPoolExecutor(self.workers) as pool, self._interrupts_passed_on():
             running: dict[Future[None], Job] = {}
             while left or running:
                 late = end is not None and time.monotonic() > end
@@ -101,6 +104,15 @@ class Runner:
                     del running[future]
                     future.result()
         return True
+
+    @contextmanager
+    def _interrupts_passed_on(self) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            for child in list(self.children):
+                child.terminate()
+            raise
 
     def jobs(self, splits: Iterable[str], measured: Sequence[Cell] | None = None) -> list[Job]:
         """What is to be done, in order: measurements without a result, and the trainings that they need.
@@ -218,9 +230,12 @@ class Runner:
         self.say(what)
         with log.open("a", encoding="utf-8") as output:
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-            code = subprocess.run(  # noqa: S603  (this interpreter, arguments of the plan)
-                [sys.executable, *command], stdout=output, stderr=subprocess.STDOUT, env=environment, check=False
-            ).returncode
+            child = subprocess.Popen(  # noqa: S603  (this interpreter, arguments of the plan)
+                [sys.executable, *command], stdout=output, stderr=subprocess.STDOUT, env=environment
+            )
+            self.children.add(child)
+            code = child.wait()
+            self.children.discard(child)
         if code:
             last = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
             msg = f"{what} failed with exit status {code}: {' '.join(last)[-300:]} (log: {log})"

@@ -16,6 +16,7 @@ import json
 import math
 import statistics
 from collections import deque
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -31,6 +32,7 @@ from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001
 from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.batches import BatchSize, batches, encode, generated_pools, generated_rows, mixture_pools
+from tracer1_agents.training.checkpoints import claimed
 from tracer1_agents.training.config import BaseConfig, Clock, parse_arguments, reading
 from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, summary
 from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, evenly_spread, load_mixture
@@ -280,12 +282,17 @@ def train(config: WarmstartConfig) -> None:
     """Run, or go on with, a warm start.
 
     Raises:
-        ConfigurationError: A source gives no rows, or `trainer.start_from` does not fit.
+        ConfigurationError: A source gives no rows, `trainer.start_from` does not fit, or another run holds the folder.
         DataError: There is nothing at a source's path.
         FloatingPointError: The loss is not a number; the last checkpoint stays.
     """
     torch.set_num_threads(config.trainer.threads)
     workers = Workers.join()
+    with claimed(config.trainer.output_dir) if workers.rank == 0 else nullcontext():
+        _train(config, workers)
+
+
+def _train(config: WarmstartConfig, workers: Workers) -> None:
     mixture = load_mixture(config.data) if config.data.sources else Mixture()
     tokenizer, model = prepare(config, mixture.rows)
     run = Run(config, workers, tokenizer, model, evaluation_rows(config))

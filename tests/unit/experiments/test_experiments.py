@@ -1,7 +1,11 @@
 """Plans say what they mean, a run is never done twice, and every printed number comes from the records."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -110,6 +114,29 @@ def test_packaged_plans_load():
 def test_a_failing_process_is_named_with_its_log(tmp_path):
     with pytest.raises(TrainingError, match=r"x failed with exit status 3: .*bad luck.*\(log: "):
         runner(tmp_path)._process("x", ["-c", "import sys; print('bad luck'); sys.exit(3)"], tmp_path / "a" / "log")
+
+
+def test_what_ends_the_runner_ends_its_processes(tmp_path):
+    child = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
+    program = f"""
+import runpy, sys
+from tracer1_agents.experiments.runner import Runner
+Runner.do = lambda self, job: self._process("busy", ["-c", {child!r}], self.out / "log")
+sys.argv = ["experiments", "stage1", "--out", {str(tmp_path)!r}, "--results", {str(tmp_path)!r}, "--workers", "1"]
+runpy.run_module("tracer1_agents.experiments", run_name="__main__")
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True) as running:  # noqa: S603  (fixed code)
+        log, until = tmp_path / "log", time.monotonic() + 120
+        while not (log.exists() and log.read_text().strip()):
+            assert time.monotonic() < until
+            assert running.poll() is None
+            time.sleep(0.1)
+        pid = int(log.read_text())
+        running.terminate()
+        assert "interrupted; what is done is kept" in running.communicate(timeout=60)[1]
+        assert running.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_differences_pair_items_and_seeds(tmp_path):

@@ -10,6 +10,7 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.card import write_card
 from tracer1_agents.evals.results import TaskResult
 from tracer1_agents.serving.local import verify_checksums
+from tracer1_agents.training.checkpoints import claimed
 from tracer1_agents.training.config import load_config
 from tracer1_agents.training.export import export
 from tracer1_agents.training.warmstart import WarmstartConfig, train
@@ -44,6 +45,12 @@ def test_it_goes_on_from_its_checkpoint(finished):
     again = run(folder, 0.04)[len(log) :]
     assert (again[0]["event"], again[0]["step"], again[0]["tokens"]) == ("start", end["step"], end["tokens"])
     assert again[-1]["step"] > end["step"]
+
+
+def test_one_run_at_a_time_has_a_folder(tmp_path):
+    with claimed(tmp_path), pytest.raises(ConfigurationError, match="another run is writing"):
+        run(tmp_path, 1)
+    assert not (tmp_path / "log.jsonl").exists()
 
 
 def test_it_ends_after_so_many_updates_of_so_many_reply_tokens(tmp_path):
