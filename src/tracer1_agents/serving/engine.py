@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch.nn.functional import pad
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import DynamicLayer
 
+from tracer1_agents.serving.cache import chosen, joined
 from tracer1_agents.serving.chat import ChatEncoder, Prompt
 from tracer1_agents.serving.positions import Positions
 from tracer1_agents.serving.sampling import Row, Sample, SampleRequest, Vocabulary, draw
@@ -205,16 +206,12 @@ class SamplingEngine:
 
     def _join(self, rows: list[Row], cache: Any, mask: torch.Tensor, shifts: torch.Tensor) -> None:
         if not self._rows:
-            self._rows, self._cache, self._mask, self._shifts = list(rows), cache, mask, shifts
+            self._rows, self._mask, self._shifts = list(rows), mask, shifts
+            self._cache = joined([cache], mask.shape[1]) if self._joinable else cache
             return
         width = max(self._mask.shape[1], mask.shape[1])
-        joined = DynamicCache()
-        for at, (old, new) in enumerate(zip(self._cache.layers, cache.layers, strict=True)):
-            pairs = ((old.keys, new.keys), (old.values, new.values))
-            keys, values = (torch.cat([_widen(one, width, -2), _widen(other, width, -2)]) for one, other in pairs)
-            joined.update(keys, values, at)
-        self._rows, self._cache = [*self._rows, *rows], joined
-        self._mask = torch.cat([_widen(self._mask, width, -1), _widen(mask, width, -1)])
+        self._rows, self._cache = [*self._rows, *rows], joined([self._cache, cache], width)
+        self._mask = torch.cat([pad(one, (width - one.shape[1], 0)) for one in (self._mask, mask)])
         self._shifts = torch.cat([self._shifts, shifts])
 
     def _drop_finished(self) -> None:
@@ -229,17 +226,7 @@ class SamplingEngine:
         left = int(self._mask.any(0).long().argmax())  # columns that only the dropped rows used
         self._mask = self._mask[:, left:]
         self._rows = [self._rows[at] for at in live]
-        smaller = DynamicCache()
-        for at, layer in enumerate(self._cache.layers):
-            chosen = kept.to(layer.keys.device)
-            smaller.update(layer.keys[chosen, :, left:], layer.values[chosen, :, left:], at)
-        self._cache = smaller
-
-
-def _widen(tensor: torch.Tensor, width: int, dimension: int) -> torch.Tensor:
-    """Zeros on the left of one of the last two dimensions."""
-    missing = width - tensor.shape[dimension]
-    return pad(tensor, (missing, 0) if dimension == -1 else (0, 0, missing, 0)) if missing else tensor
+        self._cache = chosen(self._cache, kept, left)
 
 
 __all__ = ["Sample", "SampleRequest", "SamplingEngine"]
