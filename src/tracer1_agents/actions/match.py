@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.actions.space import (
     CallUser,
     Code,
-    Drag,
     Finish,
     Hotkey,
     OpenApp,
@@ -124,7 +123,7 @@ def _normal(value: Any) -> Any:  # noqa: PLR0911  (one case a type)
 def _rounded_points(action: Action) -> dict[str, Any]:
     dumped = dump_action(action)
     return {
-        key: [round(part, 2) for part in value]
+        key: [round(part, 2) + 0.0 for part in value]  # -0.0 is 0.0
         for key, value in dumped.items()
         if key in {"point", "start", "end"} and value is not None
     }
@@ -246,15 +245,16 @@ def _text_agreement(predicted: Action, reference: Action) -> float:
 
 def _pointing_agreement(predicted: Action, reference: Action, target: float, *, first: bool) -> float:
     mine, wanted = _places(predicted), _places(reference)
-    if not first or not mine or len(mine) != len(wanted):
+    if not first or not mine or mine.keys() != wanted.keys():
         return target
-    place = sum(point_agreement(one, other) for one, other in zip(mine, wanted, strict=True)) / len(mine)
+    place = sum(point_agreement(mine[end], wanted[end]) for end in mine) / len(mine)
     return 0.5 * target + 0.5 * place
 
 
-def _places(action: Action) -> list[Point]:
-    points = [action.start, action.end] if isinstance(action, Drag) else [getattr(action, "point", None)]
-    return [point for point in points if point is not None]
+def _places(action: Action) -> dict[str, Point]:
+    """The points that an action knows, by field."""
+    points = {name: getattr(action, name, None) for name in ("point", "start", "end")}
+    return {name: point for name, point in points.items() if point is not None}
 
 
 def repetitions(

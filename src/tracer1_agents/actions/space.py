@@ -53,6 +53,11 @@ def is_encodable(text: str) -> bool:
     return _SURROGATE.search(text) is None
 
 
+def encodable(text: str) -> str:
+    """`text` with a question mark for every half of a surrogate pair."""
+    return _SURROGATE.sub("?", text)
+
+
 def _encodable(text: str) -> str:
     if not is_encodable(text):
         msg = "text must be Unicode without lone surrogates"
@@ -298,17 +303,7 @@ def dump_action(action: Action) -> dict[str, Any]:
 
 def pending_results(action: Action) -> tuple[int, ...]:
     """Steps whose results `action` still waits for, ascending; empty when every argument is concrete."""
-    match action:
-        case ToolCall():
-            found = _results_in(action.arguments)
-        case Code():
-            found = _results_in(action.source)
-        case Finish():
-            found = _results_in(action.answer)
-        case Type():
-            found = _results_in(action.content)
-        case _:
-            found = set()
+    found = _results_in(action.arguments if isinstance(action, ToolCall) else action.model_dump())
     return tuple(sorted(found))
 
 
@@ -318,7 +313,9 @@ def _results_in(value: Any) -> set[int]:
         return {value.step}
     if isinstance(value, str):
         return {int(step) for step in _RESULT_TEXT.findall(value)}
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    items = value if isinstance(value, list | tuple) else ()
+    if isinstance(value, dict):
+        items = [*value, *value.values()]
     return set().union(*(_results_in(item) for item in items))
 
 

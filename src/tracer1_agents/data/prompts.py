@@ -100,6 +100,7 @@ def recorded_prompt(
         tools=options.tools,
         platform=options.platform,
         previous=_forecast_before(trajectory, at, options.horizon) if options.previous else None,
+        step=at + 1,
     )
     return RecordedPrompt(tuple(messages), grammar, observation, history)
 

@@ -14,7 +14,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from tracer1_agents.actions.elements import Element, render_elements
-from tracer1_agents.actions.space import is_encodable
+from tracer1_agents.actions.space import encodable
 
 LIST_SCRIPT: Final = (files(__package__) / "elements.js").read_text(encoding="utf-8")
 _LONGEST: Final = 200  # characters of a name or value
@@ -85,5 +85,4 @@ def _edges(left: float, top: float, width: float, height: float) -> tuple[int, i
 
 def _clean(text: Any) -> str:
     """One line that files can hold; what else a page says stays as it is, for it is quoted."""
-    words = " ".join(str(text)[:_LONGEST].split())
-    return words if is_encodable(words) else words.encode("utf-8", "replace").decode("utf-8")
+    return encodable(" ".join(str(text)[:_LONGEST].split()))

@@ -210,6 +210,9 @@ def create_planner_node(
     if unknown := sorted(set(settings) - known):
         msg = f"create_planner_node has no argument {unknown[0]!r}; further ones are {', '.join(sorted(known))}"
         raise ConfigurationError(msg)
+    if settings.get("eager_first"):
+        msg = "eager_first is for create_tracer1_agent, whose observe node waits for the rest of each forecast"
+        raise ConfigurationError(msg)
     registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
     chosen = _without_images(profile_named(profile or profile_for(_name_of(model))), model)
     fixed = Settings(

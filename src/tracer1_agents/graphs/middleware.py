@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langgraph.runtime import Runtime
 
+    from tracer1_agents.graphs.settings import Settings
     from tracer1_agents.planner.policy import Policy
 
 Mode = Literal["advise", "replace"]
@@ -81,7 +82,8 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
         mode: "advise" or "replace".
         horizon: Pairs per forecast at most (T).
         **options: Further arguments of `create_planner_node`: `profile`, `history_window`, `max_steps`, `max_reasks`,
-            `time_limit`, `token_limit`, `loop_guard`, `retries`, `summarizer`.
+            `time_limit`, `token_limit`, `loop_guard`, `retries`, `summarizer`. Approval and commitment belong to the
+            graph and are refused, here and in a run's context: take LangChain's `HumanInTheLoopMiddleware`.
 
     Raises:
         ConfigurationError: Something does not fit together; the message says what.
@@ -99,6 +101,7 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
         self.mode = mode
         self.tools = []
         self._node = create_planner_node(model, horizon=horizon, **options)
+        _refuse_what_is_not_heeded(self._node.settings)
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
@@ -133,6 +136,7 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
         if self.mode == "replace" and request.response_format is not None:
             msg = 'mode "replace" answers in words; take response_format away, or use mode "advise"'
             raise ConfigurationError(msg)
+        _refuse_what_is_not_heeded(self._node.settings.with_context(getattr(request.runtime, "context", None)))
         tools = {tool.name: tool for tool in request.tools if not isinstance(tool, dict)}
         settings = replace(self._node.settings, tools=tool_specs(tools))
         grammar = settings.profile.grammar_for(None, platform=settings.platform)
@@ -182,6 +186,16 @@ class LoopGuardMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     async def aafter_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> dict[str, Any] | None:
         """The same; nothing here waits."""
         return self.after_model(state, runtime)
+
+
+def _refuse_what_is_not_heeded(settings: Settings) -> None:
+    """Nobody would be asked, and no second pair run: better to say so than to act."""
+    for name, usual in (("approve_plan", False), ("confirm", ()), ("commitment", 1)):
+        if (got := getattr(settings, name)) != usual:
+            msg = f"{name} is for create_tracer1_agent, got {got!r}; in create_agent take HumanInTheLoopMiddleware"
+            if name == "commitment":
+                msg = f"commitment is for create_tracer1_agent, got {got!r}; in create_agent every step is planned"
+            raise ConfigurationError(msg)
 
 
 def _run_of(messages: list[Any]) -> str:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.space import Code, Finish, ToolCall
-from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, PlannerError, SandboxError
+from tracer1_agents.errors import EnvironmentFailure, PlannerError, SandboxError
 from tracer1_agents.graphs.loop_guard import mark
-from tracer1_agents.graphs.once import prepare_execution
+from tracer1_agents.graphs.once import prepare_execution, return_ticket
 from tracer1_agents.graphs.replies import complete, take_rest
 from tracer1_agents.graphs.state import (
     STEPS_PER_TURN,
@@ -70,9 +71,6 @@ def begin(state: AgentState) -> dict[str, Any]:
         ConfigurationError: There is no task.
     """
     task = task_of(state)
-    if not task.strip():
-        msg = 'there is no task: invoke the agent with {"instruction": "..."} or with a human message'
-        raise ConfigurationError(msg)
     past = [stored(HistoryEntry, entry).model_dump() for entry in state.get("past") or []]
     taken_over = {
         "task": task,
@@ -146,6 +144,9 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
             execution = executor.execute(action, instruction, observation)
         except (SandboxError, EnvironmentFailure) as error:
             execution = _lost(error)
+        except GraphBubbleUp:
+            _will_be_called_again(input, update)
+            raise
         return {**update, "execution": execution.model_dump(mode="json")}
 
     async def ainvoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
@@ -161,6 +162,9 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
             execution = await executor.aexecute(action, instruction, observation)
         except (SandboxError, EnvironmentFailure) as error:
             execution = _lost(error)
+        except GraphBubbleUp:
+            _will_be_called_again(input, update)
+            raise
         return {**update, "execution": execution.model_dump(mode="json")}
 
     def _first_pair(self, state: AgentState) -> tuple[Executor | None, Any, str, Observation]:
@@ -171,6 +175,12 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
     def _refusal(self) -> dict[str, Any]:
         text = _NO_TOOLBOX if self.role == "toolbox" else _NO_SCREEN
         return {"execution": Execution(ok=False, text=text).model_dump(mode="json")}
+
+
+def _will_be_called_again(state: AgentState, update: dict[str, Any]) -> None:
+    """The tool asks somebody: unless this was a second try already, what follows the answer counts as the first."""
+    if not update:
+        return_ticket(state.get("ticket", ""))
 
 
 def _lost(error: Exception) -> Execution:

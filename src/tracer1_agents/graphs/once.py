@@ -8,6 +8,9 @@ that another process wrote, means that the step may already have run.
 A tool with an argument `idempotency_key` then is not run again: it runs at most once a step. The loop fills the
 argument with a key that is the same after a resume; the planner never sees it. Any other tool runs again, and the
 step's events say "may have run twice".
+
+A tool that stops to ask somebody (LangGraph's `interrupt`) gives its ticket back: called again with the answer, it
+runs. That holds in the process that asked; another one cannot tell it from a crash.
 """
 
 from __future__ import annotations
@@ -46,6 +49,12 @@ def redeem_ticket(ticket: str) -> bool:
     """Use a ticket; False when it was used before, or written by another process."""
     with _lock:
         return _open.pop(ticket, False) is None
+
+
+def return_ticket(ticket: str) -> None:
+    """Undo the use of a ticket: the execution stopped to ask somebody, and is begun anew with the answer."""
+    with _lock:
+        _open[ticket] = None
 
 
 def prepare_execution(

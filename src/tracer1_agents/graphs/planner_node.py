@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -160,7 +160,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
                 again, horizon = effect.again[0], settings.horizon
                 return [await start(effect.messages, horizon=horizon, enough=effect.enough, again=again, config=config)]
             ask = partial(settings.policy.asample, effect.messages, horizon=settings.horizon, config=config)
-            return await asyncio.gather(*(ask(again=again) for again in effect.again))
+            return await _all(ask(again=again) for again in effect.again)
 
         value: Any = None
         step = planning.send
@@ -217,6 +217,16 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
             "forecast": forecast.model_dump(mode="json"),
             "step": step,
         }
+
+
+async def _all(asked: Iterable[Coroutine[Any, Any, PolicyReply]]) -> list[PolicyReply]:
+    """All replies; when one does not come, the others are not waited for and not paid for any longer."""
+    tasks = [asyncio.ensure_future(one) for one in asked]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _forecast(
@@ -278,6 +288,7 @@ def _prompt(state: PlannerState, settings: Settings, note: str | None) -> list[M
         platform=settings.platform,
         previous=Forecast.model_validate(shown) if shown else None,
         note=note,
+        step=state.get("step", 0) + 1,
     )
 
 

@@ -6,11 +6,13 @@ its own context object down unchanged, so a foreign context is looked through fo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic.json_schema import SkipJsonSchema
 
+from tracer1_agents.actions.space import Platform
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.safeguards import check_safeguards
@@ -18,7 +20,6 @@ from tracer1_agents.planner.history import ExecutorText
 from tracer1_agents.planner.profiles import profile_named
 
 if TYPE_CHECKING:
-    from tracer1_agents.actions.space import Platform
     from tracer1_agents.graphs.safeguards import Safeguard
     from tracer1_agents.planner.history import Summarizer
     from tracer1_agents.planner.policy import Policy
@@ -37,6 +38,13 @@ _LEAST: Final = {
     "max_tool_errors": 1,
     "commitment": 1,
     "best_of": 1,
+}
+_METHOD: Final = {
+    "policy": "sample",
+    "toolbox": "execute",
+    "grounder": "execute",
+    "summarizer": "summarize",
+    "loop_guard": "repeats",
 }
 
 
@@ -139,27 +147,22 @@ class Settings:
     eager_first: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                msg = f"{name} must be a whole number of at least {least}, got {value!r}"
-                raise ConfigurationError(msg)
-        for name in ("time_limit", "token_limit"):
-            value = getattr(self, name)
-            if value is not None and value <= 0:
-                msg = f"{name} must be above 0, or None for no limit, got {value!r}"
-                raise ConfigurationError(msg)
+        _check_numbers(self)
         for name in ("approve_plan", "show_last_forecast", "eager_first"):
             if type(getattr(self, name)) is not bool:
                 msg = f"{name} must be True or False, got {getattr(self, name)!r}"
                 raise ConfigurationError(msg)
+        if self.platform not in get_args(Platform):
+            msg = f"platform must be one of {', '.join(get_args(Platform))}, got {self.platform!r}"
+            raise ConfigurationError(msg)
+        for name, method in _METHOD.items():
+            value = getattr(self, name)
+            if value is not None and not callable(getattr(value, method, None)):
+                msg = f"{name} must be something with a method {method}, got {value!r}"
+                raise ConfigurationError(msg)
         if self.eager_first and not hasattr(self.policy, "start"):
             msg = f"eager_first needs a policy that streams, such as a chat model, got {type(self.policy).__name__}"
             raise ConfigurationError(msg)
-        if not 0 <= self.agreement_discount <= 1:
-            msg = f"agreement_discount must lie between 0 and 1, got {self.agreement_discount!r}"
-            raise ConfigurationError(msg)
-
         check_safeguards(self.confirm)
 
     def with_context(self, context: Any) -> Settings:
@@ -173,6 +176,26 @@ class Settings:
             return self
         given = {name: value for name, value in vars(overrides).items() if value is not None}
         return Settings(**{**vars(self), **given})
+
+
+def _check_numbers(settings: Settings) -> None:
+    for name, least in _LEAST.items():
+        value = getattr(settings, name)
+        if type(value) is not int or value < least:
+            msg = f"{name} must be a whole number of at least {least}, got {value!r}"
+            raise ConfigurationError(msg)
+    for name in ("time_limit", "token_limit"):
+        value = getattr(settings, name)
+        if value is not None and not (_is_number(value) and 0 < value < math.inf):
+            msg = f"{name} must be a number above 0, or None for no limit, got {value!r}"
+            raise ConfigurationError(msg)
+    if not (_is_number(settings.agreement_discount) and 0 <= settings.agreement_discount <= 1):
+        msg = f"agreement_discount must be a number from 0 to 1, got {settings.agreement_discount!r}"
+        raise ConfigurationError(msg)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _find(context: Any) -> Tracer1Context | None:

@@ -107,16 +107,19 @@ def observation_of(state: PlannerState) -> Observation:
 
 
 def task_of(state: PlannerState) -> str:
-    """The task: as handed in, or the last human message; "" where there is neither.
+    """The task: as handed in, or the last human message.
 
     Raises:
-        ConfigurationError: It is no text.
+        ConfigurationError: There is neither, or it is no text.
     """
     messages = reversed(state.get("messages", []))
     said = (str(message.text) for message in messages if isinstance(message, HumanMessage))
     task = state.get("instruction") or next(said, "")
     if not isinstance(task, str):
         msg = f'the task has to be text, got {type(task).__name__}: {{"instruction": "..."}}'
+        raise ConfigurationError(msg)
+    if not task.strip():
+        msg = 'there is no task: invoke the graph with {"instruction": "..."} or with a human message'
         raise ConfigurationError(msg)
     return task
 

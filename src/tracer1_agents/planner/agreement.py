@@ -36,7 +36,8 @@ def most_agreed(forecasts: Sequence[Forecast], discount: float) -> int:
 def agreement(one: Forecast, other: Forecast, discount: float) -> float:
     """How far two forecasts say the same, in [0, 1]: the discounted mean of `actions.match.similarity`, pair by pair.
 
-    A pair that only one of them has agrees with nothing.
+    A pair that only one of them has agrees with nothing, nor does a placeholder with a value: of the two directions of
+    `similarity`, which excuses the placeholders of one side, the lower one counts.
     """
     weight, total, weights = 1.0, 0.0, 0.0
     for mine, theirs in zip_longest(one.pairs, other.pairs):
@@ -49,6 +50,10 @@ def agreement(one: Forecast, other: Forecast, discount: float) -> float:
 def _same(one: ForecastPair | None, other: ForecastPair | None) -> float:
     if one is None or other is None:
         return 0.0
+    return min(_agrees(one, other), _agrees(other, one))
+
+
+def _agrees(one: ForecastPair, other: ForecastPair) -> float:
     return similarity(
         one.action, other.action, instruction=one.instruction, reference_instruction=other.instruction, first=True
     )

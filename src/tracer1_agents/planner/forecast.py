@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracer1_agents.actions.codec import ParsedPair, ParsedReply, ParseOutcome
-from tracer1_agents.actions.space import Finish, pending_results
+from tracer1_agents.actions.space import Finish, encodable, pending_results
 from tracer1_agents.actions.thoughts import split_thought
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.types import Forecast, ForecastPair
@@ -49,6 +49,7 @@ def read_forecast(
     if horizon < 1 or step < 1:
         msg = f"horizon and step count from 1, got horizon={horizon} and step={step}"
         raise ConfigurationError(msg)
+    reply_text, reasoning = encodable(reply_text), encodable(reasoning)
     thought, rest, closed = split_thought(reply_text)
     if closed:
         parsed = grammar.parse(rest)

@@ -229,6 +229,9 @@ class ChatModelPolicy:
         except PlannerError:
             under_way.give_up()
             return await self.asample(messages, horizon=horizon, again=again, config=config)
+        except asyncio.CancelledError:
+            under_way.give_up()
+            raise
         return await under_way.awhole() if under_way.finished else PolicyReply(text, rest=under_way)
 
     def _prepare(

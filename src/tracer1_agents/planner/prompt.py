@@ -108,6 +108,7 @@ def build_messages(
     platform: Platform = "tools",
     previous: Forecast | None = None,
     note: str | None = None,
+    step: int = 1,
 ) -> list[Message]:
     """The messages that ask for one forecast.
 
@@ -121,6 +122,7 @@ def build_messages(
         platform: Whose actions are listed.
         previous: The last forecast, shown from its second pair on; None leaves it out.
         note: A line for re-asks and nudges, last in the user message; `compact` has no place for it.
+        step: Number of the step that is asked for, counted from 1; told where `history` is empty and cannot say it.
 
     Raises:
         ConfigurationError: `horizon` is below 1.
@@ -142,7 +144,7 @@ def build_messages(
         "observation": _enclosed(cut(_shown(profile, observation.text), profile.observation_chars)),
         "previous": _previous(previous, grammar),
         "note": " ".join((note or "").split()),
-        **_past(history, with_instructions=profile.history_instructions),
+        **_past(history, step, with_instructions=profile.history_instructions),
     }
     messages.append(_user_message(profile, user, observation.image))
     return messages
@@ -192,13 +194,13 @@ def _enclosed(observation: str) -> str:
     return observation.replace(_END_OF_OBSERVATION, _END_OF_OBSERVATION.replace("/", "\\/"))
 
 
-def _past(history: Sequence[HistoryEntry], *, with_instructions: bool) -> dict[str, str]:
+def _past(history: Sequence[HistoryEntry], step: int, *, with_instructions: bool) -> dict[str, str]:
     """One line an entry; the newest one's result is the observation, so it is not told twice."""
     done = [
         f"{entry.step}. {entry.action}{f' # {entry.instruction}' if with_instructions else ''}" for entry in history
     ]
     lines = [f"{line} -> {entry.summary}" for line, entry in zip(done[:-1], history, strict=False)] + done[-1:]
-    return {"history": "\n".join(lines), "step": str(history[-1].step + 1 if history else 1)}
+    return {"history": "\n".join(lines), "step": str(history[-1].step + 1 if history else step)}
 
 
 def _previous(previous: Forecast | None, grammar: Grammar) -> str:

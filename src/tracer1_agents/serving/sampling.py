@@ -71,7 +71,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Ids that end something: a turn, a line, a thought; nothing but line breaks and blanks; those never drawn.
+    """Ids by what they end, begin or are.
+
+    Those that end a turn or a line; nothing but blanks; never drawn; that open or close a thought; with which an aside
+    begins: a summary's line, or the mark of a thought in several tokens.
 
     An image or video token in a reply would stand for a picture that is not there, which no later forward pass takes.
     """
@@ -82,6 +85,7 @@ class Vocabulary:
     never: frozenset[int] = frozenset()
     thought_opens: frozenset[int] = frozenset()
     thought_closes: frozenset[int] = frozenset()
+    asides: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
@@ -98,6 +102,7 @@ class Vocabulary:
             never=frozenset(pad for pad in pads if pad is not None),
             thought_opens=frozenset(at for at, piece in enumerate(pieces) if piece in {"<think>", "<thinking>"}),
             thought_closes=frozenset(at for at, piece in enumerate(pieces) if piece in {"</think>", "</thinking>"}),
+            asides=frozenset(at for at, piece in enumerate(pieces) if piece.startswith(("#", "<"))),
         )
 
 
@@ -119,7 +124,7 @@ class Row:
         self.greedy = request.temperature <= _GREEDY
         self.temperature = 1.0 if self.greedy else request.temperature
         self._generator = torch.Generator().manual_seed(request.seed % _SEEDS)
-        self._lines, self._line_is_empty = 0, True
+        self._lines, self._line_is_empty, self._line_counts = 0, True, True
 
     def noise(self, size: int) -> torch.Tensor:
         """Gumbel noise over the vocabulary: the largest of log p + noise is a draw from p."""
@@ -130,14 +135,17 @@ class Row:
         """Add a drawn token, and note when the row ends with it.
 
         Thoughts are told by the vocabulary's marks: a model whose chat template opens the thought, or that writes the
-        opening mark itself, thinks until the closing one.
+        opening mark itself, thinks until the closing one. Lines of a thought and a summary's line are no pairs.
         """
         self.ids.append(token)
         self.logprobs.append(logprob)
-        if token not in self.vocabulary.blank:
+        if self._line_is_empty and token not in self.vocabulary.blank:
             self._line_is_empty = False
+            self._line_counts = token not in self.vocabulary.asides and not self._is_thinking()
+        if token in self.vocabulary.thought_closes:
+            self._line_is_empty = True
         if token in self.vocabulary.newline and not self._line_is_empty:
-            self._lines, self._line_is_empty = self._lines + 1, True
+            self._lines, self._line_is_empty = self._lines + self._line_counts, True
         limit = self.request.stop_lines
         if token in self.vocabulary.eos or (limit is not None and self._lines >= limit):
             self.finish_reason = "stop"

@@ -286,3 +286,15 @@ class TestRepetitions:
     @given(st.lists(st.sampled_from("abc"), max_size=10), st.sampled_from("abc"))
     def test_the_past_is_not_judged_anew(self, steps, another):
         assert repetitions([*steps, another])[: len(steps)] == repetitions(steps)
+
+
+def test_a_drag_that_knows_one_end_is_not_compared_with_the_other():
+    here, there = Point(0.2, 0.2), Point(0.8, 0.8)
+    assert similarity(Drag(start=here), Drag(end=here), instruction="x", reference_instruction="y", first=True) == 0.5
+    both = similarity(Drag(start=here, end=there), Drag(start=here, end=there), first=True)
+    assert both == similarity(Drag(end=there), Drag(end=there), first=True)
+
+
+def test_minus_zero_is_zero():
+    assert operation(Click(point=Point(-0.0, 0.5))) == operation(Click(point=Point(0.0, 0.5)))
+    assert repr(operation(Click(point=Point(-0.0, 0.5)))) == repr(operation(Click(point=Point(0.0, 0.5))))

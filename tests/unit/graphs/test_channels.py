@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from loop_helpers import FINISH, TASK, make_agent, prompt_texts, run
 
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.testing import RecordingExecutor
 from tracer1_agents.types import Execution
@@ -102,6 +102,31 @@ class TestBestOf:
         by_vote = run([*script, FINISH], ["seen"], best_of=5, agreement_discount=0.0)[1]
         assert by_plan.calls[0][0].arguments == {"x": 2}
         assert by_vote.calls[0][0].arguments == {"x": 1}
+
+    def test_a_forecast_that_says_less_does_not_beat_those_that_agree(self):
+        script = [f'a(x=1) # "p"\nb(x={value}) # "q"' for value in ('"u"', '"u"', '"v"', "Result(step=1)")]
+        result, _, _ = run([*script, FINISH], ["seen"], best_of=4)
+        assert result["forecast_log"][0]["forecast"][1]["action"]["arguments"] == {"x": "u"}
+
+    def test_when_one_reply_does_not_come_the_others_are_given_up(self):
+        ended, model_gone = [], "gone"
+
+        class Policy:
+            def sample(self, *_, **__):
+                raise NotImplementedError
+
+            async def asample(self, *_, again=0, **__):
+                if again == 0:
+                    raise PlannerError(model_gone)
+                try:
+                    await asyncio.sleep(60)
+                finally:
+                    ended.append(again)
+
+        agent, _ = make_agent([FINISH], best_of=3)
+        result = asyncio.run(agent.ainvoke(TASK, context=Tracer1Context(policy=Policy())))
+        assert result["status"] == "model_error"
+        assert sorted(ended) == [1, 2]
 
     def test_broken_replies_are_not_chosen(self):
         result, executor, _ = run(["no idea", "nothing", ONE, FINISH], ["seen"], best_of=3)

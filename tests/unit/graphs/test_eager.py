@@ -154,6 +154,21 @@ def test_a_stream_that_says_nothing_in_time_is_left_alone():
     assert tasks == []
 
 
+def test_cancelling_ends_the_sampling():
+    model = StreamingModel(script=[['a(x=1) # "late"'] * 50], pause=0.02)
+    policy = ChatModelPolicy(model, retries=Retries(attempts=1, timeout=5))
+
+    async def left_over():
+        asked = asyncio.ensure_future(policy.astart([Message("user", [])], horizon=2, enough=lambda _: False))
+        await asyncio.sleep(0.1)
+        asked.cancel()
+        await asyncio.wait([asked])
+        await asyncio.sleep(0.05)
+        return asked.cancelled(), [task for task in asyncio.all_tasks() - {asyncio.current_task()} if not task.done()]
+
+    assert asyncio.run(left_over()) == (True, [])
+
+
 def test_another_process_keeps_the_first_pair(monkeypatch):
     monkeypatch.setattr(replies, "_rests", type("Forgetful", (dict,), {"__setitem__": lambda *_: None})())
     result, _, _ = run([THREE, FINISH], ["one"])

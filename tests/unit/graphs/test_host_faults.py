@@ -11,7 +11,7 @@ import pytest
 from langchain_core.tools import StructuredTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 from loop_helpers import FINISH, QUICK, TASK, make_agent
 from pydantic import BaseModel
 
@@ -115,6 +115,35 @@ class TestInput:
         result = agent.invoke({**TASK, "observation": {"image": image}})
         assert result["status"] == "model_error"
         assert "this model does not take image_url" in result["detail"]
+
+
+class TestToolsThatAsk:
+    """A tool that stops to ask somebody has not run yet."""
+
+    @pytest.mark.parametrize("keyed", [False, True])
+    @pytest.mark.parametrize("way", ["sync", "async"])
+    def test_it_runs_once_after_the_answer(self, keyed, way):
+        paid = []
+
+        def pay(euros: int) -> str:
+            """Pay."""
+            answer = interrupt({"really": euros})
+            paid.append((euros, answer))
+            return f"paid {euros}"
+
+        def pay_once(euros: int, idempotency_key: str) -> str:
+            """Pay."""
+            assert idempotency_key
+            return pay(euros)
+
+        name = "pay_once" if keyed else "pay"
+        script, thread = [f'{name}(euros=5) # "x"', FINISH], {"configurable": {"thread_id": "1"}}
+        agent, _ = make_agent(script, tools=[pay_once if keyed else pay], checkpointer=InMemorySaver())
+        for value in (TASK, Command(resume="yes")):
+            result = asyncio.run(agent.ainvoke(value, thread)) if way == "async" else agent.invoke(value, thread)
+        assert paid == [(5, "yes")]
+        first = result["forecast_log"][0]
+        assert (first["execution"]["text"], first["events"]) == ("paid 5", [])
 
 
 class TestNothingIsHidden:

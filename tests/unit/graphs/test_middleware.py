@@ -264,6 +264,20 @@ class TestRefusals:
         with pytest.raises(ConfigurationError, match='mode must be "advise" or "replace", got \'both\''):
             AnticipatoryPlanningMiddleware(ScriptedModel(script=[""]), mode="both")
 
+    @pytest.mark.parametrize(
+        "options", [{"approve_plan": True}, {"confirm": ("purchase",)}, {"commitment": 3}, {"eager_first": True}]
+    )
+    def test_what_only_the_graph_heeds(self, options):
+        with pytest.raises(ConfigurationError, match=f"{next(iter(options))} is for create_tracer1_agent"):
+            planning(PLAN, mode="replace", **options)
+
+    def test_an_approval_that_the_context_asks_for(self):
+        agent = create_agent(
+            never(), [look], middleware=[planning(PLAN, mode="replace")], context_schema=Tracer1Context
+        )
+        with pytest.raises(ConfigurationError, match="take HumanInTheLoopMiddleware"):
+            agent.invoke(ASK, context=Tracer1Context(confirm=("purchase",)))
+
     def test_unknown_option(self):
         with pytest.raises(ConfigurationError, match="no argument 'horizons'"):
             AnticipatoryPlanningMiddleware(ScriptedModel(script=[""]), horizons=3)

@@ -36,6 +36,11 @@ TABLE = [
     ("f(a=Result(step=1))", 0, ParseOutcome.UNSEEN_RESULT, OK),
     ('code(source="print(Result(step=1))")\nf()', 0, ParseOutcome.UNSEEN_RESULT, OK),
     ("finish(answer=Result(step=1))", 0, ParseOutcome.UNSEEN_RESULT, OK),
+    ('finish(answer=[Result(step=1), "b"])', 0, ParseOutcome.UNSEEN_RESULT, OK),
+    ('finish(answer={"total": [Result(step=1)]})', 0, ParseOutcome.UNSEEN_RESULT, OK),
+    ("open_app(app_name=Result(step=2))", 0, ParseOutcome.UNSEEN_RESULT, OK),
+    ("select(option=Result(step=2))", 0, ParseOutcome.UNSEEN_RESULT, OK),
+    ('f(a={"Result(step=2)": 1})', 0, ParseOutcome.UNSEEN_RESULT, OK),
     ("<think>f()", 0, ParseOutcome.TRUNCATED, OK),
     ("<think>f()</think>", 0, ParseOutcome.EMPTY, OK),
     ("<think>f()</think>g()", 1, OK, OK),
@@ -49,6 +54,13 @@ def test_outcomes(text, kept, outcome, tail):
     assert forecast.ok == (outcome is OK)
     assert bool(forecast.problem) == (outcome is not OK)
     assert forecast.text == text
+
+
+@pytest.mark.parametrize("text", ["f(x=1) # a\ud800b", "finish(answer=\ud800)", "<think>\udfff</think>f(x=1)"])
+def test_halves_of_surrogate_pairs_become_question_marks(text):
+    forecast = read(text, reasoning="\udc00")
+    assert "?" in forecast.text
+    forecast.model_dump_json().encode()
 
 
 def test_thoughts_are_joined_in_order_and_never_parsed():

@@ -162,6 +162,33 @@ class TestLimits:
         sample = scripted_engine("\n \na()\nb()\n").sample([ask(stop_lines=1, max_new_tokens=60)])[0]
         assert sample.text == "\n \na()\n"
 
+    @pytest.mark.parametrize(
+        "aside", ['# "a table"\n', "<think>first, then</think>\n", "<think>click</think>"]
+    )  # its marks are several tokens here
+    def test_asides_are_no_lines(self, ask, scripted_engine, aside):
+        sample = scripted_engine(f"{aside}a()\nb()\nc()\n").sample([ask(stop_lines=2, max_new_tokens=90)])[0]
+        assert sample.text.startswith(f"{aside}a()\nb()\n")
+
+    def test_lines_of_a_thought_are_none(self, ask, tiny):
+        from tracer1_agents.serving.sampling import Row, Vocabulary  # noqa: PLC0415
+
+        names = {"<think>": 1, "</think>": 2, "\n": 3, "word": 4}
+        vocabulary = Vocabulary(
+            eos=frozenset({0}),
+            newline=frozenset({3}),
+            blank=frozenset({3}),
+            thought_opens=frozenset({1}),
+            thought_closes=frozenset({2}),
+            asides=frozenset({1, 2}),
+        )
+        for text in ("<think> \n word \n word \n </think> \n \n", "<think> word </think> \n", "<think> word </think>"):
+            row = Row(ask(stop_lines=2, max_new_tokens=60), vocabulary, 512)
+            for name in [*text.split(" "), "word", "\n", "word"]:
+                row.take(names[name], 0.0)
+            assert row.finish_reason == ""
+            row.take(names["\n"], 0.0)
+            assert row.finish_reason == "stop"
+
     def test_end_of_turn_is_kept_in_the_ids_and_not_in_the_text(self, ask, scripted_engine, tiny):
         sample = scripted_engine("ab").sample([ask(max_new_tokens=60)])[0]
         assert sample.text == "ab"

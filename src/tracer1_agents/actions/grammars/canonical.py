@@ -27,7 +27,7 @@ from tracer1_agents.actions.codec import (
     build_tool_call,
 )
 from tracer1_agents.actions.grammars.scanner import Scanner
-from tracer1_agents.actions.space import GUI_KINDS, RESERVED_NAMES, Finish, Result, ToolCall, dump_action
+from tracer1_agents.actions.space import GUI_KINDS, RESERVED_NAMES, Result, ToolCall, dump_action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,8 +73,12 @@ def _read_instruction(scanner: Scanner) -> str:
 
 
 def as_text(value: Any) -> Any:
-    """A bare `Result(step=k)` where a string field stands becomes its written-out form."""
-    return f"Result(step={value.step})" if isinstance(value, Result) else value
+    """Where a string stands, a bare `Result(step=k)` becomes its written-out form, at any depth."""
+    if isinstance(value, Result):
+        return f"Result(step={value.step})"
+    if isinstance(value, list):
+        return [as_text(item) for item in value]
+    return {key: as_text(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def call_to_action(call: RawCall) -> Action:
@@ -124,13 +128,13 @@ def finish_action(arguments: dict[str, Any]) -> Action:
     if isinstance(answer, bool | int | float | list | dict):
         answer = answer if isinstance(answer, str) else _plain(answer)
     infeasible = status in {"failure", "fail", "failed", "infeasible"}
-    return Finish(answer=answer, status="infeasible" if infeasible else "success")
+    return build_action("finish", {"answer": answer, "status": "infeasible" if infeasible else "success"})
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_plain(item) for item in value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=as_text)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 class CanonicalGrammar:

@@ -105,6 +105,7 @@ def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Wi
             horizon=options.horizon,
             tools=(),
             previous=previous,
+            step=now,
         )
     )
     if not _knowable(task, step, messages):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.elements import FOCUSED, Element, render_elements
-from tracer1_agents.actions.space import is_encodable
+from tracer1_agents.actions.space import encodable
 from tracer1_agents.tools.images import open_picture
 from tracer1_agents.tools.workspace import optional
 from tracer1_agents.types import ImageRef, Observation
@@ -97,5 +97,4 @@ def _element(
 
 
 def _line(text: str) -> str:
-    words = " ".join(text[:_LONGEST].split())
-    return words if is_encodable(words) else words.encode("utf-8", "replace").decode("utf-8")
+    return encodable(" ".join(text[:_LONGEST].split()))
