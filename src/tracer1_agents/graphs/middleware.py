@@ -8,6 +8,7 @@ stands in the agent's messages and state, so that one instance may serve many ru
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import replace
 from importlib.resources import files
@@ -24,6 +25,7 @@ from tracer1_agents.graphs.conversation import NUDGE, count_nudges, find_loop, p
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.planner_node import PlannerNode
 from tracer1_agents.graphs.state import GROWING, Json
+from tracer1_agents.tools.base import IDEMPOTENCY_KEY
 from tracer1_agents.types import Forecast, Usage
 
 try:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from langchain.agents.middleware import ModelRequest
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
+    from langchain_core.tools import BaseTool
     from langgraph.runtime import Runtime
 
     from tracer1_agents.graphs.settings import Settings
@@ -110,7 +113,7 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
         node, state = self._prepare(request)
         update = {**state, **node.invoke(state)}
         if self.mode == "replace":
-            return _respond([_reply_of(update)], update, state)
+            return _respond([_reply_of(update, request)], update, state)
         try:
             response = handler(_advised(request, update))
         except NotImplementedError as error:
@@ -124,7 +127,7 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
         node, state = self._prepare(request)
         update = {**state, **await node.ainvoke(state)}
         if self.mode == "replace":
-            return _respond([_reply_of(update)], update, state)
+            return _respond([_reply_of(update, request)], update, state)
         try:
             response = await handler(_advised(request, update))
         except NotImplementedError as error:
@@ -234,8 +237,8 @@ def _call_of(action: Any) -> tuple[str, Json]:
     return str(arguments.pop("kind")), arguments
 
 
-def _reply_of(update: Json) -> AIMessage:
-    """The planner's first pair as the model's reply."""
+def _reply_of(update: Json, request: ModelRequest[Any]) -> AIMessage:
+    """The planner's first pair as the model's reply; a tool that declares an idempotency key gets one."""
     usage = Usage.model_validate(update["planning"]["usage"] if update.get("planning") else {})
     counts: Any = {
         "input_tokens": usage.input_tokens,
@@ -248,8 +251,16 @@ def _reply_of(update: Json) -> AIMessage:
     if isinstance(first.action, Finish):
         return AIMessage(first.action.answer or f"The task is {first.action.status}.", usage_metadata=counts)
     name, arguments = _call_of(first.action)
+    if any(tool.name == name and _declares_key(tool) for tool in request.tools if not isinstance(tool, dict)):
+        what = f"{update['run']}/{update['step']}/{first.action.model_dump_json()}"
+        arguments = {**arguments, IDEMPOTENCY_KEY: hashlib.sha256(what.encode()).hexdigest()[:32]}
     call: Any = {"name": name, "args": arguments, "id": f"call_{uuid.uuid4().hex}", "type": "tool_call"}
     return AIMessage(first.instruction, tool_calls=[call], usage_metadata=counts)
+
+
+def _declares_key(tool: BaseTool) -> bool:
+    schema: Any = tool.args_schema
+    return IDEMPOTENCY_KEY in (schema.get("properties", {}) if isinstance(schema, dict) else schema.model_fields)
 
 
 def _first_call_only(result: list[BaseMessage]) -> list[BaseMessage]:

@@ -94,9 +94,9 @@ def stored(noun: type[Noun], value: Any) -> Noun:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "all of it"
         msg = (
-            f"the state's {noun.__name__} cannot be read ({where}: {first['msg']}). Was it written "
-            "by another version of tracer1-agents, or by hand? Resume it with that version, mend it with update_state, "
-            "or begin on a new thread"
+            f"the state's {noun.__name__} cannot be read ({where}: {first['msg']}). If you handed it in, it takes "
+            f"{', '.join(noun.model_fields)}. Was it written by another version of tracer1-agents, or by hand? Resume "
+            "it with that version, mend it with update_state, or begin on a new thread"
         )
         raise ConfigurationError(msg) from error
 

@@ -16,7 +16,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 
 from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.planner.prompt import keep_newest_images
-from tracer1_agents.planner.retries import Retries, is_busy, within
+from tracer1_agents.planner.retries import Retries, is_busy, status_of, within
 from tracer1_agents.planner.streaming import StreamedReply
 from tracer1_agents.types import Usage
 
@@ -256,8 +256,8 @@ class ChatModelPolicy:
             return
         what = f"{type(error).__name__}: {error}".strip(": ")
         tries = f" after {attempt} attempts" if attempt > 1 else ""
-        hint = "is the endpoint up?" if busy else "the endpoint refused the request"
-        msg = f"{self.role} {self._where()} gave no answer{tries}: {what}; {hint}"
+        refused = "; the endpoint refused the request" if status_of(error) else ""
+        msg = f"{self.role} {self._where()} gave no answer{tries}: {what}{'; is the endpoint up?' if busy else refused}"
         raise PlannerError(msg) from error
 
     def _where(self) -> str:

@@ -56,8 +56,13 @@ def is_busy(error: Exception) -> bool:
     said = getattr(error, "is_retryable", False) is True  # LangChain's own errors know
     if said or isinstance(error, ConnectionError | TimeoutError) or names & _RETRY_NAMES:
         return True
+    return status_of(error) in _RETRY_STATUS
+
+
+def status_of(error: Exception) -> int | None:
+    """The HTTP status that an endpoint answered with; None where it was none that failed."""
     status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
-    return status in _RETRY_STATUS
+    return status if isinstance(status, int) else None
 
 
 def within(call: Callable[[], BaseMessage], timeout: float | None) -> BaseMessage:

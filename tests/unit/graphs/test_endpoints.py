@@ -53,12 +53,17 @@ class TestRetries:
         assert len(model.prompts) == 3
         assert result["planner_calls"] == 1  # one answer
 
-    @pytest.mark.parametrize("error", [StatusError(400), StatusError(401), HttpStatusError(404), ValueError("no")])
+    @pytest.mark.parametrize("error", [StatusError(400), StatusError(401), HttpStatusError(404)])
     def test_a_refusal_is_final(self, error):
         result, _, model = run([error, FINISH])
         assert result["status"] == "model_error"
         assert len(model.prompts) == 1
         assert "refused the request" in result["detail"]
+
+    def test_what_is_no_endpoints_doing_is_not_blamed_on_one(self):
+        result, _, model = run([ValueError("too long"), FINISH])
+        assert (result["status"], len(model.prompts)) == ("model_error", 1)
+        assert result["detail"].endswith("ValueError: too long")
 
     def test_given_up(self):
         result, _, model = run([StatusError(429)])

@@ -138,6 +138,20 @@ class TestReplace:
         assert "python is not a valid tool" in tool_texts(result)[0]
         assert result["messages"][-1].text == "x"
 
+    def test_a_tool_with_an_idempotency_key_gets_one(self):
+        keys = []
+
+        def pay(euros: int, idempotency_key: str) -> str:
+            """Pay."""
+            keys.append(idempotency_key)
+            return f"paid {euros}"
+
+        script = ['pay(euros=1) # "x"', 'pay(euros=2) # "y"', 'finish(answer="done")']
+        agent = create_agent(never(), [pay], middleware=[planning(script, mode="replace")])
+        assert tool_texts(agent.invoke(ASK)) == ["paid 1", "paid 2"]
+        assert len({*keys}) == 2
+        assert all(len(key) == 32 for key in keys)
+
     def test_forecasts_are_streamed(self):
         events = list(replacing(PLAN).stream(ASK, stream_mode="custom"))
         assert [event["step"] for event in events if event["type"] == "forecast"] == [1, 2, 3]
