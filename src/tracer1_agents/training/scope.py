@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tracer1_agents.actions.thoughts import split_thought
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,13 +24,15 @@ def first_pair_tokens(ids: Sequence[int], tokenizer: Any, grammar: Grammar) -> i
         grammar: Reads it.
 
     Returns:
-        All of them when no pair can be told from what follows: then the whole reply is to blame.
+        All of them when no pair can be told from what follows, or the thought never ends: then the whole reply is to
+        blame.
     """
     text = _decoded(tokenizer, ids)
-    pairs = grammar.parse(text).pairs
-    if len(pairs) < 2 or not pairs[0].text or pairs[0].text not in text:  # noqa: PLR2004  (nothing follows the first)
+    _, rest, closed = split_thought(text)  # a thought may quote actions
+    pairs = grammar.parse(rest).pairs if closed else ()
+    if len(pairs) < 2 or not pairs[0].text or pairs[0].text not in rest:  # noqa: PLR2004  (nothing follows the first)
         return len(ids)
-    end = text.index(pairs[0].text) + len(pairs[0].text)
+    end = len(text) - len(rest) + rest.index(pairs[0].text) + len(pairs[0].text)
     low, high = 1, len(ids)
     while low < high:  # the shortest prefix that reaches the end; decoding more tokens never gives less text
         middle = (low + high) // 2

@@ -17,7 +17,9 @@ import torch
 from training_cases import log_of, trajectory, weights
 
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
-from tracer1_agents.actions.space import Click
+from tracer1_agents.actions.grammars.generic import GenericGrammar
+from tracer1_agents.actions.grammars.qwen import QwenGrammar
+from tracer1_agents.actions.space import Click, Type, Wait
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.graphs.build import create_tracer1_agent
@@ -311,6 +313,30 @@ def test_the_scope_ends_with_the_first_pair():
     assert first_pair_tokens(one, tokenizer, grammar) == len(one)
     broken = tokenizer("what is this")["input_ids"]
     assert first_pair_tokens(broken, tokenizer, grammar) == len(broken)
+
+
+THOUGHTS = ["plan", 'first wait() # "x"', '{"action": "wait"}', '<tool_call>{"name": "wait"}</tool_call>']
+
+
+@pytest.mark.parametrize("opening", ["<think>", ""])  # "": the chat template wrote it
+@pytest.mark.parametrize("thought", THOUGHTS)
+@pytest.mark.parametrize("grammar", [CanonicalGrammar(), QwenGrammar(), GenericGrammar()], ids=lambda one: one.name)
+def test_the_scope_covers_the_first_pair_whatever_a_thought_quotes(grammar, thought, opening):
+    tokenizer = load_planner(ModelConfig()).tokenizer
+    first, second = (Type(content="7:30"), "enter it"), (Wait(), "see")
+    reply = grammar.render([first, second])
+    front = f"{opening}{thought}</think>\n"
+    ids = tokenizer(front + reply)["input_ids"]
+    kept = tokenizer.decode(ids[: first_pair_tokens(ids, tokenizer, grammar)])
+    end = reply.index(grammar.parse(reply).pairs[0].text) + len(grammar.parse(reply).pairs[0].text)
+    assert kept.startswith(front + reply[:end])
+    assert len(kept) < len(front) + end + 4  # the last token may reach beyond it
+
+
+def test_the_scope_of_a_thought_without_an_end_is_the_whole_reply():
+    tokenizer = load_planner(ModelConfig()).tokenizer
+    ids = tokenizer('<think>first wait() # "x"\nfinish(answer="2") # "say it"')["input_ids"]
+    assert first_pair_tokens(ids, tokenizer, CanonicalGrammar()) == len(ids)
 
 
 def test_a_tail_is_left_out_of_the_gradient(planner, tmp_path, monkeypatch):
