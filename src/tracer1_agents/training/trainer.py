@@ -178,11 +178,17 @@ class ForecastTrainer(GRPOTrainer):
     def _compare_with_sampler(self, output: dict[str, Any]) -> float | None:
         """Largest difference between what was sampled and what is trained, over the first batch.
 
+        Returns:
+            None where there is nothing to compare: then the next batch is looked at. So it is where every reply of a
+            batch is left out of the loss (`mask_truncated`).
+
         Raises:
             TrainingError: It is above `max_logprob_gap`.
         """
-        sampled = output.get("sampling_per_token_logps")
-        if sampled is None:
+        if output.get("sampling_per_token_logps") is None:
+            return None
+        tokens = total(int(output["completion_mask"].sum()), self.accelerator.device)
+        if not tokens:
             return None
         inputs = _trimmed(output)
         pictures = {key: inputs[key] for key in _PICTURE_KEYS if key in inputs}
@@ -196,11 +202,11 @@ class ForecastTrainer(GRPOTrainer):
                 **pictures,
             )
         gaps = (logps - inputs["sampling_per_token_logps"])[inputs["completion_mask"].bool()].abs()
-        tokens = total(gaps.numel(), gaps.device)
-        gap = largest(float(gaps.max()), gaps.device)
+        gap = largest(float(gaps.max()) if gaps.numel() else 0.0, gaps.device)
         self._metrics["train"]["sampling/first_batch_gap_max"].append(gap)
         self._metrics["train"]["sampling/first_batch_gap_mean"].append(total(float(gaps.sum()), gaps.device) / tokens)
-        self._metrics["train"]["sampling/first_batch_gap_p99"].append(float(gaps.float().quantile(0.99)))
+        if gaps.numel():  # else the kept replies are on other processes
+            self._metrics["train"]["sampling/first_batch_gap_p99"].append(float(gaps.float().quantile(0.99)))
         if not gap <= self.max_logprob_gap:
             msg = (
                 f"sampler and trainer disagree: log-probabilities of the first batch differ by up to {gap:.2g}, allowed"

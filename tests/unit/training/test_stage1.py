@@ -122,6 +122,24 @@ def test_a_sampler_that_disagrees_is_refused(planner, tmp_path):
         stage1.train(config(planner, tmp_path, "trainer.max_logprob_gap=1e-12"))
 
 
+@pytest.mark.parametrize("loss", ["grpo", "dapo"])
+def test_a_first_batch_that_is_cut_everywhere_leaves_the_comparison_to_the_next(planner, tmp_path, monkeypatch, loss):
+    """Random weights end no reply within two tokens; from the second update on cut replies count too."""
+    original = ForecastTrainer._generate_and_score_completions
+
+    def first_only(self, inputs):
+        self.mask_truncated_completions = not self.state.global_step
+        return original(self, inputs)
+
+    monkeypatch.setattr(ForecastTrainer, "_generate_and_score_completions", first_only)
+    options = ("trainer.mask_truncated=true", "trainer.max_steps=2", f"trainer.loss_type={loss}")
+    stage1.train(config(planner, tmp_path, *options, "rollout.max_new_tokens=2"))
+    first, second = log_of(tmp_path)
+    assert first["completions/clipped_ratio"] == 1.0
+    assert "sampling/first_batch_gap_max" not in first
+    assert second["sampling/first_batch_gap_max"] < 1e-4
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(planner, tmp_path, monkeypatch):
     original = ForecastTrainer._compute_loss
 
