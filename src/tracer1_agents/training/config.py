@@ -167,4 +167,12 @@ def _apply(data: dict[str, Any], override: str) -> None:
         if not isinstance(data, dict):
             msg = f"--set {key}: {section} is a value, not a section"
             raise ConfigurationError(msg)
-    data[last] = yaml.safe_load(text)
+    try:
+        data[last] = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date and is none
+        problem = getattr(error, "problem", None) or error
+        msg = (
+            f"--set {override!r}: the value is not YAML: {problem}; close its brackets and quotes, or put a text in "
+            f"quotes: --set '{key}=\"text\"'"
+        )
+        raise ConfigurationError(msg) from None

@@ -273,6 +273,8 @@ def test_what_was_put_aside_costs_no_whole_checkpoint(planner, tmp_path):
         ("trainer.keep_checkpoints=1", "keep_checkpoints"),
         ("trainer.micro_batch=3", "cannot take in micro-batches of 3"),
         ("trainer.max_step=3", r"trainer\.max_step"),
+        ("trainer.report_to=[1", r"--set 'trainer.report_to=\[1': the value is not YAML: expected ',' .*; close its"),
+        ("model.path=2026-13-01", "the value is not YAML: month must be"),
         ("rollout.prompts_per_update=40", "an update draws 40 prompts and there are 12 rows"),
         ("model.path=/nowhere", "cannot be loaded"),
     ],
