@@ -189,7 +189,12 @@ class LocalRollouts(GroupCollector):
             shown = {number: with_history(past, own[number]) for number, past in asked.items()}
             prompts = [encoder.encode(row.messages) for row in shown.values()]
             requests = [
-                SampleRequest(prompt.ids, max_new_tokens=self.config.max_new_tokens, pictures=prompt.pictures)
+                SampleRequest(
+                    prompt_ids=prompt.ids,
+                    pictures=prompt.pictures,
+                    max_new_tokens=self.config.max_new_tokens,
+                    max_thought_tokens=self.config.max_thought_tokens,
+                )
                 for prompt in prompts
             ]
             for (number, row), sample in zip(shown.items(), engine.sample(requests), strict=True):

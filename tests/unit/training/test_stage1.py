@@ -203,11 +203,12 @@ def test_own_history_is_what_the_policy_would_have_done(planner, monkeypatch):
 
     def sample(self, requests):
         asked.append(len(requests))
+        assert {one.max_thought_tokens for one in requests} <= {9}
         return [Sample(one.prompt_ids, (1,), (0.0,), reply, "stop") for one in requests]
 
     monkeypatch.setattr(SamplingEngine, "sample", sample)
     loaded = load_planner(ModelConfig(path=str(planner)))
-    options = RolloutConfig(group_size=2)
+    options = RolloutConfig(group_size=2, max_thought_tokens=9)
     collector = stage1.LocalRollouts(rows, options, RewardConfig(), seed=0, own_history=True)
     places = [Place(2, 0), Place(2, 1)]
     (one, _) = collector.collect(loaded.model, loaded.processor, places, 0)
