@@ -132,6 +132,12 @@ def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assemb
     if config.data.history == "own":
         msg = "data.history: own is stage 1's; stage 2 runs the graph from the reference's state"
         raise ConfigurationError(msg)
+    if config.data.show_last_forecast and config.rollout.way == "graph":
+        msg = (
+            "data.show_last_forecast does not go with rollout.way: graph, whose episodes begin without an earlier "
+            "forecast to show; rollout.way: replay works, or leave data.show_last_forecast out"
+        )
+        raise ConfigurationError(msg)
     if config.rollout.way == "replay":
         if config.rollout.max_steps > 1:
             msg = "rollout.max_steps above 1 works with rollout.way: graph; a replay has one reply"

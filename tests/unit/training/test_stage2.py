@@ -294,6 +294,7 @@ def test_the_row_is_trained_on_what_the_node_sent(planner, tmp_path, monkeypatch
     [
         ("data.history=own", "data.history: own is stage 1's"),
         ("rollout.engine=vllm", "or use way: replay"),
+        ("data.show_last_forecast=true", "rollout.way: graph, .*rollout.way: replay works"),
         ("max_steps=3", "rollout.max_steps the steps of an episode"),
     ],
 )
