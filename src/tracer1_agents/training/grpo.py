@@ -95,7 +95,7 @@ def run(config: Run, assemble: Callable[[Run, Planner, Mixture], Assembly], *, r
     torch.set_num_threads(config.trainer.threads)
     check_engine(config)
     with ExitStack() as held:
-        checkpoint = from_first(lambda: _open(folder, held, resume=resume))
+        checkpoint = from_first(lambda: _open(config.trainer, held, resume=resume))
         planner, mixture = load_planner(config.model), load_mixture(config.data)
         check_same("the rows of the mixture", mixture.store.digest())
         trainer = build_trainer(config, planner, mixture, assemble(config, planner, mixture))
@@ -106,13 +106,31 @@ def run(config: Run, assemble: Callable[[Run, Planner, Mixture], Assembly], *, r
     return folder / "model"
 
 
-def _open(folder: Path, held: ExitStack, *, resume: bool) -> Path | None:
+def _open(trainer: TrainerConfig, held: ExitStack, *, resume: bool) -> Path | None:
     """Claim the run's folder until the stack is left, and find the checkpoint to go on from."""
-    held.enter_context(claimed(folder))
+    held.enter_context(claimed(trainer.output_dir))
     if resume:
-        return newest_checkpoint(folder)
-    check_fresh(folder)
+        checkpoint = newest_checkpoint(trainer.output_dir)
+        if checkpoint:
+            check_between_batches(checkpoint, trainer)
+        return checkpoint
+    check_fresh(trainer.output_dir)
     return None
+
+
+def check_between_batches(checkpoint: Path, trainer: TrainerConfig) -> None:
+    """Refuse to go on in the middle of a batch's iterations: its replies are gone, and all later rows would shift.
+
+    Raises:
+        ConfigurationError: The checkpoint's updates are no multiple of `num_iterations`, and more are to come.
+    """
+    step = int(checkpoint.name.rpartition("-")[2])
+    if step < trainer.max_steps and step % trainer.num_iterations:
+        msg = (
+            f"{checkpoint} lies within the {trainer.num_iterations} updates on one batch (trainer.num_iterations), "
+            "whose replies are not kept; remove it to go on from the one before, or choose another trainer.output_dir"
+        )
+        raise ConfigurationError(msg)
 
 
 @contextmanager
@@ -180,7 +198,7 @@ def look_ahead(config: GrpoRun, planner: Planner, mixture: Mixture, *, device_by
 
 
 def check_engine(config: GrpoRun) -> None:
-    """Refuse combinations of options that would be silently ignored.
+    """Refuse combinations of options that would be silently ignored, or cannot be resumed.
 
     Raises:
         ConfigurationError: Which, and what to change.
@@ -189,6 +207,13 @@ def check_engine(config: GrpoRun) -> None:
         if importlib.util.find_spec(name) is None:
             msg = f"trainer.report_to names {name}, which is not installed: pip install {name}, or leave it out"
             raise ConfigurationError(msg)
+    trainer = config.trainer
+    if trainer.save_steps % trainer.num_iterations:
+        msg = (
+            f"trainer.save_steps: {trainer.save_steps} is no multiple of trainer.num_iterations: "
+            f"{trainer.num_iterations}; a run cannot go on in the middle of a batch's updates, so make it one"
+        )
+        raise ConfigurationError(msg)
     needs_local = {
         "rollout.resample_rounds": config.rollout.resample_rounds > 0,
         "data.history: own": config.data.history == "own",
@@ -212,6 +237,7 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
         lambda: trainer.rollouts,
         sample_steps=config.trainer.sample_steps,
         max_minutes=config.trainer.max_minutes,
+        num_iterations=config.trainer.num_iterations,
         clock=config.trainer.clock,
     )
     trainer = ForecastTrainer(

@@ -40,6 +40,7 @@ class Monitor(TrainerCallback):
         rollouts: Gives the newest replies; empty where TRL draws them.
         sample_steps: Updates between samples.
         max_minutes: Training time after which the run ends; None for no such end.
+        num_iterations: Updates on each batch; the run ends after the last of them, since a resumed one draws anew.
         clock: What it is counted by.
     """
 
@@ -50,10 +51,12 @@ class Monitor(TrainerCallback):
         *,
         sample_steps: int,
         max_minutes: float | None,
+        num_iterations: int = 1,
         clock: Clock = "wall",
     ) -> None:
         self.folder, self.rollouts = folder, rollouts
         self.sample_steps, self.max_seconds = sample_steps, (max_minutes or math.inf) * 60
+        self.num_iterations = num_iterations
         self.seconds = 0.0
         self.clock = clock
         self._since = reading(clock)
@@ -72,11 +75,12 @@ class Monitor(TrainerCallback):
             self._bar = tqdm(total=state.max_steps, initial=state.global_step, unit="update", file=sys.stderr)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Count the time, and end the run when it is used up; the first process's clock counts."""
+        """Count the time, and end the run after the batch in which it is used up; the first process's clock counts."""
         del args, kwargs
         now = reading(self.clock)
         self.seconds, self._since = self.seconds + now - self._since, now
-        if self.max_seconds < math.inf and from_first(lambda: self.seconds >= self.max_seconds):
+        may_end = self.max_seconds < math.inf and state.global_step % self.num_iterations == 0
+        if may_end and from_first(lambda: self.seconds >= self.max_seconds):
             control.should_training_stop = control.should_save = True
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)

@@ -77,7 +77,7 @@ class TrainerConfig(BaseConfig):
     beta: float = Field(0.01, ge=0, description="weight of the KL to the starting weights (k3 estimate); ours")
     epsilon: float = Field(0.2, gt=0, description="clip of the probability ratio")
     mask_truncated: bool = Field(default=False, description="leave replies that hit max_new_tokens out of the loss")
-    save_steps: int = Field(50, ge=1, description="updates between checkpoints")
+    save_steps: int = Field(50, ge=1, description="updates between checkpoints; a multiple of num_iterations")
     keep_checkpoints: int = Field(
         2, ge=2, description="older ones are deleted; two at least, since the newest may be half-written"
     )

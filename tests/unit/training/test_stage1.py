@@ -97,6 +97,24 @@ def test_a_resumed_run_is_the_run_itself_in_a_later_epoch(planner, tmp_path, mon
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+def test_a_run_out_of_time_ends_after_a_batchs_updates_and_resumes_as_the_run_itself(planner, tmp_path, monkeypatch):
+    rewarded(monkeypatch, lambda place, sample: sum(sample.completion_ids) % 7)
+    twice = "trainer.num_iterations=2"
+    whole = weights(stage1.train(config(planner, tmp_path / "a", twice)))
+    stage1.train(config(planner, tmp_path / "b", twice, "trainer.max_minutes=1e-6"))
+    assert newest_checkpoint(tmp_path / "b").name == "checkpoint-2"
+    resumed = weights(stage1.train(config(planner, tmp_path / "b", twice), resume=True))
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_checkpoint_within_a_batchs_updates_is_not_gone_on_from(planner, tmp_path):
+    twice = "trainer.num_iterations=2"
+    stage1.train(config(planner, tmp_path, twice, "trainer.max_steps=3"))
+    with pytest.raises(ConfigurationError, match=r"checkpoint-3 lies within the 2 updates on one batch"):
+        stage1.train(config(planner, tmp_path, twice, "trainer.max_steps=5"), resume=True)
+    stage1.train(config(planner, tmp_path, twice, "trainer.max_steps=3"), resume=True)  # nothing is drawn any more
+
+
 @pytest.mark.parametrize("loss", ["grpo", "dr_grpo", "dapo"])
 def test_the_same_update_whether_or_not_rows_are_sorted_and_left_out(planner, tmp_path, monkeypatch, loss):
     """Half of the rows have groups that earn the same: they are not computed at all."""
@@ -276,6 +294,7 @@ def test_what_was_put_aside_costs_no_whole_checkpoint(planner, tmp_path):
         ("trainer.max_step=3", r"trainer\.max_step"),
         ("trainer.report_to=[1", r"--set 'trainer.report_to=\[1': the value is not YAML: expected ',' .*; close its"),
         ("model.path=2026-13-01", "the value is not YAML: month must be"),
+        ("trainer.num_iterations=3", r"trainer.save_steps: 2 is no multiple of trainer.num_iterations: 3"),
         ("rollout.prompts_per_update=40", "an update draws 40 prompts and there are 12 rows"),
         ("model.path=/nowhere", "cannot be loaded"),
     ],
