@@ -18,7 +18,7 @@ from accelerate.utils import broadcast_object_list, gather, gather_object
 from tracer1_agents.errors import ConfigurationError, TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
 _SPREADING: Final = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
@@ -101,6 +101,11 @@ def total(value: float, device: torch.device) -> float:
     if process_count() == 1:
         return value
     return float(gather(torch.tensor([value], dtype=torch.float32, device=device)).sum())
+
+
+def joined(values: Sequence[int]) -> list[int]:
+    """The values of all processes, those of one process after another's."""
+    return list(values) if process_count() == 1 else list(gather_object(list(values)))
 
 
 def combined(metrics: Mapping[str, float]) -> dict[str, float]:

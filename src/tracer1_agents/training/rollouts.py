@@ -2,14 +2,15 @@
 
 A group whose replies all earn the same has no advantage. `resample_rounds` replaces such prompts by the next ones of a
 stream of their own before anything is learnt; what could not be replaced stays and is counted. Every reply has a seed
-made of (run seed, update, prompt, place in its group), so that a run gives the same replies on one process or several,
-and again after a resume.
+made of (run seed, update, prompt, place in its group), and for the further groups of a prompt that comes more than once
+in an update their count, so that a run gives the same replies on one process or several, and again after a resume.
 """
 
 from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import islice
 from random import Random
@@ -21,7 +22,7 @@ from tracer1_agents.training.encoding import PromptEncoder
 from tracer1_agents.training.rows import ScoredReply, TrainingRow, with_history
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from transformers import PreTrainedModel
 
@@ -53,10 +54,32 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Place:
-    """A completion to be drawn: its row, and its number within the row's group."""
+    """A completion to be drawn.
+
+    Attributes:
+        row: Number of its training row.
+        member: Its number within the group, from 0.
+        occurrence: The group's number among those of the row in this update, from 0.
+    """
 
     row: int
     member: int
+    occurrence: int = 0
+
+
+def places_of(rows: Iterable[int], size: int, seen: Counter[int]) -> list[Place]:
+    """Whole groups one after another.
+
+    Args:
+        rows: One for each group.
+        size: Of a group.
+        seen: Groups of each row so far in this update; counted on.
+    """
+    places: list[Place] = []
+    for row in rows:
+        places += [Place(row, member, seen[row]) for member in range(size)]
+        seen[row] += 1
+    return places
 
 
 class GroupCollector(ABC):
@@ -91,13 +114,14 @@ class GroupCollector(ABC):
         rollouts = self._draw(engine, places, update)
         self.replaced = 0
         size, spare = self.config.group_size, self._spare_rows(update, {place.row for place in places})
+        seen: Counter[int] = Counter()
+        for place in places:
+            seen[place.row] = max(seen[place.row], place.occurrence + 1)
         for _ in range(self.config.resample_rounds):
             constant = [at for at, group in enumerate(_groups(rollouts, size)) if _is_constant(group)]
             if not constant:
                 break
-            drawn = self._draw(
-                engine, [Place(row, at) for row in islice(spare, len(constant)) for at in range(size)], update
-            )
+            drawn = self._draw(engine, places_of(islice(spare, len(constant)), size, seen), update)
             for at, group in zip(constant, _groups(drawn, size), strict=True):
                 if not _is_constant(group):
                     rollouts[at * size : (at + 1) * size] = group
@@ -123,7 +147,8 @@ class GroupCollector(ABC):
 
     def _seed(self, place: Place, update: int) -> int:
         """Decides the reply at a place; the same on one process or many, and after a resume."""
-        return seed_of(self.seed, update, self.rows[place.row].key, place.member)
+        again = (place.occurrence,) if place.occurrence else ()
+        return seed_of(self.seed, update, self.rows[place.row].key, place.member, *again)
 
 
 class LocalRollouts(GroupCollector):

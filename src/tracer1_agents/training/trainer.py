@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # it warns of `rollout_func` on every start
@@ -23,8 +24,8 @@ from trl.models.utils import unwrap_model_for_generation
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from tracer1_agents.errors import ConfigurationError, TrainingError
-from tracer1_agents.training.processes import combined, largest, total
-from tracer1_agents.training.rollouts import Place
+from tracer1_agents.training.processes import combined, joined, largest, total
+from tracer1_agents.training.rollouts import places_of
 from tracer1_agents.training.sampler import MixtureSampler, TellEpoch
 from tracer1_agents.training.scope import first_pair_tokens
 
@@ -133,7 +134,8 @@ class ForecastTrainer(GRPOTrainer):
         """Draw replies with the newest weights."""
         assert self.collector is not None  # noqa: S101  (callers asked)
         first = self.accelerator.process_index * len(rows)  # a group may begin on another process
-        places = [Place(row, (first + at) % self._group_size) for at, row in enumerate(rows)]
+        groups = joined(rows)[:: self._group_size]
+        places = places_of(groups, self._group_size, Counter())[first : first + len(rows)]
         if self.collector.asks_server:
             self._renew_server()
             here: Any = self.model

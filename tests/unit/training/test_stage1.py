@@ -23,7 +23,7 @@ from tracer1_agents.training import stage1, stage2
 from tracer1_agents.training.checkpoints import claimed, mark_complete, newest_checkpoint
 from tracer1_agents.training.config import load_config
 from tracer1_agents.training.models import load_planner
-from tracer1_agents.training.rollouts import Place
+from tracer1_agents.training.rollouts import Place, seed_of
 from tracer1_agents.training.rows import PromptOptions, TrainingRow, rows_of
 from tracer1_agents.training.settings import ModelConfig, RolloutConfig
 from tracer1_agents.training.trainer import ForecastTrainer
@@ -211,6 +211,29 @@ def test_groups_that_teach_nothing_are_replaced(planner, tmp_path, monkeypatch):
     assert all(row % 2 == 0 for rows in kept for row in rows)
     assert all(len(set(rows[at : at + 4])) == 1 for rows in kept for at in (0, 4))
     assert sum(line["groups/replaced"] for line in log_of(tmp_path)) > 0
+
+
+def test_two_groups_of_a_row_in_one_update_have_replies_of_their_own(planner, tmp_path, monkeypatch):
+    """The second source has one row and most of the weight; a row's first group keeps the seed without a count."""
+    drawn, asked = [], []
+    draw, sample = stage1.LocalRollouts._draw, SamplingEngine.sample
+    monkeypatch.setattr(
+        SamplingEngine, "sample", lambda self, requests: asked.extend(requests) or sample(self, requests)
+    )
+    monkeypatch.setattr(
+        stage1.LocalRollouts, "_draw", lambda *given: drawn.append((given[0], given[2], draw(*given))) or drawn[-1][2]
+    )
+    sources = "data.sources=[{reader: taskgen, count: 12}, {reader: taskgen, name: one, count: 1, weight: 9}]"
+    few = ("rollout.prompts_per_update=4", "rollout.resample_rounds=0", "trainer.max_steps=1")
+    stage1.train(config(planner, tmp_path, sources, *few))
+    ((collector, places, rollouts),) = drawn
+    again = next(place.row for place in places if place.occurrence)
+    twice = [at for at, place in enumerate(places) if place.row == again and place.occurrence < 2]
+    assert [(places[at].occurrence, places[at].member) for at in twice] == [(n, at) for n in (0, 1) for at in range(4)]
+    replies = [rollouts[at].sample.completion_ids for at in twice]
+    assert all(one != other for one, other in zip(replies[:4], replies[4:], strict=True))
+    key = collector.rows[places[twice[0]].row].key
+    assert [asked[at].seed for at in twice[:4]] == [seed_of(collector.seed, 0, key, member) for member in range(4)]
 
 
 def test_own_history_is_what_the_policy_would_have_done(planner, monkeypatch):

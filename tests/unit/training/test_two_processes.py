@@ -32,6 +32,12 @@ STRADDLING = {"rollout.prompts_per_update": 5, "trainer.micro_batch": 10}  # 20 
 SAME_ON_ONE = {  # name: changes; weights are compared with those of one process
     **{loss: {"trainer.loss_type": loss, **SGD, **STRADDLING} for loss in ("grpo", "dr_grpo", "dapo")},
     "whole groups": SGD,
+    "a row that comes again": {
+        "data": "{profile: compact, horizon: 3, sources: [{reader: taskgen, name: a, count: 12, seed: 5}, "
+        "{reader: taskgen, name: b, count: 1, seed: 6, weight: 2}]}",
+        **SGD,
+        **STRADDLING,
+    },
     "adamw with kl": {"trainer.beta": 0.05, "trainer.num_iterations": 2},
 }
 LONG = {"trainer.max_steps": 6, "trainer.save_steps": 4, "rollout.prompts_per_update": 4}  # 3 updates an epoch
