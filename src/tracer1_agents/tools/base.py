@@ -50,7 +50,7 @@ def run_tool(tool: BaseTool, arguments: Mapping[str, Any]) -> Execution:
         output = tool.invoke(_request(tool, arguments))
     except Exception as error:  # noqa: BLE001  (the boundary where errors become observations)
         return _failure(tool.name, error, perf_counter() - started)
-    return _success(output, perf_counter() - started)
+    return _read(tool.name, output, perf_counter() - started)
 
 
 async def arun_tool(tool: BaseTool, arguments: Mapping[str, Any], *, timeout: float | None = None) -> Execution:  # noqa: ASYNC109  (becomes an Execution, not an exception)
@@ -72,7 +72,7 @@ async def arun_tool(tool: BaseTool, arguments: Mapping[str, Any], *, timeout: fl
     except Exception as error:  # noqa: BLE001  (the boundary where errors become observations)
         late = ToolError(f"{tool.name} took longer than {format_number(timeout or 0.0)} seconds")
         return _failure(tool.name, late if limit.expired() else error, perf_counter() - started)
-    return _success(output, perf_counter() - started)
+    return _read(tool.name, output, perf_counter() - started)
 
 
 class ToolRegistry(Mapping[str, BaseTool]):
@@ -153,12 +153,18 @@ def _request(tool: BaseTool, arguments: Mapping[str, Any]) -> Any:
     return {"type": "tool_call", "id": "call", "name": tool.name, "args": dict(arguments)}
 
 
-def _success(output: Any, seconds: float) -> Execution:
+def _read(name: str, output: Any, seconds: float) -> Execution:
+    """What a tool returned; output that cannot be read is a failed execution."""
     if isinstance(output, ToolMessage):
         content, value = output.content, output.artifact
     else:
         content, value = output, None if isinstance(output, str) else output
-    return Execution(text=cut(_as_text(content), TEXT_LIMIT), value=_as_json(value), seconds=seconds)
+    try:
+        text, plain = _as_text(content), _as_json(value)
+    except Exception as error:  # noqa: BLE001  (the same boundary: objects may do anything when they are written)
+        told = ToolError(f"{name} ran, but its result cannot be read: {type(error).__name__}: {error}")
+        return _failure(name, told, seconds)
+    return Execution(text=cut(_encodable(text), TEXT_LIMIT), value=plain, seconds=seconds)
 
 
 def _failure(name: str, error: Exception, seconds: float) -> Execution:
@@ -169,7 +175,7 @@ def _failure(name: str, error: Exception, seconds: float) -> Execution:
     text = str(error) if expected or infrastructure else f"{name} failed: {type(error).__name__}: {error}"
     return Execution(
         ok=False,
-        text=cut(f"error: {text}", TEXT_LIMIT),
+        text=cut(_encodable(f"error: {text}"), TEXT_LIMIT),
         seconds=seconds,
         infrastructure=infrastructure,
     )
@@ -182,10 +188,26 @@ def _as_text(content: Any) -> str:
         return format_number(content)
     if isinstance(content, list) and content and all(isinstance(block, dict) and "type" in block for block in content):
         return "\n".join(str(block["text"]) if "text" in block else f"[{block['type']}]" for block in content)
-    return json.dumps(to_jsonable_python(content, fallback=str), ensure_ascii=False)
+    try:
+        return json.dumps(to_jsonable_python(content, fallback=str), ensure_ascii=False)
+    except (ValueError, RecursionError):  # bytes that are no text, a circle, a list in a list in a list ...
+        return repr(content)
 
 
 def _as_json(value: Any) -> Any:
-    """The value as plain JSON, None where it is too large to keep in every trace."""
-    plain = to_jsonable_python(value, fallback=str, inf_nan_mode="null")
-    return plain if len(json.dumps(plain)) <= VALUE_LIMIT else None
+    """The value as plain JSON, None where it cannot be, or is too large to keep in every trace."""
+    try:
+        plain = to_jsonable_python(value, fallback=str, inf_nan_mode="null")
+        written = json.dumps(plain, ensure_ascii=False)
+        size = len(json.dumps(plain))
+    except (ValueError, RecursionError):
+        return None
+    if size > VALUE_LIMIT:
+        return None
+    readable = _encodable(written)
+    return plain if readable == written else json.loads(readable)
+
+
+def _encodable(text: str) -> str:
+    """The text with "?" for each half of a surrogate pair, such as file names hold that are not UTF-8."""
+    return text.encode("utf-8", "replace").decode()

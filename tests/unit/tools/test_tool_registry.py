@@ -144,6 +144,52 @@ def test_results_of_foreign_tools(result: object, text: str, value: object) -> N
     assert (done.ok, done.text, done.value) == (True, text, value)
 
 
+def circle() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    found["self"] = found
+    return found
+
+
+def nested(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (b"\xff\xfe", r"b'\xff\xfe'"),
+        (circle(), "{'self': {...}}"),
+        (nested(5000), "error: give ran, but its result cannot be read: RecursionError: "),
+        (10**5000, "error: give ran, but its result cannot be read: ValueError: Exceeds the limit"),
+        ([10**5000], "error: give ran, but its result cannot be read: ValueError: Exceeds the limit"),
+    ],
+    ids=["bytes", "circle", "nested", "number", "list"],  # pytest cannot write some of them either
+)
+def test_results_that_json_cannot_hold(result: object, text: str) -> None:
+    def give() -> Any:
+        """Give it."""
+        return result
+
+    box = ToolRegistry([give])
+    for done in (box.run("give", {}), asyncio.run(box.arun("give", {}))):
+        assert (done.ok, done.value) == (not text.startswith("error: "), None)
+        assert done.text.startswith(text)
+
+
+def test_halves_of_surrogate_pairs_become_question_marks() -> None:
+    def give() -> Any:
+        """Give it."""
+        return ["\udcff.txt"]
+
+    done = ToolRegistry([give]).run("give", {})
+    assert (done.text, done.value) == ('["?.txt"]', ["?.txt"])
+    for said in (done, raising(ToolError("no file \udcff")).run("fail", {})):
+        assert "?" in said.model_dump_json()
+
+
 def test_a_tool_as_mcp_adapters_build_it() -> None:
     """JSON schema instead of a model, content blocks instead of a text."""
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
