@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tracer1_agents.experiments.measures import MEASURES, is_among
+from tracer1_agents.experiments.plan import Cell
 from tracer1_agents.metrics.intervals import paired_difference
 
 if TYPE_CHECKING:
@@ -53,8 +54,15 @@ class Table:
     @cached_property
     def cells(self) -> dict[str, list[CellResult]]:
         """By arm, the result of each seed that has one."""
-        found = [(cell.arm, self.results.read(cell, self.split)) for cell in self.plan.cells()]
+        name = self.plan.name
+        found = [(cell.arm, self.results.read(cell, self.split, plan=name)) for cell in self.plan.cells()]
         return {arm: [result for name, result in found if name == arm and result] for arm in self.plan.arms}
+
+    def of_other_recipes(self) -> str:
+        """A line that names the results which another plan or config made; "" where there are none."""
+        made = {Cell(result.arm, result.seed): result.recipe for results in self.cells.values() for result in results}
+        other = [cell.name for cell in made if made[cell] != self.plan.recipe(cell, self.split)]
+        return f"Made by another plan or config than is here now: {', '.join(other)}." if other else ""
 
     def items(self, arm: str, measure: str) -> list[dict[str, Item]]:
         """Items of an arm for each seed: those that the measure reads."""

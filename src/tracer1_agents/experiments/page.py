@@ -41,7 +41,8 @@ def write_page(table: Table, page: Path, figures: Path) -> None:
     plan = table.plan
     lines = [f"# {plan.title}", ""]
     lines += [_answer(table), ""] if plan.claims else []
-    lines += [plan.about.strip(), "", _power(table), ""]
+    other = table.of_other_recipes()
+    lines += [plan.about.strip(), "", _power(table), "", *([other, ""] if other else [])]
     lines += ["## Claims", "", *_claims(table), ""] if plan.claims else []
     lines += ["## Arms", "", *_arms(table), "", *_outcomes(table), ""]
     lines += ["## Differences", "", *_differences(table), "", "## Forecasts", "", *_survival(table), ""]

@@ -38,7 +38,8 @@ def as_markdown(table: Table) -> str:
     results = as_json(table)
     names = [name for name in SHOWN if any(name in measured for measured in results["arms"].values())]
     head = "| arm | seeds | " + " | ".join(MEASURES[name].label for name in names) + " |"
-    lines = [counts(table), "", head, "|" + "---|" * (len(names) + 2)]
+    other = table.of_other_recipes()
+    lines = [counts(table), *([other] if other else []), "", head, "|" + "---|" * (len(names) + 2)]
     for arm, measured in results["arms"].items():
         cells = [shown(name, measured[name]["mean"]) if name in measured else "" for name in names]
         lines.append(f"| {arm} | {len(table.cells[arm])} | " + " | ".join(cells) + " |")

@@ -75,20 +75,31 @@ class Results:
         """Where a cell's result lies."""
         return self.folder / split / f"{cell.name}.json"
 
-    def read(self, cell: Cell, split: str) -> CellResult | None:
+    def read(self, cell: Cell, split: str, *, plan: str = "") -> CellResult | None:
         """A cell's result; None where it was not measured.
 
+        Args:
+            cell: Whose.
+            split: Measured on.
+            plan: Name of the experiment; "" for any.
+
         Raises:
-            DataError: The file is not one.
+            DataError: The file is not one, or one of something else.
         """
         path = self.path(cell, split)
         if not path.exists():
             return None
         try:
-            return CellResult.model_validate_json(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            found = CellResult.model_validate_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             msg = f"this is no result of an experiment: {error}; delete it, and it is made anew"
             raise DataError(msg, path=path) from None
+        wanted = {"plan": plan or found.plan, "arm": cell.arm, "seed": cell.seed, "split": split}
+        for name, value in wanted.items():
+            if (said := getattr(found, name)) != value:
+                msg = f"the result says {name} {said!r} where {value!r} belongs; move it to its place, or delete it"
+                raise DataError(msg, path=path)
+        return found
 
     def write(self, cell: Cell, result: CellResult) -> None:
         """Keep a result, a column a line."""

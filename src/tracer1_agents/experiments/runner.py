@@ -148,7 +148,7 @@ class Runner:
         return before is None or Job(before) not in (*left, *running)
 
     def _has_result(self, cell: Cell, split: str) -> bool:
-        found = self.results.read(cell, split)
+        found = self.results.read(cell, split, plan=self.plan.name)
         if found is None:
             return False
         if found.recipe != self.plan.recipe(cell, split):

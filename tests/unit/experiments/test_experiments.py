@@ -19,7 +19,7 @@ from tracer1_agents.experiments.compare import Table
 from tracer1_agents.experiments.measure import held_out_rows, seen_from
 from tracer1_agents.experiments.page import write_page
 from tracer1_agents.experiments.plan import Cell, Measurement, Plan, load_plan
-from tracer1_agents.experiments.report import as_json
+from tracer1_agents.experiments.report import as_json, as_markdown
 from tracer1_agents.experiments.results import CellResult, Results
 from tracer1_agents.experiments.runner import Runner
 
@@ -256,6 +256,43 @@ def test_a_broken_result_file_is_named(tmp_path):
     path.write_text(path.read_text(encoding="utf-8")[:-20], encoding="utf-8")
     with pytest.raises(DataError, match=r"(?s)base-0\.json.*delete it"):
         one.results.read(Cell("base", 0), "test")
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "told"),
+    [("arm", "full", "'base'"), ("seed", 3, "0"), ("split", "development", "'test'"), ("plan", "y", "'x'")],
+)
+def test_a_result_of_something_else_is_refused(tmp_path, name, said, told):
+    one = runner(tmp_path)
+    keep(one, "base", 0, windows=[1.0])
+    path = one.results.path(Cell("base", 0), "test")
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), name: said}), encoding="utf-8")
+    with pytest.raises(DataError, match=rf"base-0\.json: the result says {name} {said!r} where {told} belongs"):
+        as_markdown(Table(one.plan, one.results, "test"))
+    with pytest.raises(DataError, match="belongs"):
+        one.jobs(["test"])
+
+
+def test_a_folder_in_a_results_place_is_no_result(tmp_path):
+    one = runner(tmp_path)
+    one.results.path(Cell("base", 0), "test").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"base-0\.json: this is no result"):
+        one.results.read(Cell("base", 0), "test")
+
+
+def test_results_of_another_recipe_are_named(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    one = runner(tmp_path)
+    for arm, seed in (("base", 0), ("full", 1)):
+        keep(one, arm, seed, tasks=[{**task("t", 1), "tokens": 1, "seconds": 1.0}])
+    full = {"start": "base", "train": "stage1", "config": "tiny/stage1"}
+    later = plan(arms={**one.plan.model_dump()["arms"], "full": full})
+    line = "Made by another plan or config than is here now: full-1."
+    for asked, shown in ((one.plan, False), (later, True)):
+        table = Table(asked, one.results, "test")
+        write_page(table, tmp_path / "page.md", tmp_path / "page")
+        assert (line in as_markdown(table)) is shown
+        assert (line in (tmp_path / "page.md").read_text(encoding="utf-8")) is shown
 
 
 def test_a_measurement_may_be_of_the_desks_world():
