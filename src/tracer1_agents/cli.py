@@ -1,7 +1,7 @@
 """`tracer1`: argument parsing only; each command hands over to the module that does the work.
 
-What went wrong on purpose (`Tracer1Error`) ends with its message on standard error and exit code 2; Ctrl-C with 130,
-SIGTERM with 143.
+What went wrong on purpose (`Tracer1Error`), or with a file (`OSError`), ends with its message on standard error and
+exit code 2; Ctrl-C with 130, SIGTERM with 143.
 """
 
 from __future__ import annotations
@@ -58,7 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        if error.filename is None:  # of no file: not about what the command was given
+            raise
+        print(f"tracer1: {harmless(_about_file(error))}", file=sys.stderr)  # noqa: T201
+        return 2
     return code
+
+
+def _about_file(error: OSError) -> str:
+    """What went wrong with which file; of a file that takes another's place, the place."""
+    return f"{error.filename2 or error.filename}: {error.strerror or type(error).__name__}"
 
 
 @contextmanager

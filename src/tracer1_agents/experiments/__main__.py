@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     splits = arguments.split or ["development", "test"]
     try:
         plan = load_plan(arguments.plan)
+        if arguments.page:
+            _check_page(arguments.page)
         out = arguments.out or Path("runs/experiments") / plan.name
         results = Results(arguments.results or Path("results") / plan.name)
         runner = Runner(plan, arguments.plan, out, results, workers=arguments.workers, say=_say)
@@ -57,10 +59,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Tracer1Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201  (names the path)
+        return 2
     except KeyboardInterrupt:
         _say("interrupted; what is done is kept, and the same command goes on")
         return 130
     return 0
+
+
+def _check_page(page: Path) -> None:
+    """Whether a page can be written, before hours go into what it shows.
+
+    Raises:
+        OSError: It cannot.
+    """
+    page.parent.mkdir(parents=True, exist_ok=True)
+    there = page.exists()
+    page.open("a", encoding="utf-8").close()
+    if not there:
+        page.unlink()
 
 
 def _say(text: str) -> None:

@@ -375,6 +375,17 @@ def test_a_page_answers_first_and_says_what_was_not_run(tmp_path):
     assert {name: (page.with_suffix("") / name).read_bytes() for name in drawn} == first
 
 
+def test_a_page_that_cannot_be_written_is_said_before_anything_runs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("tracer1_agents.experiments.__main__.as_markdown", lambda table: pytest.fail("ran"))
+    (tmp_path / "file").touch()
+    page = tmp_path / "file" / "page.md"
+    assert main(["stage1", "--only-report", "--results", str(tmp_path), "--page", str(page)]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("error: ")
+    assert str(tmp_path / "file") in shown.err
+    assert shown.out == ""
+
+
 def test_an_arm_whose_only_seed_is_not_measured_gives_no_difference(tmp_path):
     one = runner(tmp_path)
     keep(one, "better", 0, windows=[1.0])

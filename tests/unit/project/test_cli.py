@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from tracer1_agents import __version__, cli, doctor
+from tracer1_agents.actions.space import Finish
+from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.doctor import Finding, State
 from tracer1_agents.evals.results import TaskResult
+from tracer1_agents.types import ReferenceStep, ReferenceTrajectory
 
 SOURCE = str(Path(__file__).parents[3] / "src")
 
@@ -60,6 +63,26 @@ def test_own_errors_are_one_message_and_code_2(tmp_path, capsys):
     assert r"none\x1b[2J.jsonl: no such results file" in captured.err
     assert "Traceback" not in captured.err
     assert captured.out == ""
+
+
+def test_a_file_that_cannot_be_written_is_one_message_and_code_2(tmp_path, capsys):
+    steps = (ReferenceStep(action=Finish(answer="4"), instruction="Report it"),)
+    source, taken = tmp_path / "in.jsonl", tmp_path / "taken"
+    write_trajectories(source, [ReferenceTrajectory(id="1", source="shop", instruction="How many?", steps=steps)])
+    taken.mkdir()
+    run = write_run(tmp_path / "run.jsonl", TaskResult(task_id="t-1", status="loop"))
+    below = str(source / "x")  # a file is no folder
+    for arguments, told in (
+        (["data", "export", "store", str(source), "--out", str(taken)], f"{taken}: Is a directory"),
+        (["data", "export", "store", str(source), "--out", f"{below}/y"], below),
+        (["report", run, "--markdown", f"{below}/y"], below),
+    ):
+        assert cli.main(arguments) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("tracer1: ")
+        assert told in error
+        assert error.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "run.jsonl", "taken"]
 
 
 def test_a_missing_extra_is_said(tmp_path, capsys, monkeypatch):
