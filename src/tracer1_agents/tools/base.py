@@ -148,7 +148,7 @@ class ToolRegistry(Mapping[str, BaseTool]):
 
 
 def _request(tool: BaseTool, arguments: Mapping[str, Any]) -> Any:
-    if tool.response_format == "content":
+    if tool.response_format == "content" and not tool.handle_tool_error:  # only answers to tool calls have a status
         return dict(arguments)
     return {"type": "tool_call", "id": "call", "name": tool.name, "args": dict(arguments)}
 
@@ -164,6 +164,8 @@ def _read(name: str, output: Any, seconds: float) -> Execution:
     except Exception as error:  # noqa: BLE001  (the same boundary: objects may do anything when they are written)
         told = ToolError(f"{name} ran, but its result cannot be read: {type(error).__name__}: {error}")
         return _failure(name, told, seconds)
+    if isinstance(output, ToolMessage) and output.status == "error":  # the tool's own words for what it raised
+        return _failure(name, ToolError(text.removeprefix("error: ")), seconds)
     return Execution(text=cut(_encodable(text), TEXT_LIMIT), value=plain, seconds=seconds)
 
 

@@ -101,6 +101,22 @@ def test_errors_become_executions(error: Exception, text: str, infrastructure: o
     assert done.text.startswith(text)
 
 
+@pytest.mark.parametrize("form", ["content", "content_and_artifact"])
+@pytest.mark.parametrize(
+    ("handler", "text"),
+    [(True, "no such thing"), ("sorry", "sorry"), (lambda error: f"error: {error}!", "no such thing!")],
+)
+def test_an_error_that_the_tool_handles_is_one(form: Any, handler: Any, text: str) -> None:
+    def fail() -> Any:
+        """Fail."""
+        message = "no such thing"
+        raise ToolException(message)
+
+    box = ToolRegistry([StructuredTool.from_function(fail, handle_tool_error=handler, response_format=form)])
+    for done in (box.run("fail", {}), asyncio.run(box.arun("fail", {}))):
+        assert (done.ok, done.text, done.infrastructure) == (False, f"error: {text}", False)
+
+
 def test_an_interrupt_of_the_graph_is_no_error() -> None:
     with pytest.raises(GraphInterrupt):
         raising(GraphInterrupt()).run("fail", {})
