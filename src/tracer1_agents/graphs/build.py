@@ -30,6 +30,7 @@ from tracer1_agents.planner.profiles import profile_for, profile_named
 from tracer1_agents.planner.prompt import ToolSpec
 from tracer1_agents.serving.tiny import SHIPPED
 from tracer1_agents.tools.base import IDEMPOTENCY_KEY, ToolRegistry
+from tracer1_agents.tools.definition import injected_arguments
 from tracer1_agents.types import Observation, StepRecord, Trace
 
 if TYPE_CHECKING:
@@ -315,8 +316,9 @@ def tool_specs(registry: Mapping[str, Any]) -> tuple[ToolSpec, ...]:
 
 
 def _schema_of(tool: Any) -> dict[str, Any]:
-    """The arguments that the planner fills; an idempotency key is the loop's business."""
-    schema: dict[str, Any] = tool.get_input_jsonschema()
+    """The arguments that the planner fills; injected ones are ToolNode's business, an idempotency key the loop's."""
+    hidden = injected_arguments(tool)
+    schema: dict[str, Any] = tool.tool_call_schema.model_json_schema() if hidden else tool.get_input_jsonschema()
     if IDEMPOTENCY_KEY not in schema.get("properties", {}):
         return schema
     properties = {name: value for name, value in schema["properties"].items() if name != IDEMPOTENCY_KEY}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from typing import Annotated
 
 import pytest
 
@@ -20,13 +21,16 @@ from langchain.agents.middleware import (
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.prebuilt import InjectedState, ToolRuntime
 from langgraph.types import Command
 
 from tracer1_agents import AnticipatoryPlanningMiddleware, LoopGuardMiddleware, Tracer1Context, find_loop
 from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.graphs.build import tool_specs
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import ScriptedModel
+from tracer1_agents.tools.base import ToolRegistry
 
 PLAN = [
     'look(place="a") # "Look at a"\nlook(place="b") # "Then at b"',
@@ -68,6 +72,26 @@ def replacing(script, *others, checkpointer=None, **options):
 
 def tool_texts(result):
     return [message.text for message in result["messages"] if isinstance(message, ToolMessage)]
+
+
+def peek(place: str, runtime: ToolRuntime) -> str:
+    """Look at a place."""
+    return f"{place} after {len(runtime.state['messages'])} messages"
+
+
+def recall(place: str, state: Annotated[dict, InjectedState]) -> str:
+    """Recall a place."""
+    return f"{place} after {len(state['messages'])} messages"
+
+
+@pytest.mark.parametrize("tool", [peek, recall])
+@pytest.mark.parametrize("mode", ["advise", "replace"])
+def test_the_planner_is_not_told_of_injected_arguments(tool, mode):
+    plan = [f'{tool.__name__}(place="a") # "Look at a"', 'finish(answer="a")']
+    acting = ScriptedModel(script=[calls("a", name=tool.__name__), AIMessage("a")]) if mode == "advise" else never()
+    planner = planning(plan, mode=mode)
+    assert tool_texts(create_agent(acting, [tool], middleware=[planner]).invoke(ASK)) == ["a after 2 messages"]
+    assert list(tool_specs(ToolRegistry([tool]))[0].parameters["properties"]) == ["place"]
 
 
 class TestReplace:
