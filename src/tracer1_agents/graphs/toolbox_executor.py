@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.space import Code, ToolCall
+from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.tools.base import ToolRegistry, arun_tool, run_tool
 from tracer1_agents.tools.code import code_tools
+from tracer1_agents.tools.definition import injected_arguments
 from tracer1_agents.types import Execution
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from langchain_core.tools import BaseTool
 
     from tracer1_agents.actions.space import Action
     from tracer1_agents.tools.bridges import ToolLike
@@ -29,6 +33,9 @@ class ToolboxExecutor:
         session: Where `Code` actions run; without one they are refused as an observation.
         timeout: Seconds for one execution; a synchronous tool call is waited for, since nothing can end its thread.
         close: Called when a run is cancelled in mid-execution, to end what it started (kill the sandbox).
+
+    Raises:
+        ConfigurationError: A tool needs an argument that only LangGraph's ToolNode can fill.
     """
 
     def __init__(
@@ -40,6 +47,8 @@ class ToolboxExecutor:
         close: Callable[[], None] | None = None,
     ) -> None:
         self.registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
+        for tool in self.registry.values():
+            _check_fillable(tool)
         self.timeout, self._close = timeout, close
         self._python = code_tools(session, timeout=timeout)[0]
 
@@ -78,6 +87,18 @@ class ToolboxExecutor:
     def _abandon(self) -> None:
         if self._close is not None:
             self._close()
+
+
+def _check_fillable(tool: BaseTool) -> None:
+    """Refuse a tool that could never succeed here, before a planner is blamed for it."""
+    schema: Any = tool.get_input_schema()
+    needed = sorted(name for name in injected_arguments(tool) if schema.model_fields[name].is_required())
+    if needed:
+        msg = (
+            f'tool "{tool.name}": nothing fills its argument "{needed[0]}" here, only ToolNode does; close '
+            "over the value, or use AnticipatoryPlanningMiddleware with create_agent"
+        )
+        raise ConfigurationError(msg)
 
 
 def _refused(action: Action) -> Execution:

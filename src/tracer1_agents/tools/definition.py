@@ -103,8 +103,9 @@ def check_arguments(tool: BaseTool, arguments: Mapping[str, Any]) -> None:
 
 def injected_arguments(tool: BaseTool) -> set[str]:
     """The arguments in a tool's schema that LangGraph's ToolNode fills, and that no model is told about."""
-    told = tool.tool_call_schema
-    return set() if isinstance(told, dict) else set(tool.get_input_schema().model_fields) - set(told.model_fields)
+    told: Any = tool.tool_call_schema
+    whole: Any = tool.get_input_schema()
+    return set() if isinstance(told, dict) else set(whole.model_fields) - set(told.model_fields)
 
 
 def _takes_anything(tool: BaseTool) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.tools import InjectedToolCallId
+from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
+from langgraph.store.base import BaseStore  # noqa: TC002  (tools read their annotations)
 
 from tracer1_agents import create_tracer1_agent
 from tracer1_agents.actions.space import Code, ToolCall, Wait
-from tracer1_agents.errors import PlannerError, SandboxError
+from tracer1_agents.errors import ConfigurationError, PlannerError, SandboxError
 from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
 from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy, read_message
 from tracer1_agents.sandboxes.base import RunResult
@@ -44,6 +47,43 @@ def both(executor, action):
     sync, later = executor.execute(action, "", HERE), asyncio.run(executor.aexecute(action, "", HERE))
     assert (sync.ok, sync.text, sync.infrastructure) == (later.ok, later.text, later.infrastructure)
     return sync
+
+
+def with_runtime(runtime: ToolRuntime) -> str:
+    """Look."""
+    return str(runtime)
+
+
+def with_state(state: Annotated[dict, InjectedState]) -> str:
+    """Look."""
+    return str(state)
+
+
+def with_store(store: Annotated[BaseStore, InjectedStore]) -> str:
+    """Look."""
+    return str(store)
+
+
+def with_call(call: Annotated[str, InjectedToolCallId]) -> str:
+    """Look."""
+    return call
+
+
+def with_default(place: str, state: Annotated[dict | None, InjectedState] = None) -> str:
+    """Look."""
+    return f"{place} {state}"
+
+
+@pytest.mark.parametrize("tool", [with_runtime, with_state, with_store, with_call])
+def test_a_tool_whose_arguments_nothing_fills_is_refused(tool):
+    name = tool.__name__.removeprefix("with_")
+    with pytest.raises(ConfigurationError, match=rf'tool "with_{name}": nothing fills its argument "{name}" here'):
+        create_tracer1_agent(ScriptedModel(script=["finish()"]), [tool], profile="compact")
+
+
+def test_an_injected_argument_may_be_left_out_where_it_has_a_default():
+    executor = ToolboxExecutor([with_default])
+    assert both(executor, ToolCall(name="with_default", arguments={"place": "a"})).text == "a None"
 
 
 class TestToolboxExecutor:
