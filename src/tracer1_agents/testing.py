@@ -93,7 +93,10 @@ class ScriptedModel(BaseChatModel):
     def _result(messages: list[BaseMessage], reply: Any) -> ChatResult:
         if isinstance(reply, BaseException):
             raise reply
-        message = reply if isinstance(reply, AIMessage) else AIMessage(reply, usage_metadata=_usage(messages, reply))
+        if isinstance(reply, AIMessage):
+            message = reply.model_copy()  # whoever keeps it gives it an id; a repeated reply is another message
+        else:
+            message = AIMessage(reply, usage_metadata=_usage(messages, reply))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 

@@ -94,6 +94,12 @@ def test_the_planner_is_not_told_of_injected_arguments(tool, mode):
     assert list(tool_specs(ToolRegistry([tool]))[0].parameters["properties"]) == ["place"]
 
 
+def test_a_scripted_message_that_is_repeated_is_another_message():
+    model = ScriptedModel(script=[calls("a")])
+    assert model.invoke("a").id != model.invoke("a").id
+    assert model.script[0].id is None
+
+
 class TestReplace:
     @pytest.mark.parametrize("way", ["sync", "async"])
     def test_the_planner_is_the_model(self, way):
