@@ -258,6 +258,9 @@ def as_policy(
         ConfigurationError: It is none of the kinds that `create_tracer1_agent` lists.
         MissingExtraError: The kind needs an extra that is not installed.
     """
+    if model == "":  # Path("") would be the current folder
+        msg = 'the model\'s name is empty; give a chat model, a policy, a folder, or a name such as "tracer1-tiny"'
+        raise ConfigurationError(msg)
     if isinstance(model, str | Path):
         model = _load_model(str(model))
     if isinstance(model, BaseChatModel):

@@ -81,6 +81,11 @@ def test_a_tool_whose_arguments_nothing_fills_is_refused(tool):
         create_tracer1_agent(ScriptedModel(script=["finish()"]), [tool], profile="compact")
 
 
+def test_an_empty_model_name_is_not_the_current_folder():
+    with pytest.raises(ConfigurationError, match="the model's name is empty"):
+        create_tracer1_agent("", profile="compact")
+
+
 def test_an_injected_argument_may_be_left_out_where_it_has_a_default():
     executor = ToolboxExecutor([with_default])
     assert both(executor, ToolCall(name="with_default", arguments={"place": "a"})).text == "a None"
