@@ -19,7 +19,7 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic_core import to_jsonable_python
 
-from tracer1_agents.actions.space import RESERVED_NAMES
+from tracer1_agents.actions.space import RESERVED_NAMES, encodable, is_encodable
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, SandboxError, ToolError
 from tracer1_agents.tools.aliases import ALIASES, Alias
 from tracer1_agents.tools.bridges import ToolLike, as_langchain_tool
@@ -166,7 +166,7 @@ def _read(name: str, output: Any, seconds: float) -> Execution:
         return _failure(name, told, seconds)
     if isinstance(output, ToolMessage) and output.status == "error":  # the tool's own words for what it raised
         return _failure(name, ToolError(text.removeprefix("error: ")), seconds)
-    return Execution(text=cut(_encodable(text), TEXT_LIMIT), value=plain, seconds=seconds)
+    return Execution(text=cut(encodable(text), TEXT_LIMIT), value=plain, seconds=seconds)
 
 
 def _failure(name: str, error: Exception, seconds: float) -> Execution:
@@ -177,7 +177,7 @@ def _failure(name: str, error: Exception, seconds: float) -> Execution:
     text = str(error) if expected or infrastructure else f"{name} failed: {type(error).__name__}: {error}"
     return Execution(
         ok=False,
-        text=cut(_encodable(f"error: {text}"), TEXT_LIMIT),
+        text=cut(encodable(f"error: {text}"), TEXT_LIMIT),
         seconds=seconds,
         infrastructure=infrastructure,
     )
@@ -201,15 +201,8 @@ def _as_json(value: Any) -> Any:
     try:
         plain = to_jsonable_python(value, fallback=str, inf_nan_mode="null")
         written = json.dumps(plain, ensure_ascii=False)
-        size = len(json.dumps(plain))
     except (ValueError, RecursionError):
         return None
-    if size > VALUE_LIMIT:
+    if len(written) > VALUE_LIMIT:
         return None
-    readable = _encodable(written)
-    return plain if readable == written else json.loads(readable)
-
-
-def _encodable(text: str) -> str:
-    """The text with "?" for each half of a surrogate pair, such as file names hold that are not UTF-8."""
-    return text.encode("utf-8", "replace").decode()
+    return plain if is_encodable(written) else json.loads(encodable(written))
