@@ -7,6 +7,7 @@ message; every tool call after it that was answered is a step; the newest answer
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
@@ -64,21 +65,34 @@ def read_turns(messages: Sequence[AnyMessage]) -> list[Turn]:
     """
     newest_task = max((k for k, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
     since = messages[newest_task + 1 :]
-    answers = {message.tool_call_id: message for message in since if isinstance(message, ToolMessage)}
     turns: list[Turn] = []
     seen = ""
-    for message in since:
+    for at, message in enumerate(since):
         if not isinstance(message, AIMessage) or not message.tool_calls:
             continue
+        answers = _answers_to(message, since[at + 1 :])
         # A model's calls are compared and shown, not executed here: whatever it called, nothing is refused.
         calls = tuple(
             ToolCall.model_construct(name=call["name"], arguments=call["args"]) for call in message.tool_calls
         )
-        turn = Turn(calls, tuple(answers.get(call["id"] or "") for call in message.tool_calls), seen)
+        turn = Turn(calls, answers, seen)
         turns.append(turn)
         if not turn.nudged:
             seen = "\n".join(str(answer.text) for answer in turn.answers if answer is not None)
     return turns
+
+
+def _answers_to(message: AIMessage, later: Sequence[AnyMessage]) -> tuple[ToolMessage | None, ...]:
+    """One a call, None where there is none yet; of this turn alone, for some servers give every call the same id."""
+    turn = takewhile(lambda one: not (isinstance(one, AIMessage) and one.tool_calls), later)
+    left = [one for one in turn if isinstance(one, ToolMessage)]
+    found: list[ToolMessage | None] = []
+    for call in message.tool_calls:
+        answer = next((one for one in left if one.tool_call_id == (call["id"] or "")), None)
+        if answer is not None:
+            left.remove(answer)
+        found.append(answer)
+    return tuple(found)
 
 
 def find_loop(messages: Sequence[AnyMessage], guard: LoopGuard = LoopGuard()) -> ToolCall | None:  # noqa: B008  (frozen)

@@ -27,6 +27,7 @@ from langgraph.types import Command
 from tracer1_agents import AnticipatoryPlanningMiddleware, LoopGuardMiddleware, Tracer1Context, find_loop
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.build import tool_specs
+from tracer1_agents.graphs.conversation import read_turns
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import ScriptedModel
@@ -269,6 +270,17 @@ class TestLoopGuard:
             assert texts[2].startswith("error: stuck was called like this before")
             assert len(texts) == 4
             assert result["messages"][-1].text.startswith("Stopped: the agent keeps repeating stuck")
+
+    def test_a_server_that_gives_every_call_the_same_id(self):
+        script = [calls("a", name="stuck") for _ in range(30)]  # c0, c0, c0, ...
+        agent = create_agent(ScriptedModel(script=script), [stuck], middleware=[LoopGuardMiddleware()])
+        assert agent.invoke(ASK)["messages"][-1].text.startswith("Stopped: ")
+
+    def test_two_calls_of_one_id_in_a_message(self):
+        both = AIMessage("", tool_calls=[{"name": "look", "args": {"place": place}, "id": "c"} for place in "ab"])
+        answers = [ToolMessage(f"seen {place}", tool_call_id="c") for place in "ab"]
+        turn = read_turns([HumanMessage("x"), both, *answers])[0]
+        assert [answer.text for answer in turn.answers] == ["seen a", "seen b"]
 
     def test_a_model_that_listens_goes_on(self):
         script = [calls("x", name="stuck", start=k) for k in range(3)] + [calls("a", start=7), AIMessage("fine")]
