@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tracer1_agents.training.mixture import Mixture
+    from tracer1_agents.training.mixture import Mixture, MixtureConfig
     from tracer1_agents.training.models import Planner
     from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.training.worlds import World
@@ -119,6 +119,20 @@ def train(config: Stage2Config, *, resume: bool = False) -> Path:
     return run(config, assemble, resume=resume)
 
 
+def check_beginnings(data: MixtureConfig) -> None:
+    """Refuse prompts with which no episode of the graph begins.
+
+    Raises:
+        ConfigurationError: They show a forecast of the step before.
+    """
+    if data.show_last_forecast:
+        msg = (
+            "data.show_last_forecast does not go with rollout.way: graph, whose episodes begin without an earlier "
+            "forecast to show; rollout.way: replay works, or leave data.show_last_forecast out"
+        )
+        raise ConfigurationError(msg)
+
+
 def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assembly:
     """Replies go through the graph; their first actions are executed and compared.
 
@@ -132,12 +146,6 @@ def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assemb
     if config.data.history == "own":
         msg = "data.history: own is stage 1's; stage 2 runs the graph from the reference's state"
         raise ConfigurationError(msg)
-    if config.data.show_last_forecast and config.rollout.way == "graph":
-        msg = (
-            "data.show_last_forecast does not go with rollout.way: graph, whose episodes begin without an earlier "
-            "forecast to show; rollout.way: replay works, or leave data.show_last_forecast out"
-        )
-        raise ConfigurationError(msg)
     if config.rollout.way == "replay":
         if config.rollout.max_steps > 1:
             msg = "rollout.max_steps above 1 works with rollout.way: graph; a replay has one reply"
@@ -147,6 +155,7 @@ def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assemb
             raise ConfigurationError(msg)
         check_gold(config, mixture, episodes)
         return Assembly(None, reward, first_pair_only=first_pair_only)
+    check_beginnings(config.data)
     collector = graph_rollouts(config, mixture, episodes, scorer)
     check_gold(config, mixture, episodes)
     return Assembly(collector, reward, first_pair_only=first_pair_only)

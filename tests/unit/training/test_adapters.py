@@ -236,6 +236,14 @@ def test_verl_is_told_of_rows_and_servers_that_are_not_there(adapter, stage2_fil
         asyncio.run(started.run({}, **adapter.verl_row(row)))
 
 
+def test_verl_is_refused_prompts_with_which_no_episode_begins(adapter, tmp_path, planner):
+    path = tmp_path / "shown.yaml"
+    path.write_text(json.dumps({"data": {**DATA, "show_last_forecast": True}}), encoding="utf-8")
+    tokenizer = load_planner(ModelConfig(path=str(planner))).tokenizer
+    with pytest.raises(ConfigurationError, match=r"data.show_last_forecast does not go with"):
+        loop(adapter, str(path), tokenizer, Server([], []))
+
+
 def test_without_verl_its_module_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "verl", None)
     monkeypatch.delitem(sys.modules, ADAPTER, raising=False)

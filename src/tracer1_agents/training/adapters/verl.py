@@ -29,7 +29,7 @@ from tracer1_agents.training.grounded_rollouts import Scorer
 from tracer1_agents.training.mixture import load_mixture
 from tracer1_agents.training.rows import chat_of
 from tracer1_agents.training.scope import first_pair_tokens
-from tracer1_agents.training.stage2 import Stage2Config, build_world
+from tracer1_agents.training.stage2 import Stage2Config, build_world, check_beginnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,6 +80,7 @@ class Bench:
     def of(cls, run: str) -> Bench:
         """The bench of a stage-2 config, by packaged name or path; made once."""
         config = load_config(Stage2Config, run)
+        check_beginnings(config.data)
         mixture = load_mixture(config.data)
         return cls(
             rows={row.key: row for row in mixture.rows},
