@@ -181,7 +181,8 @@ def read_results(path: Path) -> tuple[list[TaskResult], list[str]]:
         ConfigurationError: There is no such file.
     """
     if not path.is_file():
-        msg = f"{path}: no such results file; one is written by examples/gaia_agent.py --output"
+        what = "this is a folder; name the results file in it" if path.is_dir() else "no such results file"
+        msg = f"{path}: {what}; one is written by examples/gaia_agent.py --output"
         raise ConfigurationError(msg)
     results: list[TaskResult] = []
     problems: list[str] = []

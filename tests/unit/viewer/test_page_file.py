@@ -161,13 +161,14 @@ def test_the_command_writes_a_page(tmp_path, capsys):
         (["--html", "OUT", "--serve"], "choose one of them"),
         (["--html", "OUT", "--blobs", "nowhere"], "no such folder"),
         (["--html", "OUT", "--against", "nowhere.jsonl"], "no such results file"),
+        (["--html", "OUT", "--against", "FOLDER"], "this is a folder; name the results file in it"),
         (["--html", "OUT", "--task", "t-9"], "no task 't-9'"),
         (["--serve", "--port", "99999"], "choose another --port"),
     ],
 )
 def test_wrong_usage_is_told(tmp_path, capsys, more, said):
     run = write_run(tmp_path / "a.jsonl", result())
-    names = {"RUN": run, "OUT": str(tmp_path / "page.html")}
+    names = {"RUN": run, "OUT": str(tmp_path / "page.html"), "FOLDER": str(tmp_path)}
     assert cli.main(["show", run, *(names.get(word, word) for word in more)]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
