@@ -60,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except OSError as error:
+        if error.filename is None:  # of no file: not about what the command was given
+            raise
         print(f"error: {error}", file=sys.stderr)  # noqa: T201  (names the path)
         return 2
     except KeyboardInterrupt:
