@@ -252,7 +252,12 @@ def _reader(parsed: argparse.Namespace) -> Reader:
     return reader_named(parsed.source, options)
 
 
-def _verdict(parsed: argparse.Namespace, problems: Sequence[DataError]) -> int:
+def _verdict(parsed: argparse.Namespace, trajectories: int, problems: Sequence[DataError]) -> int:
+    """Exit code of a command that read a source: some problems are told, nothing but problems is a failure."""
+    if problems and not trajectories:
+        told = f"{parsed.path}: nothing in it could be read as {parsed.source}; the first problem: {problems[0]}"
+        print(f"tracer1: {harmless(told)}", file=sys.stderr)  # noqa: T201  (a command line)
+        return 1
     return 1 if parsed.strict and problems else 0
 
 
@@ -265,7 +270,7 @@ def _data_validate(parsed: argparse.Namespace) -> int:
     failures = validation.failures(found) if parsed.strict else []
     for failure in failures:
         print(f"tracer1: {harmless(f'{parsed.path}: {failure}')}", file=sys.stderr)  # noqa: T201
-    return 1 if failures else 0
+    return 1 if failures else _verdict(parsed, found.counts.trajectories, found.counts.problems)
 
 
 def _data_stats(parsed: argparse.Namespace) -> int:
@@ -273,7 +278,7 @@ def _data_stats(parsed: argparse.Namespace) -> int:
 
     counts = commands.tally(_reader(parsed), parsed.path)
     print(harmless(commands.stats_text(counts)))  # noqa: T201  (a command line)
-    return _verdict(parsed, counts.problems)
+    return _verdict(parsed, counts.trajectories, counts.problems)
 
 
 def _data_export(parsed: argparse.Namespace) -> int:
@@ -283,7 +288,7 @@ def _data_export(parsed: argparse.Namespace) -> int:
     for problem in problems:
         print(f"tracer1: {harmless(str(problem))}", file=sys.stderr)  # noqa: T201  (a command line)
     print(f"{count} trajectories in {harmless(str(parsed.out))}")  # noqa: T201
-    return _verdict(parsed, problems)
+    return _verdict(parsed, count, problems)
 
 
 def _data_miniwob(parsed: argparse.Namespace) -> int:

@@ -122,10 +122,17 @@ def export(reader: Reader, path: Path, out: Path) -> tuple[int, list[DataError]]
         How many trajectories were written, and what could not be read.
 
     Raises:
-        DataError: There is nothing at `path`.
+        DataError: There is nothing at `path`, or nothing in it could be read; what was at `out` stays.
     """
     counts = Tally()
-    return write_trajectories(out, tallied(reader, path, counts)), counts.problems
+
+    def readable() -> Iterator[ReferenceTrajectory]:
+        yield from tallied(reader, path, counts)
+        if counts.problems and not counts.trajectories:
+            msg = f"nothing in it could be read as {reader.name}, so nothing is written; the first problem: "
+            raise DataError(msg + str(counts.problems[0]), path=path)
+
+    return write_trajectories(out, readable()), counts.problems
 
 
 def listed(counts: Counter[str]) -> str:

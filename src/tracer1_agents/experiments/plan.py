@@ -246,9 +246,14 @@ class Plan(_Plain):
         seeds = self.seeds_of(start)
         return Cell(start, cell.seed if cell.seed in seeds else seeds[0])
 
-    def recipe(self, cell: Cell, split: str) -> str:
-        """A hash of all that decides a result: its arms, their configs, the seeds, what it is measured on."""
-        chain: list[Any] = [getattr(self, split).model_dump(mode="json")]
+    def recipe(self, cell: Cell, split: str = "") -> str:
+        """A hash of all that decides a result: its arms, their configs, the seeds, what it is measured on.
+
+        Args:
+            cell: Whose.
+            split: Measured on; "" for the training alone.
+        """
+        chain: list[Any] = [getattr(self, split).model_dump(mode="json")] if split else []
         at: Cell | None = cell
         while at is not None:
             arm = self.arms[at.arm]

@@ -2,7 +2,8 @@
 
 Each training and each measurement is a process of its own with its own log, so that a crash costs one of them. Seeds go
 one after the other, so that a run that ends early leaves whole seeds. An interrupt keeps what is done; the same command
-goes on. A cell with a result file is done, whether its planner still lies here or not.
+goes on. A cell with a result file is done, whether its planner still lies here or not. A planner that other cells start
+from can be kept beside the results (`arms/NAME-SEED` as it lies in `out`, without checkpoints); it is not trained again.
 """
 
 from __future__ import annotations
@@ -161,12 +162,26 @@ class Runner:
         return True
 
     def _is_trained(self, cell: Cell) -> bool:
-        return self.plan.arms[cell.arm].train is None or (self.out / "arms" / cell.name / "done.json").exists()
+        done = self._trained(cell) / "done.json"
+        if self.plan.arms[cell.arm].train is None or not done.exists():
+            return self.plan.arms[cell.arm].train is None
+        if json.loads(done.read_text(encoding="utf-8")).get("recipe") != self.plan.recipe(cell):
+            msg = (
+                f"the planner in {done.parent} was trained by another plan or config than is here now; move it away to "
+                "train it anew, or bring the plan back"
+            )
+            raise ConfigurationError(msg)
+        return True
+
+    def _trained(self, cell: Cell) -> Path:
+        """The folder of a cell's training: here, or kept beside the results."""
+        here, kept = (at / "arms" / cell.name for at in (self.out, self.results.folder))
+        return kept if (kept / "done.json").exists() and not (here / "done.json").exists() else here
 
     def model(self, cell: Cell) -> str:
         """Where the cell's planner lies."""
         if self.plan.arms[cell.arm].train:
-            return str(self.out / "arms" / cell.name / "model")
+            return str(self._trained(cell) / "model")
         start = self.plan.start_of(cell)
         return self.model(start) if start else self.plan.arms[cell.arm].start
 
@@ -198,7 +213,8 @@ class Runner:
         if trainer != "warmstart":
             command.append("--resume")
         self._process(f"training {cell.name}", command, folder / "output.log")
-        (folder / "done.json").write_text(json.dumps({"command": command}) + "\n", encoding="utf-8")
+        done = {"command": command, "recipe": self.plan.recipe(cell)}
+        (folder / "done.json").write_text(json.dumps(done) + "\n", encoding="utf-8")
 
     def measure(self, cell: Cell, split: str) -> None:
         """Measure a cell on a split, or go on where that stopped, and write its result."""
@@ -208,7 +224,7 @@ class Runner:
             command += ["--split", split, "--arm", cell.arm, "--tasks", str(tasks), "--out", str(folder)]
             self._process(f"measuring {cell.name} on {split}", command, folder / "output.log")
             (folder / "done.json").write_text(json.dumps({"model": self.model(cell)}) + "\n", encoding="utf-8")
-        training, curve = training_summary(self.out / "arms" / cell.name)
+        training, curve = training_summary(self._trained(cell))
         self.results.write(
             cell,
             CellResult(

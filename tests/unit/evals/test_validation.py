@@ -162,3 +162,21 @@ def test_published_references_score_one(source, path, windows, unscorable, capsy
     assert main(["data", "validate", source, str(Path(folder, path)), "--strict", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["gold_score"], found["windows"], found["unscorable"]) == (1.0, windows, unscorable)
+
+
+@pytest.mark.parametrize("name", ["validate", "stats"])
+def test_a_source_of_nothing_but_problems_is_a_failure(tmp_path, capsys, name):
+    source = tmp_path / "source.jsonl"
+    source.write_bytes(b"\xff\xfe\n{}\n")
+    assert main(["data", name, "store", str(source)]) == 1
+    told = f"{source}: nothing in it could be read as store; the first problem: {source}:1: not UTF-8"
+    assert told in capsys.readouterr().err
+
+
+def test_a_source_of_nothing_but_problems_replaces_no_export(tmp_path, capsys):
+    source, out = tmp_path / "source.jsonl", tmp_path / "out.jsonl"
+    source.write_bytes(b"\xff\xfe\n{}\n")
+    out.write_text("finished work", encoding="utf-8")
+    assert main(["data", "export", "store", str(source), "--out", str(out)]) == 2
+    assert f"{source}: nothing in it could be read as store, so nothing is written" in capsys.readouterr().err
+    assert out.read_text(encoding="utf-8") == "finished work"

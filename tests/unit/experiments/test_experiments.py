@@ -249,6 +249,31 @@ def test_a_result_of_another_recipe_is_not_taken_for_this_one(tmp_path):
         changed.jobs(["test"])
 
 
+def trained(one, cell, folder, **done):
+    """A training as it is left when it is done."""
+    (folder / "arms" / cell.name / "model").mkdir(parents=True)
+    written = json.dumps({"recipe": one.plan.recipe(cell), **done})
+    (folder / "arms" / cell.name / "done.json").write_text(written, encoding="utf-8")
+
+
+def test_a_planner_kept_beside_the_results_is_not_trained_again(tmp_path):
+    one, better = runner(tmp_path), Cell("better", 0)
+    trained(one, better, one.results.folder)
+    left = [job.cell.name for job in one.jobs(["test"]) if not job.split]
+    assert left == ["full-0", "better-1", "full-1", "full-2"]
+    assert one.model(better) == str(one.results.folder / "arms" / "better-0" / "model")
+    trained(one, better, tmp_path)  # what was trained here comes first
+    assert one.model(better) == str(tmp_path / "arms" / "better-0" / "model")
+
+
+@pytest.mark.parametrize("where", ["kept", "here"])
+def test_a_planner_of_another_recipe_is_not_started_from(tmp_path, where):
+    one = runner(tmp_path)
+    trained(one, Cell("better", 0), {"kept": one.results.folder, "here": tmp_path}[where], recipe="of old")
+    with pytest.raises(ConfigurationError, match=r"arms/better-0 was trained by another plan or config"):
+        one.jobs(["test"])
+
+
 def test_a_broken_result_file_is_named(tmp_path):
     one = runner(tmp_path)
     keep(one, "base", 0, windows=[1.0])
