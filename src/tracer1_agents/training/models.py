@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +15,6 @@ from tracer1_agents.serving.tiny import SHIPPED, tiny_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -79,6 +79,9 @@ def _attention(config: ModelConfig) -> dict[str, Any]:
 
 def _planner(config: ModelConfig, build: Callable[[Any, str, PreTrainedConfig], Any]) -> Planner:
     path = str(tiny_folder(config.path)) if config.path in SHIPPED else config.path
+    if not Path(path).is_dir() and (path.count("/") > 1 or path.startswith(("/", ".", "~"))):  # a hub's has one
+        msg = f"no planner in {path!r}: there is no such folder; name the model/ that a run wrote, or a model of a hub"
+        raise ConfigurationError(msg)
     try:
         architecture = AutoConfig.from_pretrained(path)
         if hasattr(architecture, "vision_config"):
@@ -88,7 +91,7 @@ def _planner(config: ModelConfig, build: Callable[[Any, str, PreTrainedConfig], 
         model = build(AutoModelForCausalLM, path, architecture)
         return Planner(model, AutoTokenizer.from_pretrained(path, padding_side="left"), reads_images=False)
     except (OSError, ValueError) as error:
-        msg = f"model.path {config.path!r} cannot be loaded: {error}"
+        msg = f"the planner {config.path!r} cannot be loaded: {error}"
         raise ConfigurationError(msg) from error
 
 

@@ -319,7 +319,8 @@ def test_what_was_put_aside_costs_no_whole_checkpoint(planner, tmp_path):
         ("model.path=2026-13-01", "the value is not YAML: month must be"),
         ("trainer.num_iterations=3", r"trainer.save_steps: 2 is no multiple of trainer.num_iterations: 3"),
         ("rollout.prompts_per_update=40", "an update draws 40 prompts and there are 12 rows"),
-        ("model.path=/nowhere", "cannot be loaded"),
+        ("model.path=/nowhere", "no planner in '/nowhere': there is no such folder"),
+        ("model.path=runs/x/model", "no planner in 'runs/x/model': there is no such folder"),
     ],
 )
 def test_what_cannot_work_is_refused_with_what_to_change(planner, tmp_path, change, message):
