@@ -3,7 +3,7 @@
 Each training and each measurement is a process of its own with its own log, so that a crash costs one of them. Seeds go
 one after the other, so that a run that ends early leaves whole seeds. An interrupt keeps what is done; the same command
 goes on. A cell with a result file is done, whether its planner still lies here or not. A planner that other cells start
-from can be kept beside the results (`arms/NAME-SEED` as it lies in `out`, without checkpoints); it is not trained again.
+from can be kept beside the results, as `arms/NAME-SEED` like in `out`, without checkpoints; it is not trained anew.
 """
 
 from __future__ import annotations

@@ -28,10 +28,15 @@ def claimed(folder: Path) -> Iterator[None]:
     """Hold a run's folder; the lock goes with the process, however it ends.
 
     Raises:
-        ConfigurationError: Another run holds it.
+        ConfigurationError: Another run holds it, or nothing can be written there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w", encoding="utf-8") as lock:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w", encoding="utf-8")
+    except OSError as error:
+        msg = f"nothing can be written to {folder}: {error.strerror}; choose another trainer.output_dir"
+        raise ConfigurationError(msg) from None
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

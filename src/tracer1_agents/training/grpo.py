@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import gc
 import importlib.util
-import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from datasets import Dataset
 from transformers import PrinterCallback, ProgressCallback
 from trl.trainer.grpo_config import GRPOConfig
 
-from tracer1_agents.errors import ConfigurationError, Tracer1Error
+from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.rewards.trajectory import RewardConfig
 from tracer1_agents.serving.screenshots import load_picture
 from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint
@@ -28,11 +27,11 @@ from tracer1_agents.training.monitor import Monitor
 from tracer1_agents.training.preflight import preflight
 from tracer1_agents.training.processes import (
     check_same,
+    exit_status,
     from_first,
     is_first,
     join,
     process_count,
-    rank,
     wait_for_all,
     weights_are_spread,
 )
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
     from tracer1_agents.training.models import Planner
     from tracer1_agents.training.preflight import Preflight
     from tracer1_agents.training.rollouts import GroupCollector
-
-_INTERRUPTED: Final = 130  # exit status of a program that was interrupted
 
 
 class GrpoRun(RunConfig):
@@ -339,23 +336,14 @@ def command(
     Returns:
         Exit status.
     """
-    try:
+
+    def work() -> None:
         arguments = parse_run(config_type, program, argv)
         if arguments.dry_run:
             dry_run(arguments.config)
-            return 0
+            return
         model = train(arguments.config, resume=arguments.resume)
         if is_first():
             print(f"model written to {model}")  # noqa: T201
-    except Tracer1Error as error:
-        print(f"error{_process_name()}: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; go on with --resume", file=sys.stderr)  # noqa: T201
-        return _INTERRUPTED
-    return 0
 
-
-def _process_name() -> str:
-    """Tells messages of several processes apart."""
-    return f" (process {rank()} of {process_count()})" if process_count() > 1 else ""
+    return exit_status(work, go_on="go on with --resume")

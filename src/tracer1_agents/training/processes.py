@@ -8,6 +8,7 @@ waiting for it. Collective calls: every process must make them, in the same orde
 from __future__ import annotations
 
 import os
+import sys
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -15,13 +16,14 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, gather, gather_object
 
-from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.errors import ConfigurationError, Tracer1Error, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 T = TypeVar("T")
 _SPREADING: Final = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
+_INTERRUPTED: Final = 130  # exit status of a program that was interrupted
 
 
 def process_count() -> int:
@@ -37,6 +39,28 @@ def rank() -> int:
 def is_first() -> bool:
     """Whether this is the process that writes and prints."""
     return rank() == 0
+
+
+def exit_status(work: Callable[[], object], *, go_on: str) -> int:
+    """Do the work of a trainer's command line; what could not work becomes a line on standard error.
+
+    Args:
+        work: To be done.
+        go_on: How to go on after Ctrl-C.
+
+    Returns:
+        0 when it is done, 1 when it could not work, 130 after Ctrl-C.
+    """
+    try:
+        work()
+    except Tracer1Error as error:
+        process = f" (process {rank()} of {process_count()})" if process_count() > 1 else ""
+        print(f"error{process}: {error}", file=sys.stderr)  # noqa: T201  (a command line)
+        return 1
+    except KeyboardInterrupt:
+        print(f"interrupted; {go_on}", file=sys.stderr)  # noqa: T201  (a command line)
+        return _INTERRUPTED
+    return 0
 
 
 def join() -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import sys
 from collections import deque
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -30,13 +31,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001  (pydantic reads it)
 from tracer1_agents.data.taskgen.windows import WindowOptions
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training.batches import BatchSize, batches, encode, generated_pools, generated_rows, mixture_pools
 from tracer1_agents.training.checkpoints import claimed
 from tracer1_agents.training.config import BaseConfig, Clock, parse_arguments, reading
 from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, summary
 from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, evenly_spread, load_mixture
 from tracer1_agents.training.models import load_planner
+from tracer1_agents.training.processes import exit_status
 from tracer1_agents.training.progress import Checkpoints, Progress
 from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.tiny_model import TinyModelConfig, build_model, train_tokenizer
@@ -284,7 +286,7 @@ def train(config: WarmstartConfig) -> None:
     Raises:
         ConfigurationError: A source gives no rows, `trainer.start_from` does not fit, or another run holds the folder.
         DataError: There is nothing at a source's path.
-        FloatingPointError: The loss is not a number; the last checkpoint stays.
+        TrainingError: The loss is not a number; the last checkpoint stays.
     """
     torch.set_num_threads(config.trainer.threads)
     workers = Workers.join()
@@ -322,7 +324,7 @@ def update(  # noqa: PLR0917  (what an update is made of)
     """One step down the gradient of one batch (of one batch a process); returns the mean loss of this process's.
 
     Raises:
-        FloatingPointError: The loss is not a number; the last checkpoint stays.
+        TrainingError: The loss is not a number; the last checkpoint stays.
     """
     scale = learning_rate_scale(config, progress)
     for optimizer in optimizers:
@@ -331,7 +333,7 @@ def update(  # noqa: PLR0917  (what an update is made of)
     loss, shown = loss_of(model, batch)
     if not math.isfinite(shown):
         msg = f"the loss is {shown} at update {progress.step}; the last checkpoint in {config.output_dir} is kept"
-        raise FloatingPointError(msg)
+        raise TrainingError(msg)
     loss.backward()
     workers.average_gradients(model)
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -341,10 +343,11 @@ def update(  # noqa: PLR0917  (what an update is made of)
     return shown
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m tracer1_agents.training.warmstart`."""
-    train(parse_arguments(WarmstartConfig, "Supervised training of a small planner: references imitated.", argv))
+    program = "Supervised training of a small planner: references imitated."
+    return exit_status(lambda: train(parse_arguments(WarmstartConfig, program, argv)), go_on="the same command goes on")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -80,7 +80,7 @@ def test_it_goes_on_from_given_weights_with_a_fresh_optimiser(source, trained, t
         AutoTokenizer.from_pretrained(tmp_path / "model").vocab
         == AutoTokenizer.from_pretrained(trained / "model").vocab
     )
-    with pytest.raises(ConfigurationError, match="no planner in .*/nothing': there is no such folder"):
+    with pytest.raises(ConfigurationError, match=r"no planner in .*/nothing': there is no such folder"):
         train(config(source, tmp_path / "other", f"trainer.start_from={tmp_path / 'nothing'}"))
 
 

@@ -19,7 +19,7 @@ from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.rewards.trajectory import RewardConfig
 from tracer1_agents.serving.engine import SamplingEngine
 from tracer1_agents.serving.sampling import Sample
-from tracer1_agents.training import stage1, stage2
+from tracer1_agents.training import stage1, stage2, warmstart
 from tracer1_agents.training.checkpoints import claimed, mark_complete, newest_checkpoint
 from tracer1_agents.training.config import load_config
 from tracer1_agents.training.models import load_planner
@@ -403,7 +403,8 @@ def test_trl_can_sample_too(planner, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_from_its_last_checkpoint(planner, tmp_path):
+@pytest.mark.parametrize(("ended_by", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+def test_a_run_that_was_ended_goes_on_from_its_last_checkpoint(planner, tmp_path, ended_by, status):
     command = [sys.executable, "-m", "tracer1_agents.training.stage1", "--config", "tiny/stage1"]
     for change in (f"model.path={planner}", *SMALL, f"trainer.output_dir={tmp_path}", "trainer.max_steps=400"):
         command += ["--set", change]
@@ -415,8 +416,8 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(planner, tmp_path):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(ended_by)
+    assert process.wait() == status
     done = int(newest_checkpoint(tmp_path).name.removeprefix("checkpoint-"))
     stage1.train(config(planner, tmp_path, f"trainer.max_steps={done + 2}"), resume=True)
     starts = log_of(tmp_path, "start")
@@ -433,6 +434,15 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(planner, tmp_path, 
     assert not (tmp_path / "run").exists()
     assert stage1.main([*arguments, "--set", "rollout.max_new_tokens=5000"]) == 1
     assert "set rollout.max_new_tokens (5,000) to at most" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", [stage1, warmstart])
+def test_a_folder_that_cannot_be_written_is_said(tmp_path, capsys, module):
+    (tmp_path / "file").touch()
+    config = f"tiny/{module.__name__.rpartition('.')[2]}"
+    assert module.main(["--config", config, "--set", f"trainer.output_dir={tmp_path / 'file' / 'run'}"]) == 1
+    told = f"nothing can be written to {tmp_path}/file/run: Not a directory; choose another trainer.output_dir"
+    assert told in capsys.readouterr().err
 
 
 def test_help_names_every_key(capsys):
