@@ -58,6 +58,12 @@ class Table:
         found = [(cell.arm, self.results.read(cell, self.split, plan=name)) for cell in self.plan.cells()]
         return {arm: [result for name, result in found if name == arm and result] for arm in self.plan.arms}
 
+    @property
+    def has_tasks(self) -> bool:
+        """Whether the split holds whole tasks; otherwise windows alone."""
+        split = getattr(self.plan, self.split)
+        return bool(split.tasks + split.unseen)
+
     def of_other_recipes(self) -> str:
         """A line that names the results which another plan or config made; "" where there are none."""
         made = {Cell(result.arm, result.seed): result.recipe for results in self.cells.values() for result in results}

@@ -28,6 +28,8 @@ _ANSWERS: Final = {
 }
 _COMPARED: Final = (("correct", "all"), ("correct", "long"), ("grounded", "all"), ("loop", "all"))
 _OF_FORECASTS: Final = (("pairs_exact", "all"), ("hit_3", "all"))  # of planners that forecast equally far
+_OF_WINDOWS: Final = (("first_exact", "all"),)
+_OF_WINDOW_FORECASTS: Final = (("reward", "all"), ("pairs_exact", "all"), ("kinds_right", "all"))
 
 
 def write_page(table: Table, page: Path, figures: Path) -> None:
@@ -76,8 +78,8 @@ def _power(table: Table) -> str:
     return (
         f"{done} of {len(cells)} cells (arm and seed) are measured. Intervals are 95%, by a bootstrap over seeds and "
         "items together. A claim is confirmed or reversed when its interval excludes 0, not confirmed when the "
-        f"interval holds 0 and reaches no further than {100 * RESOLUTION:.0f} points, undecided otherwise. Long tasks "
-        f"have a reference of {LONG_STEPS} steps or more."
+        f"interval holds 0 and reaches no further than {100 * RESOLUTION:.0f} points, undecided otherwise."
+        + (f" Long tasks have a reference of {LONG_STEPS} steps or more." if table.has_tasks else "")
     )
 
 
@@ -111,6 +113,8 @@ def _arms(table: Table) -> list[str]:
 
 
 def _outcomes(table: Table) -> list[str]:
+    if not table.has_tasks:
+        return _window_outcomes(table)
     lines = [
         "| arm | solved | of long ones | of new families | first action right | loops | calls | tokens | seconds |"
     ]
@@ -125,11 +129,21 @@ def _outcomes(table: Table) -> list[str]:
     return [*lines, "", "Calls are of the planner, a task; tokens and seconds are all that was spent, by task solved."]
 
 
+def _window_outcomes(table: Table) -> list[str]:
+    """Means of an experiment without whole tasks."""
+    names = [measure for measure, _ in (*_OF_WINDOWS, *_OF_WINDOW_FORECASTS)]
+    lines = ["| arm | " + " | ".join(MEASURES[name].label for name in names) + " |", "|---|" + "---|" * len(names)]
+    means = {arm: [_mean(table, arm, name) for name in names] for arm in table.plan.arms if table.cells[arm]}
+    lines += [f"| `{arm}` | " + " | ".join(cells) + " |" for arm, cells in means.items()]
+    return [*lines, "", "All but the first column depends on how many pairs were asked for (T)."]
+
+
 def _differences(table: Table) -> list[str]:
     lines = ["| difference | measure | items | mean and interval | by seed |", "|---|---|---|---|---|"]
+    compared, of_forecasts = (_COMPARED, _OF_FORECASTS) if table.has_tasks else (_OF_WINDOWS, _OF_WINDOW_FORECASTS)
     for first, second in table.plan.pairs:
         same = table.plan.arms[first].horizon == table.plan.arms[second].horizon
-        for measure, items in (*_COMPARED, *(_OF_FORECASTS if same else ())):
+        for measure, items in (*compared, *(of_forecasts if same else ())):
             found = table.difference(first, second, measure, items)
             if found:
                 seeds = ", ".join(shown(measure, value, signed=True) for value in found.by_seed)
@@ -139,12 +153,17 @@ def _differences(table: Table) -> list[str]:
 
 
 def _survival(table: Table) -> list[str]:
-    """How often a pair of a forecast is what ran that many steps later."""
-    ahead = (1, 2, 3, 5, 7)
-    lines = ["Share of forecast pairs that came true, by how many steps ahead they were, in whole episodes:", ""]
-    lines += ["| arm | " + " | ".join(map(str, ahead)) + " |", "|" + "---|" * (len(ahead) + 1)]
+    """How often a pair of a forecast is what ran that many steps later, or what the reference did."""
+    ahead: tuple[int, ...] = (1, 2, 3, 5, 7)
+    if table.has_tasks:
+        measure = "hit"
+        says = "Share of forecast pairs that came true, by how many steps ahead they were, in whole episodes:"
+    else:
+        ahead, measure = tuple(range(1, getattr(table.plan, table.split).horizon)), "exact"
+        says = "Share of forecast pairs that are exact, by how many steps ahead they are, in windows that reach so far:"
+    lines = [says, "", "| arm | " + " | ".join(map(str, ahead)) + " |", "|" + "---|" * (len(ahead) + 1)]
     for name in table.plan.arms:
-        cells = [_mean(table, name, f"hit_{distance}") for distance in ahead]
+        cells = [_mean(table, name, f"{measure}_{distance}") for distance in ahead]
         if any(cells):
             lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
     return lines

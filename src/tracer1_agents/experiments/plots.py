@@ -37,14 +37,17 @@ def draw(table: Table, folder: Path) -> list[Figure]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = []
-    kinds: tuple[tuple[str, str, Callable[..., bool]], ...] = (
+    kinds: list[tuple[str, str, Callable[..., bool]]] = [
         ("solved", "Tasks solved by arm, with the mean of each seed", partial(_bars, measure="correct")),
         ("loops", "Episodes that ended in a loop by arm, with the mean of each seed", partial(_bars, measure="loop")),
         ("survival", "Share of forecast pairs that came true, by steps ahead", _survival),
         ("cost", "Tasks solved against planner tokens spent per task", _cost),
         ("learning", "Reward over training time, by arm; one line a seed", _learning),
         ("horizon", "Tasks solved against the trained horizon", _horizon),
-    )
+    ]
+    if not table.has_tasks:
+        says = "First actions exact by arm, with the mean of each seed"
+        kinds.insert(0, ("first", says, partial(_bars, measure="first_exact")))
     for name, says, fill in kinds:
         if drawn := svg(partial(fill, table=table), salt=table.plan.name):
             path = folder / f"{table.plan.name}_{name}.svg"

@@ -46,9 +46,11 @@ def runner(tmp_path, **changes):
 def keep(one, arm, seed, *, windows=(), tasks=(), split="test"):
     """A result as a measurement writes it."""
     cell = Cell(arm, seed)
+    rows = [window if isinstance(window, dict) else {"reward": window} for window in windows]
+    columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
     result = CellResult(
         plan="x", arm=arm, seed=seed, split=split, recipe=one.plan.recipe(cell, split), version="0", hardware="none",
-        windows={"key": [f"w{at}" for at in range(len(windows))], "reward": list(windows)},
+        windows={"key": [f"w{at}" for at in range(len(windows))], **columns},
         tasks={name: [task[name] for task in tasks] for name in (tasks[0] if tasks else ())},
     )  # fmt: skip
     one.results.write(cell, result)
@@ -375,7 +377,8 @@ def test_one_command_trains_measures_and_reports(tmp_path, capsys):
 def test_a_page_answers_first_and_says_what_was_not_run(tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     claims = [{**CLAIM, "measure": "correct"}, {**CLAIM, "says": "full helps", "better": "full", "measure": "correct"}]
-    one = runner(tmp_path, claims=claims, title="Does it help?", about="A trial.")
+    split = {**SPLITS["test"], "tasks": 100}
+    one = runner(tmp_path, claims=claims, title="Does it help?", about="A trial.", test=split)
     for arm, seeds, solved in (("base", 1, 0), ("better", 2, 1)):
         for seed in range(seeds):
             tasks = [
@@ -398,6 +401,23 @@ def test_a_page_answers_first_and_says_what_was_not_run(tmp_path):
     first = {name: (page.with_suffix("") / name).read_bytes() for name in drawn}
     write_page(Table(one.plan, one.results, "test"), page, page.with_suffix(""))
     assert {name: (page.with_suffix("") / name).read_bytes() for name in drawn} == first
+
+
+def test_the_page_of_an_experiment_without_whole_tasks_is_about_windows(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    one = runner(tmp_path, claims=[{**CLAIM, "measure": "first_exact"}], title="Does it help?")
+    for arm, seed, right in (("base", 0, 0), ("better", 0, 1), ("better", 1, 1)):
+        scores = {"reward": 0.5, "first_exact": right, "kinds_right": 0.25, "exact": f"{right}1"}
+        keep(one, arm, seed, windows=[scores, {**scores, "exact": str(right)}])
+    page = tmp_path / "page.md"
+    write_page(Table(one.plan, one.results, "test"), page, page.with_suffix(""))
+    text = page.read_text(encoding="utf-8")
+    assert "`better`: 100.0%, `base`: 0.0% of 2 held-out items (first action exact)" in text
+    assert "| `base` | 0.0% | 50.0% | 25.0% | 25.0% |" in text
+    assert "| `better` | 100.0% |  |  |\n" in text  # one ahead, in the window that reaches so far
+    assert "Long tasks" not in text
+    assert "tasks solved" not in text
+    assert [path.name for path in page.with_suffix("").iterdir()] == ["x_first.svg"]
 
 
 def test_a_page_that_cannot_be_written_is_said_before_anything_runs(tmp_path, capsys, monkeypatch):
