@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tracer1_agents.serving.engine import SamplingEngine
 from tracer1_agents.serving.sampling import SampleRequest
 from tracer1_agents.training.encoding import PromptEncoder
+from tracer1_agents.training.processes import process_count, rank
 from tracer1_agents.training.rows import ScoredReply, TrainingRow, with_history
 
 if TYPE_CHECKING:
@@ -117,11 +118,14 @@ class GroupCollector(ABC):
         seen: Counter[int] = Counter()
         for place in places:
             seen[place.row] = max(seen[place.row], place.occurrence + 1)
+        apart = (rank() + 1) * len(places) if process_count() > 1 else 0  # another process may draw the same rows
         for _ in range(self.config.resample_rounds):
             constant = [at for at, group in enumerate(_groups(rollouts, size)) if _is_constant(group)]
             if not constant:
                 break
-            drawn = self._draw(engine, places_of(islice(spare, len(constant)), size, seen), update)
+            others = places_of(islice(spare, len(constant)), size, seen)
+            others = [replace(place, occurrence=place.occurrence + apart) for place in others]
+            drawn = self._draw(engine, others, update)
             for at, group in zip(constant, _groups(drawn, size), strict=True):
                 if not _is_constant(group):
                     rollouts[at * size : (at + 1) * size] = group

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +20,7 @@ from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.rewards.trajectory import RewardConfig
 from tracer1_agents.serving.engine import SamplingEngine
 from tracer1_agents.serving.sampling import Sample
-from tracer1_agents.training import stage1, stage2, warmstart
+from tracer1_agents.training import rollouts, stage1, stage2, warmstart
 from tracer1_agents.training.checkpoints import claimed, mark_complete, newest_checkpoint
 from tracer1_agents.training.config import load_config
 from tracer1_agents.training.models import load_planner
@@ -234,6 +235,28 @@ def test_two_groups_of_a_row_in_one_update_have_replies_of_their_own(planner, tm
     assert all(one != other for one, other in zip(replies[:4], replies[4:], strict=True))
     key = collector.rows[places[twice[0]].row].key
     assert [asked[at].seed for at in twice[:4]] == [seed_of(collector.seed, 0, key, member) for member in range(4)]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_no_two_processes_draw_one_reply_twice(monkeypatch, processes):
+    """With so few rows both replace a group by the same one, or by one that the other began with."""
+    monkeypatch.setattr(rollouts, "SamplingEngine", lambda model, processor: None)
+    monkeypatch.setenv("WORLD_SIZE", str(processes))
+    rows = [SimpleNamespace(key=f"row {at}") for at in range(3)]
+    seeds = []
+
+    def draw(self, engine, places, update):
+        seeds.extend(self._seed(place, update) for place in places)
+        constant = SimpleNamespace(scored=SimpleNamespace(total=0.0))
+        return [constant] * len(places)
+
+    monkeypatch.setattr(stage1.LocalRollouts, "_draw", draw)
+    for process in range(processes):
+        monkeypatch.setenv("RANK", str(process))
+        collector = stage1.LocalRollouts(rows, RolloutConfig(group_size=2, resample_rounds=3), RewardConfig(), seed=1)
+        collector.collect(None, None, [Place(process, 0), Place(process, 1)], 0)
+    assert len(seeds) == processes * 2 * 4
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_own_history_is_what_the_policy_would_have_done(planner, monkeypatch):
