@@ -106,7 +106,7 @@ def test_a_model_that_breaks_costs_its_episodes_and_is_asked_again(tmp_path, scr
     assert code == 1
     scores = json.loads(out.with_suffix(".scores.json").read_text())
     assert scores["metrics"]["success"]["value"] == 1.0  # of what was played
-    assert scores["problems"] == {"failed outside the planner": ["focus-text/0"]}
+    assert scores["problems"] == {"failed outside the planner": {"count": 1, "examples": ["focus-text/0"]}}
     assert "1 episodes failed outside the planner" in capsys.readouterr().err
     by_task = {one.family: one for one in read_results(out)[0]}
     assert by_task["click-test"].correct

@@ -23,6 +23,7 @@ from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.evals.markers import own_steps
 from tracer1_agents.evals.results import RunFile
 from tracer1_agents.planner.forecast import read_forecast
+from tracer1_agents.serving.tiny import weights_hash
 from tracer1_agents.types import Usage
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracer1_agents.evals.scoring import References
+    from tracer1_agents.evals.suites import Suite
     from tracer1_agents.planner.policy import Policy
     from tracer1_agents.types import ReferenceTrajectory
 
@@ -78,7 +80,9 @@ def setup_of(found: References, asking: Asking) -> dict[str, Any]:
     setup = {
         "suite": found.suite.name,
         "episodes": len(found.trajectories),
+        "references": found.digest,
         "model": asking.model,
+        "weights": weights_hash(asking.model),
         "profile": asking.profile,
         "horizon": asking.horizon,
         "history": asking.history,
@@ -209,7 +213,8 @@ async def _ask(found: References, policy: Policy, asking: Asking, sample: Sample
         "forecast": [],
     }
     try:
-        prompt = recorded_prompt(_told(found, sample), sample.at, _options(found, asking))
+        told = with_step_told(found.suite, sample.trajectory, sample.at)
+        prompt = recorded_prompt(told, sample.at, _options(found, asking))
         reply = await policy.asample(prompt.messages, horizon=asking.horizon)
     except Exception as error:  # noqa: BLE001  (one sample's failure is that sample's line)
         known = isinstance(error, Tracer1Error)
@@ -241,11 +246,10 @@ def _options(found: References, asking: Asking) -> PromptOptions:
     )
 
 
-def _told(found: References, sample: Sample) -> ReferenceTrajectory:
-    """The trajectory with what the planner is told of its task."""
-    trajectory = sample.trajectory
-    instruction = trajectory.steps[sample.at].instruction
-    if not found.suite.told or not instruction:
+def with_step_told(suite: Suite, trajectory: ReferenceTrajectory, at: int) -> ReferenceTrajectory:
+    """The trajectory with what the planner is told of its task: in the "low" setting, the step's instruction too."""
+    instruction = trajectory.steps[at].instruction
+    if not suite.told or not instruction:
         return trajectory
     told = TOLD.format(goal=trajectory.instruction, instruction=instruction)
     return trajectory.model_copy(update={"instruction": told})

@@ -83,7 +83,14 @@ def run_report(parsed: argparse.Namespace) -> int:
     from tracer1_agents.evals import run_report as report  # noqa: PLC0415  (only this command)
     from tracer1_agents.evals.run_summary import read_run  # noqa: PLC0415
 
-    found = [read_run(path) for path in parsed.runs]
+    outputs = [path for path in (parsed.html, parsed.markdown, parsed.csv) if path is not None]
+    inputs = {beside.resolve() for path in parsed.runs for beside in (path, path.with_suffix(".scores.json"))}
+    if clash := next((path for path in outputs if path.resolve() in inputs), None):
+        msg = (
+            f"{clash} is one of the runs and would be overwritten; --html, --markdown and --csv name the report's file"
+        )
+        raise ConfigurationError(msg)
+    found = report.told_apart(parsed.runs, [read_run(path) for path in parsed.runs])
     if parsed.pass_k is not None:
         from tracer1_agents.evals.repeats import repeated  # noqa: PLC0415
 
@@ -112,7 +119,12 @@ def run_eval(parsed: argparse.Namespace) -> int:
     if len(asked) != 1:
         msg = "say what to score: one of --predictions F.jsonl, --compare A.jsonl B.jsonl, --model NAME"
         raise ConfigurationError(msg)
+    if parsed.out is not None and not parsed.model:
+        msg = "--out is where --model's predictions go; what --predictions and --compare show, --json prints"
+        raise ConfigurationError(msg)
     found = _references(parsed)
+    if parsed.limit is not None:
+        found = found.spread(parsed.limit)
     if parsed.compare:
         return _compare(parsed, found)
     if parsed.model:
@@ -169,8 +181,6 @@ def _run_model(parsed: argparse.Namespace, found: References) -> int:
         msg = f"--concurrency counts from 1, got {parsed.concurrency}"
         raise ConfigurationError(msg)
     asking = _asking(parsed)
-    if parsed.limit is not None:
-        found = found.spread(parsed.limit)
     samples_of(found)  # before a model is loaded
     policy = runs.policy_of(asking, parsed.base_url)
     price = (parsed.price[0], parsed.price[1]) if parsed.price else None
@@ -194,6 +204,10 @@ def _asking(parsed: argparse.Namespace) -> Asking:
     name = Path(parsed.model).name if Path(parsed.model).is_dir() else parsed.model
     trained = SHIPPED.get(parsed.model)
     given = {"horizon": parsed.horizon, "history": parsed.history}
+    for key, least in (("horizon", 1), ("history", 0)):
+        if given[key] is not None and given[key] < least:
+            msg = f"--{key} counts from {least}, got {given[key]}"
+            raise ConfigurationError(msg)
     known = {"horizon": trained.horizon, "history": trained.history} if trained else {}
     return Asking(
         model=parsed.model,

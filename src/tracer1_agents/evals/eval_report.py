@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from tracer1_agents.evals.marks import differences
+from tracer1_agents.evals.marks import COUNTS, differences
 from tracer1_agents.evals.predictions import counted
+from tracer1_agents.metrics.intervals import interval_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from tracer1_agents.metrics.intervals import Difference
 
 _SHOWN: Final = 5  # examples of each kind of problem
-COUNTS: Final = frozenset({"tokens_per_step", "planner_calls_per_step"})  # metrics that are no shares
 
 
 def as_json(found: Evaluation) -> dict[str, Any]:
@@ -84,8 +85,9 @@ def figure(metric: str, value: float, *, signed: bool = False) -> str:
 
 
 def _line(score: Score) -> str:
-    value, low, high = (figure(score.metric, number) for number in (score.value, score.low, score.high))
-    return f"  {score.metric:<28}{value:>9}   95%: {low} to {high}   n = {score.n:,} {score.unit}"
+    shown = partial(figure, score.metric)
+    ends = interval_text((score.low, score.high), shown)
+    return f"  {score.metric:<28}{shown(score.value):>9}   95%: {ends}   n = {score.n:,} {score.unit}"
 
 
 def _short(scores: Sequence[Score]) -> str:
@@ -101,8 +103,9 @@ def comparison_text(names: tuple[str, str], rule: str, found: Mapping[str, Diffe
     """Differences for people."""
     lines = [f"{names[1]} less {names[0]}   rule {rule}   paired by step, whole episodes drawn", ""]
     for metric, one in found.items():
-        mean, low, high = (figure(metric, number, signed=True) for number in (one.mean, one.low, one.high))
-        lines.append(f"  {metric:<28}{mean:>9}   95%: {low} to {high}   pairs = {one.items:,}")
+        shown = partial(figure, metric, signed=True)
+        ends = interval_text((one.low, one.high), shown)
+        lines.append(f"  {metric:<28}{shown(one.mean):>9}   95%: {ends}   pairs = {one.items:,}")
     return "\n".join(lines if found else [*lines, "the two have no step in common"])
 
 

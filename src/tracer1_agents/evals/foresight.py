@@ -6,6 +6,7 @@ reference's action (in a run of one's own it is what was executed: `metrics.fore
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.match import kind_of, similarity
@@ -50,9 +51,10 @@ def _episode(trajectory: ReferenceTrajectory, answers: dict[int, Prediction]) ->
         if spent:
             yield Mark("tokens_per_step", trajectory.id, number, float(spent))
             yield Mark("planner_calls_per_step", trajectory.id, number, float(prediction.planner_calls))
-    forecasts = [prediction.forecast for _, prediction in given]
-    for at, changed in enumerate(plan_churn(forecasts), 1):
-        yield Mark("plan_churn", trajectory.id, at, changed)
+    for (number, before), (following, after) in pairwise(given):
+        if following == number + 1:  # over a gap, forecasts are of other steps
+            for changed in plan_churn([before.forecast, after.forecast]):
+                yield Mark("plan_churn", trajectory.id, number, changed)
 
 
 def _came_true(pair: ForecastPair, step: ReferenceStep) -> bool:

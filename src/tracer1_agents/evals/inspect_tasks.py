@@ -36,11 +36,12 @@ from inspect_ai.util import sandbox
 from tracer1_agents.blobs import ImageFiles
 from tracer1_agents.data.prompts import PromptOptions, recorded_prompt
 from tracer1_agents.data.taskgen.draft import task_instruction
-from tracer1_agents.errors import PlannerError
+from tracer1_agents.errors import ConfigurationError, PlannerError
+from tracer1_agents.evals.collect import with_step_told
 from tracer1_agents.evals.gaia import read_tasks
 from tracer1_agents.evals.markers import own_steps
 from tracer1_agents.evals.predictions import Prediction
-from tracer1_agents.evals.scoring import References
+from tracer1_agents.evals.scoring import References, scorable_steps
 from tracer1_agents.evals.suites import data_path, references, suite_named
 from tracer1_agents.graphs.build import create_tracer1_agent
 from tracer1_agents.graphs.settings import Tracer1Context
@@ -248,7 +249,7 @@ def forecast_step(horizon: int = 10, history: int = 5, profile: str | None = Non
             history_window=history,
             platform=found.suite.platform,
         )
-        prompt = recorded_prompt(trajectory, at, options)
+        prompt = recorded_prompt(with_step_told(found.suite, trajectory, at), at, options)
         reply = await InspectPolicy().asample(prompt.messages, horizon=horizon)
         number = state.metadata["step"]
         forecast = read_forecast(
@@ -274,7 +275,7 @@ def _located(found: References, state: TaskState) -> tuple[ReferenceTrajectory, 
 
 @scorer(metrics=[accuracy(), stderr()])
 def step_success(rule: str) -> Scorer:
-    """The first metric of a suite's rule, for one step; what cannot be scored has no answer."""
+    """The first metric of a suite's rule, for one step."""
 
     async def score(state: TaskState, target: Target) -> Score:
         del target
@@ -285,7 +286,7 @@ def step_success(rule: str) -> Scorer:
         prediction = Prediction(episode_id=trajectory.id, step=number, forecast=state.metadata["forecast"])
         marks = mark(trajectory, {number: prediction}, True)  # noqa: FBT003  (where is asked of every prediction)
         own = next(one for one in marks if one.step == number)
-        value: Any = NOANSWER if own.value is None else own.value
+        value: Any = NOANSWER if own.value is None else own.value  # by the reference alone, every step has one
         return Score(value=value, answer=state.output.completion, explanation=own.why, metadata={"rule": rule})
 
     return score
@@ -301,7 +302,7 @@ def steps(
     history: int = 5,
     limit: int | None = None,
 ) -> Task:
-    """The windows of a suite, one a sample, the reference's past given.
+    """The windows of a suite that its rule can score, one a sample, the reference's past given.
 
     Args:
         suite: Name of a suite whose steps are recorded.
@@ -310,12 +311,19 @@ def steps(
         horizon: Pairs asked for (T).
         history: Past steps in the prompt (K).
         limit: Episodes at most, spread over the suite.
+
+    Raises:
+        ConfigurationError: The rule judges whole episodes.
     """
     chosen = suite_named(suite)
     path = data_path(chosen, Path(data) if data else None)
     found = References.gather(chosen, references(chosen, path))
     found = found if limit is None else found.spread(limit)
     name, _ = chosen.marker(rule)
+    if name in chosen.own_course:
+        msg = f"the rule {name} of {suite} judges whole episodes of one's own, not recorded steps; choose another rule"
+        raise ConfigurationError(msg)
+    scorable = scorable_steps(found, name)
     _GATHERED[suite, str(path)] = found
     samples = [
         Sample(
@@ -325,6 +333,7 @@ def steps(
         )
         for trajectory in found.trajectories
         for number, _ in own_steps(trajectory)
+        if (trajectory.id, number) in scorable
     ]
     dataset = MemoryDataset(samples, name=suite)
     return Task(dataset=dataset, solver=forecast_step(horizon, history), scorer=step_success(name))

@@ -1,21 +1,30 @@
 """Marks and scores: each thing that a rule looked at, and what they come to.
 
 A *mark* is one metric's value for one step or one episode, or the reason why it has none. A *score* is the mean of
-marks with a 95% interval that draws whole episodes (where all marks are 0, or all 1: Wilson's over episodes), and it
-carries the name of its rule: scores under two rules are not comparable.
+marks with a 95% interval that draws whole episodes (of a rate whose marks are all 0, or all 1: Wilson's over episodes).
+It carries the name of its rule: scores under two rules are not comparable.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tracer1_agents.errors import MissingExtraError
-from tracer1_agents.metrics.intervals import Difference, mean_interval, paired_difference, wilson_interval
+from tracer1_agents.metrics.intervals import (
+    Difference,
+    mean_interval,
+    mean_of_means_interval,
+    paired_difference,
+    wilson_interval,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+COUNTS: Final = frozenset({"tokens_per_step", "planner_calls_per_step"})
+"""Metrics that are no shares."""
 
 
 class Mark(NamedTuple):
@@ -46,8 +55,8 @@ class Score:
         metric: Its name.
         rule: By whose rule.
         value: In [0, 1] for rates.
-        low: Of the 95% interval.
-        high: Of the 95% interval.
+        low: Of the 95% interval; None where one episode is all there is.
+        high: Likewise.
         n: Marks that it is a mean of.
         unit: "steps" or "episodes".
     """
@@ -55,8 +64,8 @@ class Score:
     metric: str
     rule: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     n: int
     unit: str
 
@@ -82,31 +91,30 @@ def by_metric(marks: Iterable[Mark]) -> dict[str, list[Mark]]:
     return found
 
 
-def _score(metric: str, rule: str, marks: Sequence[Mark], weights: Sequence[float] | None = None) -> Score | None:
-    known = [(mark, mark.value) for mark in marks if mark.value is not None]
+def _score(metric: str, rule: str, marks: Sequence[Mark], strata: Sequence[str] = ()) -> Score | None:
+    known = [(mark.episode, mark.value) for mark in marks if mark.value is not None]
     if not known:
         return None
-    values = [value * weight for (_, value), weight in zip(known, weights or [1.0] * len(known), strict=True)]
+    episodes, values = [episode for episode, _ in known], [value for _, value in known]
     try:
-        mean, low, high = mean_interval(values, [mark.episode for mark, _ in known])
+        mean, ends = mean_of_means_interval(values, episodes, strata) if strata else mean_interval(values, episodes)
     except ImportError:
         feature = "confidence intervals"
         raise MissingExtraError(feature, "eval") from None
-    if weights is None and set(values) in ({0.0}, {1.0}):  # drawing anew cannot show what was never seen
-        episodes = len({mark.episode for mark, _ in known})
-        low, high = wilson_interval(episodes if mean else 0, episodes)
-    unit = "episodes" if all(mark.step == 0 for mark, _ in known) else "steps"
-    return Score(metric, rule, mean, low, high, len(known), unit)
+    if metric not in COUNTS and set(values) in ({0.0}, {1.0}):  # drawing anew cannot show what was never seen
+        seen = len(set(episodes))
+        ends = wilson_interval(seen if mean else 0, seen)
+    unit = "episodes" if all(mark.step == 0 for mark in marks if mark.value is not None) else "steps"
+    return Score(metric, rule, mean, *ends, len(known), unit)
 
 
 def _by_category(metric: str, rule: str, marks: Sequence[Mark]) -> Score | None:
-    """The mean over categories: a mark weighs as much as its category has marks too few."""
+    """The mean over categories of their means."""
     known = [mark for mark in marks if mark.value is not None]
-    sizes = Counter(mark.stratum for mark in known)
-    if len(sizes) < 2 or "" in sizes:  # noqa: PLR2004  (one category is all there is)
+    strata = [mark.stratum for mark in known]
+    if len(set(strata)) < 2 or "" in strata:  # noqa: PLR2004  (one category is all there is)
         return None
-    weights = [len(known) / (len(sizes) * sizes[mark.stratum]) for mark in known]
-    return _score(f"{metric}_by_category", rule, known, weights)
+    return _score(f"{metric}_by_category", rule, known, strata)
 
 
 def reasons(marks: Iterable[Mark], *, scored: bool) -> dict[str, int]:

@@ -20,7 +20,7 @@ from tracer1_agents.data.miniwob.named import TASKS
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals.miniwob_scores import means, place, scores_by_task
 from tracer1_agents.evals.results import TaskResult, read_results, read_setup
-from tracer1_agents.metrics.intervals import paired_difference
+from tracer1_agents.metrics.intervals import interval_text, paired_difference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,10 +154,10 @@ def _setups(found: Sequence[Measured]) -> list[str]:
 
 
 def _mean(score: dict[str, Any], *, share: bool) -> str:
-    low, value, high = (score[key] for key in ("low", "value", "high"))
-    if share:
-        return f"{value:.1%} ({low:.1%} to {high:.1%})"
-    return f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
+    def shown(value: float) -> str:
+        return f"{value:.1%}" if share else f"{value:+.2f}"
+
+    return f"{shown(score['value'])} ({interval_text((score['low'], score['high']), shown)})"
 
 
 def _differences(found: Sequence[Measured]) -> list[str]:
@@ -174,7 +174,7 @@ def _differences(found: Sequence[Measured]) -> list[str]:
                 continue
             values = [float(a.correct is True) - float(b.correct is True) for a, b in pairs]
             gained = paired_difference([values], [a.family for a, _ in pairs])
-            interval = f"{gained.mean:+.1%} ({gained.low:+.1%} to {gained.high:+.1%})"
+            interval = f"{gained.mean:+.1%} ({interval_text((gained.low, gained.high), '{:+.1%}'.format)})"
             kind = "several tasks" if pages else "one task"
             lines.append(f"| `{one.name}` - `{other.name}` | {kind} | {len(pairs)} | {interval} |")
     return lines if len(lines) > 2 else []  # noqa: PLR2004  (a head)

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.data.miniwob.named import TASKS
-from tracer1_agents.metrics.intervals import mean_interval, wilson_interval
+from tracer1_agents.metrics.intervals import interval_text, mean_interval, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,36 +59,48 @@ def scores_by_task(results: Sequence[TaskResult]) -> list[TaskScore]:
     found: defaultdict[str, list[TaskResult]] = defaultdict(list)
     for one in results:
         found[one.family].append(one)
-    return [
-        TaskScore(
-            task=task,
-            group=TASKS[task].group if task in TASKS else "composition",
-            solved=sum(one.correct is True for one in episodes),
-            episodes=len(episodes),
-            raw=fmean(one.raw_reward or 0.0 for one in episodes),
-            discounted=fmean(one.discounted_reward or 0.0 for one in episodes),
-        )
-        for task, episodes in found.items()
-    ]
+    return [_score(task, episodes) for task, episodes in found.items()]
+
+
+def _score(task: str, episodes: Sequence[TaskResult]) -> TaskScore:
+    return TaskScore(
+        task=task,
+        group=TASKS[task].group if task in TASKS else "composition",
+        solved=sum(one.correct is True for one in episodes),
+        episodes=len(episodes),
+        raw=fmean(one.raw_reward or 0.0 for one in episodes),
+        discounted=fmean(one.discounted_reward or 0.0 for one in episodes),
+    )
 
 
 def means(results: Sequence[TaskResult]) -> dict[str, dict[str, Any]]:
-    """Metrics in the form of `tracer1 eval --json`; intervals by a bootstrap that draws whole tasks.
+    """Metrics in the form of `tracer1 eval --json`: means over tasks of their means, however many episodes each has.
 
-    Where all episodes end alike, the interval of success is Wilson's over episodes.
+    Named tasks and pages with several are apart where there are both. Intervals are by a bootstrap that draws whole
+    tasks; of one task it draws episodes. Where all episodes end alike, that of success is Wilson's over episodes.
     """
-    tasks = [one.family for one in results]
+    named, pages = ([one for one in results if (one.family in TASKS) is known] for known in (True, False))
+    if named and pages:
+        return _means(named) | {f"{name}, several tasks": score for name, score in _means(pages).items()}
+    return _means(results)
+
+
+def _means(results: Sequence[TaskResult]) -> dict[str, dict[str, Any]]:
+    by_task = scores_by_task(results)
+    alone = len(by_task) == 1
+    drawn = [_score(one.family, [one]) for one in results] if alone else by_task
     measured = {
-        "success": [float(one.correct is True) for one in results],
-        "raw_reward": [one.raw_reward or 0.0 for one in results],
-        "discounted_reward": [one.discounted_reward or 0.0 for one in results],
+        "success": [one.rate for one in drawn],
+        "raw_reward": [one.raw for one in drawn],
+        "discounted_reward": [one.discounted for one in drawn],
     }
     found = {}
     for name, values in measured.items():
-        value, low, high = mean_interval(values, tasks)
-        if name == "success" and value in {0.0, 1.0}:  # a bootstrap of equal marks knows no doubt
-            low, high = wilson_interval(round(value * len(values)), len(values))
-        found[name] = {"value": value, "low": low, "high": high, "n": len(values), "unit": "task"}
+        value, ends = mean_interval(values, None if alone else [one.task for one in by_task])
+        if name == "success" and (alone or value in {0.0, 1.0}):  # a bootstrap of equal marks knows no doubt
+            ends = wilson_interval(round(value * len(results)), len(results))
+        low, high = ends
+        found[name] = {"value": value, "low": low, "high": high, "n": len(results), "unit": "task"}
     return found
 
 
@@ -104,6 +116,7 @@ def as_json(
     """
     steps = sum(len(one.trace.steps) for one in results if one.trace)
     tokens = sum(one.tokens for one in results)
+    lost = [one.task_id for one in failed]
     planning = {"tokens_per_step": {"value": tokens / steps, "low": None, "high": None, "n": steps}} if steps else {}
     return {
         "suite": "miniwob",
@@ -112,7 +125,7 @@ def as_json(
         "steps": steps,
         "metrics": means(results),
         "planning": planning,
-        "problems": {"failed outside the planner": [one.task_id for one in failed]} if failed else {},
+        "problems": {"failed outside the planner": {"count": len(failed), "examples": lost}} if lost else {},
         "tasks": {
             one.task: {
                 "group": one.group,
@@ -140,7 +153,8 @@ def as_text(results: Sequence[TaskResult]) -> str:
         lines.append(f"  {one.task:<30} {one.group:<12}{rate}   raw {one.raw:+.2f}   discounted {one.discounted:+.2f}")
     lines.append("")
     for name, score in means(results).items():
-        lines.append(f"  {name:<20}{score['value']:.3f} ({score['low']:.3f} to {score['high']:.3f})")
+        ends = interval_text((score["low"], score["high"]), "{:.3f}".format)
+        lines.append(f"  {name:<20}{score['value']:.3f} ({ends})")
     lines.append(f"  {'ends':<20}{', '.join(f'{name} {count}' for name, count in _ends(results).items())}")
     return "\n".join(lines)
 

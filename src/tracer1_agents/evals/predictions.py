@@ -103,8 +103,9 @@ class Predictions:
 
     @property
     def placed(self) -> bool:
-        """Whether any prediction says where: only then is a place asked of all of them."""
-        return any(one.place is not None for steps in self.by_episode.values() for one in steps.values())
+        """Whether places are asked of all: some prediction says where, or none has an action, which is wrong anyway."""
+        given = [one for steps in self.by_episode.values() for one in steps.values()]
+        return any(one.place is not None for one in given) or not any(one.forecast for one in given)
 
     def add(self, prediction: Prediction, where: str) -> None:
         """Take one in; of several for a step the first stays and the others are problems."""

@@ -70,12 +70,14 @@ class RunFile:
     """JSON lines of one run, with a file beside it that says how the run was made.
 
     Args:
-        path: The JSONL file; `path` with suffix ".meta.json" holds how the run was made.
+        path: The JSONL file; `path` with suffix ".meta.json" holds how the run was made, with ".scores.json" what it
+            was scored when it had come to its end.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.meta_path = path.with_suffix(".meta.json")
+        self.scores_path = path.with_suffix(".scores.json")
 
     def begin(self, setup: dict[str, Any]) -> bool:
         """Write the metadata of a fresh run, or compare them with those of an earlier one.
@@ -87,15 +89,20 @@ class RunFile:
             Whether the run is fresh.
 
         Raises:
-            ConfigurationError: The file belongs to a run with another setup.
+            ConfigurationError: The file belongs to a run with another setup, or its name does not end in .jsonl.
         """
+        if self.path.suffix != ".jsonl":  # what stands beside it would be another run's, too: m-1.5 and m-1.7
+            msg = f"a run's file ends in .jsonl, got {self.path}; name {self.path}.jsonl"
+            raise ConfigurationError(msg)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self.path.exists():
+            self._check_setup(setup)
+        self.scores_path.unlink(missing_ok=True)  # of what the file held until now
         if not self.path.exists():
             self.meta_path.write_text(json.dumps(redact(setup), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             self.path.touch(mode=_PRIVATE)
             self.meta_path.chmod(_PRIVATE)
             return True
-        self._check_setup(setup)
         return False
 
     def rewrite(self, lines: Iterable[str]) -> None:
@@ -149,7 +156,7 @@ class ResultsFile(RunFile):
 
 
 def remove_run(path: Path) -> list[Path]:
-    """Delete a run: its results, how it was made, and what an interrupted resume left.
+    """Delete a run: its results, how it was made, its scores, and what an interrupted resume left.
 
     Args:
         path: The results file.
@@ -163,7 +170,8 @@ def remove_run(path: Path) -> list[Path]:
     if path.suffix != ".jsonl" or not path.is_file():
         msg = f"{path} is no results file (RUN.jsonl); nothing was deleted"
         raise ConfigurationError(msg)
-    found = [item for item in (path, path.with_suffix(".meta.json"), path.with_suffix(".tmp")) if item.is_file()]
+    beside = [path.with_suffix(suffix) for suffix in (".meta.json", ".scores.json", ".tmp")]
+    found = [item for item in (path, *beside) if item.is_file()]
     for item in found:
         item.unlink()
     return found

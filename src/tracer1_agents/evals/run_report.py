@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import html
 import io
+from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +19,7 @@ from tracer1_agents.evals.runs import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from tracer1_agents.evals.run_summary import RunSummary, Value
 
@@ -28,6 +31,20 @@ _STYLE: Final = (
     "svg{max-width:100%;height:auto}"
 )
 _AMOUNTS: Final = ("tokens", "planner_calls")  # metrics that begin so are no shares
+
+
+def told_apart(paths: Sequence[Path], runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """Runs whose files have one name in several folders get these folders into their names.
+
+    Args:
+        paths: Of the runs.
+        runs: In the same order.
+    """
+    counts = Counter(run.name for run in runs)
+    return [
+        replace(run, name=f"{path.parent.as_posix()}/{run.name}") if counts[run.name] > 1 else run
+        for path, run in zip(paths, runs, strict=True)
+    ]
 
 
 def groups_of(runs: Iterable[RunSummary]) -> dict[tuple[str, str], list[RunSummary]]:

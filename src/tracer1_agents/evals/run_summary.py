@@ -14,9 +14,9 @@ from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.evals.report import summarise
 from tracer1_agents.evals.results import read_results
 from tracer1_agents.metrics.forecasts import hit_rates
-from tracer1_agents.metrics.intervals import wilson_interval
+from tracer1_agents.metrics.intervals import Ends, resampled, wilson_interval
 from tracer1_agents.metrics.planning import per_success, plan_churn
-from tracer1_agents.types import Status
+from tracer1_agents.types import Status, StepRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,7 +84,7 @@ def read_run(path: Path) -> RunSummary:
         DataError: Its scores are damaged.
     """
     scores = path if path.name.endswith(".scores.json") else path.with_suffix(".scores.json")
-    if scores.is_file():
+    if scores.is_file() and path.exists():
         return _from_scores(scores)
     results, problems = read_results(path)
     if not results:
@@ -146,21 +146,37 @@ def _from_results(path: Path, results: Sequence[TaskResult], broken: int) -> Run
     changed = [value for steps in traces for value in plan_churn([step.forecast for step in steps])]
     if changed:
         metrics["plan_churn"] = Value(sum(changed) / len(changed), n=len(changed))
-    rates = hit_rates(traces, AHEAD)
     return RunSummary(
         name=path.stem,
         suite="tasks",
         rule="official",
         setup=setup_of_results(path),
         metrics=metrics,
-        survival={
-            ahead: Value(hits / total, *wilson_interval(hits, total), total)
-            for ahead, (hits, total) in rates.items()
-            if total
-        },
+        survival=_survival(traces),
         cost=sum(one.tokens for one in results) / len(results),
         problems={"malformed": broken} if broken else {},
     )
+
+
+def _survival(traces: Sequence[Sequence[StepRecord]]) -> dict[int, Value]:
+    """Share of forecast pairs that came true, by distance, with intervals that draw whole episodes."""
+    by_episode = [hit_rates([steps], AHEAD) for steps in traces]
+    found = {}
+    for ahead in AHEAD:
+        counts = [rates[ahead] for rates in by_episode if rates[ahead][1]]
+        if not counts:
+            continue
+        share, total = _share(counts), sum(chances for _, chances in counts)
+        if share in {0.0, 1.0}:  # drawing anew cannot show what was never seen
+            ends: Ends = wilson_interval(len(counts) if share else 0, len(counts))
+        else:
+            ends = resampled(counts, _share)
+        found[ahead] = Value(share, *ends, total)
+    return found
+
+
+def _share(counts: Sequence[tuple[int, int]]) -> float:
+    return sum(hits for hits, _ in counts) / sum(chances for _, chances in counts)
 
 
 def setup_of_results(path: Path) -> dict[str, Any]:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.blobs import ImageFiles
 from tracer1_agents.evals.collect import PredictionsFile, collect, cost, grid, setup_of, spent
 from tracer1_agents.evals.eval_report import as_json, figure
-from tracer1_agents.evals.marks import Mark, scores_of
+from tracer1_agents.evals.marks import Mark, Score, scores_of
 from tracer1_agents.evals.predictions import read_predictions
 from tracer1_agents.evals.scoring import evaluate
 from tracer1_agents.graphs.build import as_policy
+from tracer1_agents.metrics.intervals import interval_text
 from tracer1_agents.metrics.planning import first_action_agreement
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.serving.endpoint import check_endpoint, endpoint_model
@@ -127,8 +129,8 @@ def ablate(
     }
 
 
-def agreement(found: References, one: Predictions, other: Predictions) -> tuple[float, float, float] | None:
-    """Share of first actions on which two runs agree, with its interval, over the steps that both answered."""
+def agreement(found: References, one: Predictions, other: Predictions) -> Score | None:
+    """Share of first actions on which two runs agree, over the steps that both answered."""
     keys = [
         (trajectory.id, step)
         for trajectory in found.trajectories
@@ -138,7 +140,7 @@ def agreement(found: References, one: Predictions, other: Predictions) -> tuple[
     plans = ([run.by_episode[episode][step].forecast for episode, step in keys] for run in (one, other))
     same = first_action_agreement(*plans)
     marks = [Mark("agreement", episode, step, float(yes)) for (episode, step), yes in zip(keys, same, strict=True)]
-    return next(((score.value, score.low, score.high) for score in scores_of(marks, "")), None)
+    return next(iter(scores_of(marks, "")), None)
 
 
 def grid_text(found: References, cells: Mapping[str, Evaluation], out: Path) -> str:
@@ -151,13 +153,14 @@ def grid_text(found: References, cells: Mapping[str, Evaluation], out: Path) -> 
         if score is None:
             lines.append(f"  {name:<24}nothing could be scored")
             continue
-        low, value, high = (figure(score.metric, number) for number in (score.low, score.value, score.high))
+        shown = partial(figure, score.metric)
+        ends = interval_text((score.low, score.high), shown)
         same = agreement(found, first, read_predictions(out / f"{name}.jsonl", suite))
-        agreed = f"{same[0]:.1%} first actions as {names[0]}" if same else ""
+        agreed = f"{same.value:.1%} first actions as {names[0]}" if same else ""
         tokens = next((one.value for one in evaluation.planning if one.metric == "tokens_per_step"), None)
         used = "" if tokens is None else f"{tokens:,.0f} tokens a step"
         lines.append(
-            f"  {name:<24}{score.metric} {value} ({low} to {high}, n = {score.n:,})   {agreed}   {used}".rstrip()
+            f"  {name:<24}{score.metric} {shown(score.value)} ({ends}, n = {score.n:,})   {agreed}   {used}".rstrip()
         )
     if any("horizon=" in name for name in names):
         lines += ["", CONTROL]

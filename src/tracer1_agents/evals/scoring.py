@@ -6,8 +6,9 @@ count, policies that look at nothing: always the screen's centre, always the sam
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -79,11 +80,13 @@ class References:
         suite: The benchmark.
         trajectories: In file order.
         problems: What of them could not be read.
+        left_out: Ids of episodes that were there and are not asked for: predictions of them are no problem.
     """
 
     suite: Suite
     trajectories: tuple[ReferenceTrajectory, ...]
     problems: tuple[Problem, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
     @classmethod
     def gather(cls, suite: Suite, items: Iterable[ReferenceTrajectory | DataError]) -> References:
@@ -92,17 +95,30 @@ class References:
         Raises:
             ConfigurationError: There is no reference in it.
         """
-        trajectories, problems = [], []
+        trajectories: dict[str, ReferenceTrajectory] = {}
+        problems = []
         for item in items:
             if isinstance(item, DataError):
                 where = f"{item.path}:{item.line}" if item.line else item.path
                 problems.append(Problem("unreadable_reference", where, item.problem))
+            elif item.id in trajectories:
+                what = "another reference has the same id; the first is kept"
+                problems.append(Problem("unreadable_reference", f"episode {item.id}", what))
             else:
-                trajectories.append(item)
+                trajectories[item.id] = item
         if not trajectories:
             msg = f"no reference of {suite.name} could be read" + (f"; first: {problems[0]}" if problems else "")
             raise ConfigurationError(msg)
-        return cls(suite, tuple(trajectories), tuple(problems))
+        return cls(suite, tuple(trajectories.values()), tuple(problems))
+
+    @property
+    def digest(self) -> str:
+        """Which references these are, and whether they have pictures; the same wherever their files lie."""
+        found = hashlib.sha256()
+        for one in self.trajectories:
+            steps = [(step.action.model_dump_json(), step.observation.image is not None) for step in one.steps]
+            found.update(repr((one.id, one.instruction, steps)).encode("utf-8", "surrogatepass"))
+        return found.hexdigest()[:16]
 
     def spread(self, limit: int) -> References:
         """At most so many episodes, spread evenly over the file.
@@ -117,7 +133,8 @@ class References:
         if limit >= len(all_of_them):
             return self
         chosen = tuple(all_of_them[at * len(all_of_them) // limit] for at in range(limit))
-        return References(self.suite, chosen, self.problems)
+        left_out = {one.id for one in all_of_them} - {one.id for one in chosen}
+        return replace(self, trajectories=chosen, left_out=self.left_out | left_out)
 
 
 def evaluate(
@@ -172,8 +189,10 @@ def _mismatches(found: References, predictions: Predictions, rule: str) -> list[
     problems = []
     own_course = rule in found.suite.own_course
     numbers = {one.id: {number for number, _ in own_steps(one)} for one in found.trajectories}
-    heads = {one.id: _asked(one, found.suite, rule) for one in found.trajectories}
+    heads = {one.id: asked(one, found.suite, rule) for one in found.trajectories}
     for episode, steps in predictions.by_episode.items():
+        if episode in found.left_out:
+            continue
         if episode not in numbers:
             what = f"{len(steps)} predictions for an episode that the references do not have"
             problems.append(Problem("unknown_episode", f"episode {episode}", what))
@@ -192,10 +211,24 @@ def _mismatches(found: References, predictions: Predictions, rule: str) -> list[
     return problems
 
 
-def _asked(trajectory: ReferenceTrajectory, suite: Suite, rule: str) -> set[int]:
+def asked(trajectory: ReferenceTrajectory, suite: Suite, rule: str) -> set[int]:
     """Steps that a prediction is wanted for."""
     together = suite.name == "agentnetbench" and rule == "official"
     return {number for number, step in own_steps(trajectory) if not (together and CONTINUED in step.flags)}
+
+
+def scorable_steps(found: References, rule: str) -> set[tuple[str, int]]:
+    """Episodes and steps that a prediction is wanted for and that the rule's first metric can score.
+
+    Args:
+        found: References of a suite.
+        rule: Of the suite, one that takes single steps.
+    """
+    wanted = {(one.id, number) for one in found.trajectories for number in asked(one, found.suite, rule)}
+    first: dict[tuple[str, int], Mark] = {}
+    for mark in marks_of(found, oracle(found), rule):
+        first.setdefault((mark.episode, mark.step), mark)
+    return {key for key in wanted if key in first and first[key].value is not None}
 
 
 def _tool_scores(found: References, predictions: Predictions, rule: str) -> list[Score]:
@@ -211,8 +244,8 @@ def _tool_scores(found: References, predictions: Predictions, rule: str) -> list
     scores = []
     for category, value in tool_f1(episodes).items():
         if value is not None:
-            low, high = resampled(episodes, partial(_category_f1, category))
-            scores.append(Score(f"{category}_f1", rule, value, low, high, len(episodes), "episodes"))
+            ends = resampled(episodes, partial(_category_f1, category))
+            scores.append(Score(f"{category}_f1", rule, value, *ends, len(episodes), "episodes"))
     return scores
 
 

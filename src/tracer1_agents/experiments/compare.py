@@ -127,6 +127,8 @@ class Table:
         found = self.difference(*ends, claim.measure, claim.items)
         if found is None:
             return Verdict.NOT_RUN, None
+        if found.low is None or found.high is None:
+            return Verdict.UNDECIDED, found
         if found.low > 0 or found.high < 0:
             return (Verdict.CONFIRMED if found.low > 0 else Verdict.REVERSED), found
         unseen = 3 / found.items  # what never happened in so many items may still happen that often (95%)

@@ -23,9 +23,9 @@ import torch
 from tracer1_agents.data.prompts import PromptOptions
 from tracer1_agents.data.taskgen.bundle import write_bundle
 from tracer1_agents.data.taskgen.windows import stream_windows
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.evals.gaia import read_tasks
-from tracer1_agents.evals.results import ResultsFile
+from tracer1_agents.evals.results import REDO, ResultsFile, read_results
 from tracer1_agents.evals.run import Runner
 from tracer1_agents.experiments.plan import AgentOptions, load_plan
 from tracer1_agents.graphs.build import create_tracer1_agent
@@ -160,7 +160,11 @@ def measure_tasks(
     *,
     concurrency: int = 40,
 ) -> None:
-    """Run the tasks that have no result yet."""
+    """Run the tasks that have no result yet.
+
+    Raises:
+        TrainingError: Some were lost for reasons outside the planner, which is nobody's failure and no result.
+    """
     if not measurement.bundle.families():
         return
     found, output = read_tasks(tasks), ResultsFile(out)
@@ -182,6 +186,11 @@ def measure_tasks(
     )
     runner = Runner(agent, sandbox=working_sandbox(), corpus=found.corpus, concurrency=concurrency)
     asyncio.run(runner.run(left, output))
+    lost = [one for one in read_results(out)[0] if one.status in REDO]
+    if lost:
+        first = f"{lost[0].task_id}: {lost[0].status}, {lost[0].detail}"
+        msg = f"{len(lost)} tasks were lost outside the planner; the same command runs them again. The first: {first}"
+        raise TrainingError(msg)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

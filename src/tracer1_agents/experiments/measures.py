@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from tracer1_agents.evals.results import TaskResult
+from tracer1_agents.evals.results import REDO, TaskResult
 from tracer1_agents.metrics.forecasts import hit_rates
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def task_item(record: Mapping[str, Any], steps: int) -> Item:
         "trained": result.trained_family,
         "traits": list(result.traits),
         "steps": steps,
-        "correct": result.correct,
+        "correct": None if result.status in REDO else result.correct,
         "state": result.state,
         "status": result.status,
         "planner_calls": result.planner_calls,

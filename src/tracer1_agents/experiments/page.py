@@ -10,6 +10,7 @@ from tracer1_agents.experiments.compare import RESOLUTION, Verdict
 from tracer1_agents.experiments.measures import LONG_STEPS, MEASURES
 from tracer1_agents.experiments.plots import draw
 from tracer1_agents.experiments.report import shown
+from tracer1_agents.metrics.intervals import interval_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -194,5 +195,5 @@ def _mean_of(results: Sequence[CellResult], key: str) -> float | None:
 
 
 def _interval(measure: str, found: Difference) -> str:
-    low, high = (shown(measure, value, signed=True) for value in (found.low, found.high))
-    return f"{shown(measure, found.mean, signed=True)} ({low} to {high})"
+    ends = interval_text((found.low, found.high), lambda value: shown(measure, value, signed=True))
+    return f"{shown(measure, found.mean, signed=True)} ({ends})"

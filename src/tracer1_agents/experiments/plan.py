@@ -246,6 +246,10 @@ class Plan(_Plain):
         seeds = self.seeds_of(start)
         return Cell(start, cell.seed if cell.seed in seeds else seeds[0])
 
+    def digest(self, split: str) -> str:
+        """A hash of what a split is made of."""
+        return hashlib.sha256(getattr(self, split).model_dump_json().encode()).hexdigest()[:8]
+
     def recipe(self, cell: Cell, split: str = "") -> str:
         """A hash of all that decides a result: its arms, their configs, the seeds, what it is measured on.
 

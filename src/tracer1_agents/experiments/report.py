@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.experiments.measures import MEASURES, SHOWN
+from tracer1_agents.metrics.intervals import interval_text
 
 if TYPE_CHECKING:
     from tracer1_agents.experiments.compare import Table
@@ -46,11 +48,11 @@ def as_markdown(table: Table) -> str:
     lines += ["", "| difference | measure | mean | 95% interval | by seed |", "|---|---|---|---|---|"]
     for found in results["differences"]:
         name = found["measure"]
-        low, high = (shown(name, found[end], signed=True) for end in ("low", "high"))
+        ends = interval_text((found["low"], found["high"]), partial(shown, name, signed=True))
         seeds = ", ".join(shown(name, value, signed=True) for value in found["by_seed"])
         mean = shown(name, found["mean"], signed=True)
         pair = f"{found['first']} - {found['second']}"
-        lines.append(f"| {pair} | {MEASURES[name].label} | {mean} | {low} to {high} | {seeds} |")
+        lines.append(f"| {pair} | {MEASURES[name].label} | {mean} | {ends} | {seeds} |")
     return "\n".join(lines)
 
 

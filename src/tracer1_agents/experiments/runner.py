@@ -40,6 +40,7 @@ _SEED_KEYS: Final = {
     "stage2": ("trainer.seed",),
 }
 _START_KEYS: Final = {"warmstart": "trainer.start_from", "stage1": "model.path", "stage2": "model.path"}
+_RECIPE: Final = "recipe.txt"  # in a folder of work: what decides it (`Plan.recipe`)
 _SEED_STEP: Final = 1009  # between the data seeds of two runs: their streams never meet
 
 
@@ -162,16 +163,11 @@ class Runner:
         return True
 
     def _is_trained(self, cell: Cell) -> bool:
-        done = self._trained(cell) / "done.json"
-        if self.plan.arms[cell.arm].train is None or not done.exists():
-            return self.plan.arms[cell.arm].train is None
-        if json.loads(done.read_text(encoding="utf-8")).get("recipe") != self.plan.recipe(cell):
-            msg = (
-                f"the planner in {done.parent} was trained by another plan or config than is here now; move it away to "
-                "train it anew, or bring the plan back"
-            )
-            raise ConfigurationError(msg)
-        return True
+        if self.plan.arms[cell.arm].train is None:
+            return True
+        folder = self._trained(cell)
+        _check_recipe(folder, self.plan.recipe(cell))
+        return (folder / "done.json").exists()
 
     def _trained(self, cell: Cell) -> Path:
         """The folder of a cell's training: here, or kept beside the results."""
@@ -208,17 +204,18 @@ class Runner:
         origin = self.model(start) if start else arm.start
         settings += [f"{_START_KEYS[trainer]}={origin}"] if origin else []
         settings += [f"{key}={1 + cell.seed * _SEED_STEP}" for key in _SEED_KEYS[trainer]]
+        _claim(folder, self.plan.recipe(cell))
         for setting in settings:
             command += ["--set", setting]
         if trainer != "warmstart":
             command.append("--resume")
         self._process(f"training {cell.name}", command, folder / "output.log")
-        done = {"command": command, "recipe": self.plan.recipe(cell)}
-        (folder / "done.json").write_text(json.dumps(done) + "\n", encoding="utf-8")
+        (folder / "done.json").write_text(json.dumps({"command": command}) + "\n", encoding="utf-8")
 
     def measure(self, cell: Cell, split: str) -> None:
         """Measure a cell on a split, or go on where that stopped, and write its result."""
-        folder, tasks = self.measured(cell, split), self.out / "tasks" / split
+        folder, tasks = self.measured(cell, split), self.out / "tasks" / f"{split}-{self.plan.digest(split)}"
+        _claim(folder, self.plan.recipe(cell, split))
         if not (folder / "done.json").exists():
             command = ["-m", "tracer1_agents.experiments.measure", self.model(cell), "--plan", self.source]
             command += ["--split", split, "--arm", cell.arm, "--tasks", str(tasks), "--out", str(folder)]
@@ -257,3 +254,30 @@ class Runner:
             msg = f"{what} failed with exit status {code}: {' '.join(last)[-300:]} (log: {log})"
             raise TrainingError(msg)
         self.say(f"{what}: done")
+
+
+def _check_recipe(folder: Path, recipe: str) -> None:
+    """Refuse work of another recipe, which would be gone on with, or taken for this one's.
+
+    Raises:
+        ConfigurationError: It is.
+    """
+    path = folder / _RECIPE
+    made_by = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    if made_by != recipe and folder.is_dir() and any(folder.iterdir()):
+        msg = (
+            f"what lies in {folder} was made by another plan or config than is here now; move it away to make it anew, "
+            "or bring the plan back"
+        )
+        raise ConfigurationError(msg)
+
+
+def _claim(folder: Path, recipe: str) -> None:
+    """Write down by which recipe a folder's work is done, before it begins.
+
+    Raises:
+        ConfigurationError: It holds work of another.
+    """
+    _check_recipe(folder, recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _RECIPE).write_text(recipe + "\n", encoding="utf-8")

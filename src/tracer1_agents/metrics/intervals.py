@@ -1,4 +1,8 @@
-"""Confidence intervals."""
+"""Confidence intervals.
+
+A bootstrap draws whole groups (episodes, tasks) anew. Of one group nothing can be drawn: its ends are None, since a
+width of zero would pass for certainty.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,14 @@ import random
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _Item = TypeVar("_Item")
+Ends: TypeAlias = tuple[float | None, float | None]
+"""Of an interval; None where none is known."""
 
 _Z95: Final = 1.959964
 
@@ -42,41 +48,89 @@ class Difference:
 
     Attributes:
         mean: Over seeds and items.
-        low: Of the 95% interval.
-        high: Of the 95% interval.
+        low: Of the 95% interval; None where there is but one group.
+        high: Likewise.
         by_seed: The mean of each seed.
         items: How many were paired.
     """
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     by_seed: tuple[float, ...]
     items: int
 
 
-def mean_interval(values: Sequence[float], groups: Sequence[str] | None = None) -> tuple[float, float, float]:
-    """A mean with its 95% bootstrap interval (percentiles; whole groups are drawn, see `paired_difference`).
+def interval_text(ends: Ends, shown: Callable[[float], str]) -> str:
+    """Both ends for people, or that there are none.
 
-    Returns:
-        Mean, lower and upper bound.
+    Args:
+        ends: Of the interval.
+        shown: How a value is written.
+    """
+    low, high = ends
+    return "no interval: one alone" if low is None or high is None else f"{shown(low)} to {shown(high)}"
+
+
+def mean_interval(values: Sequence[float], groups: Sequence[str] | None = None) -> tuple[float, Ends]:
+    """A mean with its 95% bootstrap interval (percentiles; whole groups are drawn, see `paired_difference`).
 
     Raises:
         ValueError: There are no values, or values and groups differ in number.
     """
     found = paired_difference([values], groups)
-    return found.mean, found.low, found.high
+    return found.mean, (found.low, found.high)
+
+
+def mean_of_means_interval(
+    values: Sequence[float], groups: Sequence[str], strata: Sequence[str], *, resamples: int = 2000
+) -> tuple[float, Ends]:
+    """The mean over strata of their means, with a 95% bootstrap interval that draws groups within each stratum.
+
+    Args:
+        values: Of the items.
+        groups: What each item belongs to.
+        strata: What each group belongs to, item by item. A stratum of one group is the same in every draw; the ends are
+            None where all are such.
+        resamples: Draws; the same draws for the same input.
+
+    Raises:
+        ValueError: There are no values, or the three differ in number.
+    """
+    import numpy as np  # noqa: PLC0415  (see `paired_difference`)
+
+    if not values:
+        msg = "a mean needs at least one value"
+        raise ValueError(msg)
+    parts: dict[str, tuple[list[float], list[str]]] = {}
+    for value, group, stratum in zip(values, groups, strata, strict=True):
+        part = parts.setdefault(stratum, ([], []))
+        part[0].append(value)
+        part[1].append(group)
+    by_draw = np.zeros(resamples)
+    for number, (some, members) in enumerate(parts.values()):
+        sizes, sums = _by_group([some], members)
+        drawn, _ = _draws(len(sizes), 1, resamples, number)
+        by_draw += (drawn @ sums[0]) / (drawn @ sizes) / len(parts)
+    mean = fmean(fmean(some) for some, _ in parts.values())
+    if all(len(set(members)) == 1 for _, members in parts.values()):
+        return mean, (None, None)
+    low, high = np.quantile(by_draw, [0.025, 0.975])
+    return mean, (float(low), float(high))
 
 
 def resampled(
     items: Sequence[_Item], statistic: Callable[[Sequence[_Item]], float | None], *, resamples: int = 500
-) -> tuple[float, float]:
+) -> Ends:
     """95% bootstrap interval of any statistic of some items (percentiles; the same draws for the same input).
 
     Args:
         items: Drawn anew, each as a whole.
         statistic: Of a draw; draws for which it is None are left out.
         resamples: Draws.
+
+    Returns:
+        The ends, None for a single item.
 
     Raises:
         ValueError: No draw gives a value.
@@ -87,6 +141,8 @@ def resampled(
     if not known:
         msg = f"none of {len(values)} draws gives a value"
         raise ValueError(msg)
+    if len(items) == 1:
+        return None, None
     low, high = (known[min(len(known) - 1, int(part * len(known)))] for part in (0.025, 0.975))
     return low, high
 
@@ -111,27 +167,42 @@ def paired_difference(
         raise ValueError(msg)
     import numpy as np  # noqa: PLC0415  (comes with torch; nothing else here needs it)
 
+    (items,), per_seed = counts, tuple(fmean(seed) for seed in by_seed)
+    sizes, sums = _by_group(by_seed, groups)
+    if len(sizes) == 1:
+        return Difference(fmean(per_seed), None, None, per_seed, items)
+    drawn, weights = _draws(len(sizes), len(by_seed), resamples)
+    by_draw = (drawn @ sums.T) / (drawn @ sizes)[:, None]
+    low, high = np.quantile((by_draw * weights).sum(axis=1), [0.025, 0.975])
+    return Difference(fmean(per_seed), float(low), float(high), per_seed, items)
+
+
+def _by_group(by_seed: Sequence[Sequence[float]], groups: Sequence[str] | None) -> tuple[Any, Any]:
+    """Items of each group, and their sums (arrays: groups, seeds by groups)."""
+    import numpy as np  # noqa: PLC0415  (see `paired_difference`)
+
     values = np.asarray(by_seed, dtype=float)
-    seeds, items = values.shape
+    items = values.shape[1]
     _, member = np.unique(range(items) if groups is None else list(groups), return_inverse=True)
     if len(member) != items:
         msg = f"every item needs a group, got {len(member)} groups for {items} items"
         raise ValueError(msg)
-    sizes = np.bincount(member).astype(float)
-    sums = np.stack([np.bincount(member, weights=row) for row in values])  # by seed and group
-    drawn, weights = _draws(len(sizes), seeds, resamples)
-    by_draw = (drawn @ sums.T) / (drawn @ sizes)[:, None]
-    low, high = np.quantile((by_draw * weights).sum(axis=1), [0.025, 0.975])
-    per_seed = tuple(fmean(seed) for seed in by_seed)
-    return Difference(fmean(per_seed), float(low), float(high), per_seed, items)
+    return np.bincount(member).astype(float), np.stack([np.bincount(member, weights=row) for row in values])
 
 
 @lru_cache(maxsize=2)  # every metric of an evaluation has the same groups
-def _draws(groups: int, seeds: int, resamples: int) -> tuple[Any, Any]:
-    """How often each group is in each draw, and the weight of each seed (arrays: draws by groups, draws by seeds)."""
+def _draws(groups: int, seeds: int, resamples: int, number: int = 0) -> tuple[Any, Any]:
+    """How often each group is in each draw, and the weight of each seed (arrays: draws by groups, draws by seeds).
+
+    Args:
+        groups: How many.
+        seeds: How many.
+        resamples: Draws.
+        number: Of these draws among independent ones.
+    """
     import numpy as np  # noqa: PLC0415  (see `paired_difference`)
 
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(number)
     drawn = rng.multinomial(groups, np.full(groups, 1 / groups), size=resamples)
     weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples) / seeds
     return drawn.astype(float), weights

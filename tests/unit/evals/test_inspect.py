@@ -18,7 +18,7 @@ from inspect_ai.dataset import Sample
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from inspect_ai.scorer import includes
 
-from tracer1_agents.errors import PlannerError
+from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.evals.inspect_tasks import InspectPolicy, gaia, steps, tracer1
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -111,6 +111,41 @@ def test_recorded_steps(tmp_path):
     assert [sample.scores["step_success"].value for sample in log.samples] == [1.0, 0.0]
     assert log.samples[1].scores["step_success"].explanation == "another kind of action"
     assert value(log) == 0.5
+
+
+def test_the_low_setting_is_told_the_step(tmp_path):
+    steps_ = [{"action_content": {"action": "wait"}, "step_instruction": "wait for it"}]
+    record = {"goal": "g", "is_successful": True, "episode_id": 7, "steps": steps_}
+    data = str(write(tmp_path / "references.jsonl", record))
+    asked = {}
+    for suite in ("androidcontrol-high", "androidcontrol-low"):
+        (sample,) = run(steps(suite=suite, data=data, rule="qwen"), tmp_path / suite, "wait()").samples
+        asked[suite] = str([event.input for event in sample.events if event.event == "model"])
+    assert "Now: wait for it" in asked["androidcontrol-low"]
+    assert "Now:" not in asked["androidcontrol-high"]
+
+
+def test_what_the_rule_cannot_score_is_not_asked(tmp_path):
+    """A click without a place or box has no truth under this rule."""
+    click = {"action_content": {"action": "click"}}
+    record = {
+        "goal": "g",
+        "is_successful": True,
+        "episode_id": 7,
+        "steps": [click, {"action_content": {"action": "wait"}}],
+    }
+    data = str(write(tmp_path / "references.jsonl", record))
+    task = steps(suite="androidcontrol-high", data=data, rule="strict")
+    assert [sample.id for sample in task.dataset] == ["7/2"]
+
+
+def test_a_rule_of_whole_episodes_is_refused(tmp_path):
+    call = {"type": "function", "function": {"name": "OCR", "arguments": {}}}
+    row = {"tools": [{"name": "OCR"}], "files": [], "dialogs": [{"role": "user", "content": "?"}]}
+    row["dialogs"].append({"role": "assistant", "tool_calls": [call]})
+    (tmp_path / "dataset.json").write_text(json.dumps({"0": row}))
+    with pytest.raises(ConfigurationError, match="official of gta judges whole episodes"):
+        steps(suite="gta", data=str(tmp_path))
 
 
 def test_the_policy_is_asynchronous():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tracer1_agents.cli import main
@@ -12,6 +14,7 @@ from tracer1_agents.evals.miniwob import Course, tasks_named
 from tracer1_agents.evals.miniwob_baselines import BASELINES
 from tracer1_agents.evals.miniwob_scores import as_json, as_text, scores_by_task
 from tracer1_agents.evals.results import TaskResult
+from tracer1_agents.evals.run_summary import read_run
 from tracer1_agents.planner.prompt import Message
 
 
@@ -103,3 +106,34 @@ def test_clicks_by_lot_are_the_same_for_the_same_screen():
     answers = {said(lot, prompt) for prompt in prompts}
     assert answers == {f'click() # "Click {one}"' for one in ("text Name [1]", "textbox tt [2]", "button Submit [3]")}
     assert [said(lot, prompt) for prompt in prompts] == [said(lot, prompt) for prompt in prompts]
+
+
+def test_the_mean_is_over_tasks_however_many_episodes_each_has():
+    many = [result("click-test", seed, 1.0) for seed in range(18)]
+    few = [result("enter-text", seed, raw) for seed, raw in enumerate((1.0, -1.0))]
+    found = as_json([*many, *few], {})["metrics"]
+    assert found["success"]["value"] == 0.75
+    assert found["raw_reward"]["value"] == 0.5
+
+
+def test_pages_with_several_tasks_have_a_mean_of_their_own():
+    page = next(iter(COMPOSITIONS))
+    found = as_json([*RESULTS, result(page, 0, -1.0)], {})["metrics"]
+    assert found["success"]["value"] == 0.5
+    assert found["success, several tasks"]["value"] == 0.0
+
+
+def test_one_task_has_the_interval_of_its_episodes():
+    found = as_json([result("click-test", seed, 1.0 if seed % 2 else -1.0) for seed in range(20)], {})["metrics"]
+    # Wilson, 10 of 20
+    assert (found["success"]["low"], found["success"]["high"]) == (
+        pytest.approx(0.299, abs=1e-3),
+        pytest.approx(0.701, abs=1e-3),
+    )
+    assert found["raw_reward"]["low"] < 0.0 < found["raw_reward"]["high"]
+
+
+def test_a_lost_episode_leaves_the_scores_readable(tmp_path):
+    path = tmp_path / "run.scores.json"
+    path.write_text(json.dumps(as_json(RESULTS[:3], {"model": "m"}, RESULTS[3:])))
+    assert read_run(path).problems == {"failed outside the planner": 1}

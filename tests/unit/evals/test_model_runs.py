@@ -12,11 +12,11 @@ from tracer1_agents import cli
 from tracer1_agents.actions.space import OpenApp, Wait
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.evals import runs
-from tracer1_agents.evals.collect import Asking, Pace, PredictionsFile, collect, cost, grid, samples_of
+from tracer1_agents.evals.collect import Asking, Pace, PredictionsFile, collect, cost, grid, samples_of, setup_of
 from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import ScriptedModel, ScriptedServer, chat_completion
-from tracer1_agents.types import Usage
+from tracer1_agents.types import Observation, Usage
 
 ASKING = Asking(model="scripted", profile="compact", horizon=2, history=1, concurrency=1)
 WAIT, OPEN = "wait()", 'open_app(app_name="Maps")'
@@ -191,3 +191,42 @@ class TestCommand:
         assert "--rate counts" in capsys.readouterr().err
         assert self.run(data, server, "--out", tmp_path / "r.jsonl", "--predictions", "x") == 2
         assert "one of --predictions" in capsys.readouterr().err
+
+
+def test_a_run_on_other_references_is_not_gone_on_with(found, tmp_path):
+    """Pictures among them: half of a file would be blind and half of it sighted."""
+    out = tmp_path / "run.jsonl"
+    runs.run(found, policy(WAIT)[1], ASKING, out)
+    blind = [
+        one.model_copy(
+            update={"steps": tuple(step.model_copy(update={"observation": Observation()}) for step in one.steps)}
+        )
+        for one in found.trajectories
+    ]
+    with pytest.raises(ConfigurationError, match="references was"):
+        runs.run(references("androidcontrol-high", *blind), policy(WAIT)[1], ASKING, out)
+    runs.run(found, policy(WAIT)[1], ASKING, out)
+
+
+def test_a_run_that_is_gone_on_with_has_no_scores_until_it_is_scored(found, tmp_path):
+    out = tmp_path / "run.jsonl"
+    runs.run(found, policy(WAIT)[1], ASKING, out)
+    PredictionsFile(out).resume(setup_of(found, ASKING))
+    assert not out.with_suffix(".scores.json").exists()
+
+
+def test_the_file_of_a_run_has_a_name_of_its_own(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"ends in \.jsonl, got .*m-1\.5"):
+        PredictionsFile(tmp_path / "m-1.5").resume({})
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"), [("--horizon", "0", "counts from 1"), ("--history", "-1", "from 0")]
+)
+def test_how_it_is_asked_is_checked_before_it_is_asked(tmp_path, capsys, option, value, told):
+    data = tmp_path / "references.jsonl"
+    record = {"goal": "g", "is_successful": True, "episode_id": 7, "steps": [{"action_content": {"action": "wait"}}]}
+    data.write_text(json.dumps(record) + "\n")
+    arguments = ["eval", "androidcontrol-high", "--data", str(data), "--model", "tracer1-tiny", "--out", "x.jsonl"]
+    assert cli.main([*arguments, option, value]) == 2
+    assert told in capsys.readouterr().err

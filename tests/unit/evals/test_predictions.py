@@ -8,8 +8,9 @@ import pytest
 from eval_cases import EPISODE, click, line, references, scored, trajectory, write
 
 from tracer1_agents import cli
-from tracer1_agents.actions.space import Scroll, Type
+from tracer1_agents.actions.space import OpenApp, Scroll, Type, Wait
 from tracer1_agents.errors import ConfigurationError, DataError
+from tracer1_agents.evals.marks import Mark, scores_of
 from tracer1_agents.evals.predictions import counted, read_predictions
 
 FOUND = references("androidcontrol-high", EPISODE)
@@ -175,3 +176,51 @@ class TestCommand:
         assert "its rules are strict, os-atlas" in capsys.readouterr().err
         assert self.run(store) == 2
         assert "--predictions F.jsonl" in capsys.readouterr().err
+
+
+def test_what_a_limit_leaves_out_is_neither_asked_for_nor_a_problem(tmp_path):
+    """Mind2Web counts a missing step 0: a part would drown in what it was not asked for."""
+    episodes = [trajectory(str(at), click()) for at in range(4)]
+    found = references("mind2web", *episodes).spread(2)
+    lines = [line(str(at), 1, click(), suite="mind2web") for at in range(4)]
+    assert [one.id for one in found.trajectories] == ["0", "2"]
+    assert scored(tmp_path / "all.jsonl", found, *lines).problems == []
+    part = scored(tmp_path / "part.jsonl", found, lines[0], lines[2])
+    assert (part.problems, part.score("operation_f1").value) == ([], 1.0)
+
+
+def test_a_model_without_any_readable_action_is_wrong_everywhere(tmp_path):
+    found = references("mind2web", trajectory("a", click(), click()), trajectory("b", click()))
+    lines = [line("a", 1, suite="mind2web"), line("a", 2, suite="mind2web"), line("b", 1, suite="mind2web")]
+    got = scored(tmp_path / "p.jsonl", found, *lines)
+    assert (got.score("step_success").value, got.score("step_success").n) == (0.0, 3)
+
+
+def test_a_reference_given_twice_is_named(tmp_path):
+    found = references("androidcontrol-high", EPISODE, EPISODE)
+    assert len(found.trajectories) == 1
+    assert [str(one) for one in found.problems] == ["episode e: another reference has the same id; the first is kept"]
+
+
+def test_churn_compares_neighbours_alone(tmp_path):
+    """Forecasts of the reference never change; step 2 has no answer, so 1 and 3 say nothing of each other."""
+    actions = [Scroll(direction="down"), Type(content="x"), OpenApp(app_name="y"), Wait()]
+    found = references("androidcontrol-high", trajectory("e", *actions))
+    lines = [line("e", at + 1, *actions[at:]) for at in (0, 2, 3)]
+    marks = [one for one in scored(tmp_path / "p.jsonl", found, *lines).planning_marks if one.metric == "plan_churn"]
+    assert [(one.step, one.value) for one in marks] == [(3, 0.0)]
+
+
+def test_a_category_mean_stays_within_its_bounds(tmp_path):
+    """18 episodes of one category and 2 short ones of another, all right."""
+    episodes = [trajectory(f"a{at}", *[Wait()] * 5, category="many") for at in range(18)]
+    episodes += [trajectory(f"b{at}", Wait(), category="few") for at in range(2)]
+    found = references("gui-odyssey", *episodes)
+    right = [
+        line(one.id, number, Wait(), suite="gui-odyssey") for one in episodes for number in range(1, len(one.steps))
+    ]
+    some = scored(tmp_path / "p.jsonl", found, *right[:1], *right[2:], line("a0", 2, click(), suite="gui-odyssey"))
+    score = some.score("ams_by_category")
+    assert 0.9 < score.low <= score.value <= score.high <= 1.0
+    counts = [one for one in scores_of([Mark("planner_calls_per_step", "e", 1, 1.0)], "") if one]
+    assert (counts[0].value, counts[0].low, counts[0].high) == (1.0, None, None)  # a count is no rate

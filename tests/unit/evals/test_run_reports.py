@@ -12,7 +12,7 @@ import pytest
 from eval_cases import references, trajectory
 
 from tracer1_agents import cli
-from tracer1_agents.actions.space import Wait
+from tracer1_agents.actions.space import OpenApp, Wait
 from tracer1_agents.evals import runs
 from tracer1_agents.evals.collect import Asking
 from tracer1_agents.evals.results import TaskResult
@@ -187,3 +187,71 @@ def test_pass_k_needs_repeats_of_one_setup(repeats, capsys):
     assert cli.main(["report", *map(str, repeats), "--pass-k", "2"]) == 2
     assert "seed2.jsonl is no repeat of" in (told := capsys.readouterr().err)
     assert "model is 'another', was 'm'" in told
+
+
+def test_one_run_given_twice_is_no_repeat(repeats, capsys):
+    assert cli.main(["report", str(repeats[0]), str(repeats[0]), "--pass-k", "2"]) == 2
+    assert "are one run, or have one seed" in capsys.readouterr().err
+    repeats[1].with_suffix(".meta.json").write_text('{"model": "m", "seed": 0}')
+    assert cli.main(["report", *map(str, repeats[:2]), "--pass-k", "2"]) == 2
+    assert "are one run, or have one seed" in capsys.readouterr().err
+    repeats[1].with_suffix(".meta.json").unlink()
+    assert cli.main(["report", *map(str, repeats[:2]), "--pass-k", "2"]) == 2
+    assert "seed1.jsonl has no file beside it that says how the run was made" in capsys.readouterr().err
+
+
+def test_a_task_counts_once_a_run_and_what_never_failed_is_not_certain(tmp_path, capsys):
+    for run in range(2):
+        row = TaskResult(task_id="a", correct=True, status="finished").model_dump_json()
+        path = tmp_path / f"{run}.jsonl"
+        path.write_text(f"{row}\n{row}\nbroken\n")
+        path.with_suffix(".meta.json").write_text(json.dumps({"seed": run}))
+    runs_ = [str(tmp_path / f"{run}.jsonl") for run in range(2)]
+    assert cli.main(["report", *runs_, "--pass-k", "2"]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"\| 2 runs \| pass\^2 \| 100.0% \| 20.7% to 100.0% \| 1 \|", text)  # Wilson, 1 of 1
+    assert "2 runs: problems with its input: malformed 2." in text
+
+
+def test_scores_go_with_their_run(grid, capsys):
+    grid[0].unlink()
+    assert cli.main(["report", str(grid[0])]) == 2
+    assert "no such results file" in capsys.readouterr().err
+    scores = grid[1].with_suffix(".scores.json")
+    assert cli.main(["clean", str(grid[1])]) == 0
+    assert not scores.exists()
+
+
+def test_a_report_overwrites_no_run(grid, capsys):
+    first = grid[0].with_suffix(".scores.json")
+    before = first.read_text()
+    assert cli.main(["report", "--markdown", str(first), str(grid[0])]) == 2
+    assert "is one of the runs and would be overwritten" in capsys.readouterr().err
+    assert first.read_text() == before
+
+
+def test_runs_of_one_name_are_told_apart_by_their_folders(grid, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    copy = tmp_path / "other" / grid[0].name
+    for suffix in (".jsonl", ".scores.json"):
+        copy.with_suffix(suffix).write_text(grid[0].with_suffix(suffix).read_text())
+    assert cli.main(["report", str(grid[0]), str(copy), str(grid[1])]) == 0
+    text = capsys.readouterr().out
+    assert all(
+        f"| {name} |" in text for name in (f"{tmp_path}/grid/horizon=1", f"{tmp_path}/other/horizon=1", "horizon=2")
+    )
+
+
+def test_survival_draws_episodes(tmp_path):
+    """One episode foretold in all, one in nothing: of 2 episodes that says little, however many pairs there are."""
+    rows = []
+    for name, ahead in (("a", Wait()), ("b", OpenApp(app_name="x"))):
+        forecast = (ForecastPair(action=Wait()), ForecastPair(action=ahead))
+        did = StepRecord(step=1, forecast=forecast, executed=Wait(), execution=Execution())
+        steps = tuple(did.model_copy(update={"step": at}) for at in range(1, 20))
+        trace = Trace(instruction="t", steps=steps, status="finished")
+        rows.append(TaskResult(task_id=name, correct=True, status="finished", trace=trace))
+    path = tmp_path / "tasks.jsonl"
+    path.write_text("".join(row.model_dump_json() + "\n" for row in rows))
+    one = read_run(path).survival[1]
+    assert (one.value, one.low, one.high, one.n) == (0.5, 0.0, 1.0, 36)

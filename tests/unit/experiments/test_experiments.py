@@ -14,9 +14,10 @@ pytest.importorskip("torch", reason="torch is not installed")
 
 from tracer1_agents.data.taskgen.desk import families as desk
 from tracer1_agents.errors import ConfigurationError, DataError, TrainingError
+from tracer1_agents.evals.results import TaskResult
 from tracer1_agents.experiments.__main__ import main
 from tracer1_agents.experiments.compare import Table
-from tracer1_agents.experiments.measure import held_out_rows, seen_from
+from tracer1_agents.experiments.measure import held_out_rows, measure_tasks, seen_from, write_tasks
 from tracer1_agents.experiments.page import write_page
 from tracer1_agents.experiments.plan import Cell, Measurement, Plan, load_plan
 from tracer1_agents.experiments.report import as_json, as_markdown
@@ -80,7 +81,9 @@ def test_each_training_gets_its_start_seed_and_folder(tmp_path, monkeypatch):
     commands = []
     one = runner(tmp_path)
     monkeypatch.setattr(
-        Runner, "_process", lambda self, what, command, log: commands.append(command) or log.parent.mkdir(parents=True)
+        Runner,
+        "_process",
+        lambda self, what, command, log: commands.append(command) or log.parent.mkdir(parents=True, exist_ok=True),
     )
     one.train(Cell("full", 2))
     one.train(Cell("full", 2))  # done: not again
@@ -251,11 +254,11 @@ def test_a_result_of_another_recipe_is_not_taken_for_this_one(tmp_path):
         changed.jobs(["test"])
 
 
-def trained(one, cell, folder, **done):
+def trained(one, cell, folder, *, recipe=""):
     """A training as it is left when it is done."""
     (folder / "arms" / cell.name / "model").mkdir(parents=True)
-    written = json.dumps({"recipe": one.plan.recipe(cell), **done})
-    (folder / "arms" / cell.name / "done.json").write_text(written, encoding="utf-8")
+    (folder / "arms" / cell.name / "recipe.txt").write_text(recipe or one.plan.recipe(cell), encoding="utf-8")
+    (folder / "arms" / cell.name / "done.json").touch()
 
 
 def test_a_planner_kept_beside_the_results_is_not_trained_again(tmp_path):
@@ -272,7 +275,7 @@ def test_a_planner_kept_beside_the_results_is_not_trained_again(tmp_path):
 def test_a_planner_of_another_recipe_is_not_started_from(tmp_path, where):
     one = runner(tmp_path)
     trained(one, Cell("better", 0), {"kept": one.results.folder, "here": tmp_path}[where], recipe="of old")
-    with pytest.raises(ConfigurationError, match=r"arms/better-0 was trained by another plan or config"):
+    with pytest.raises(ConfigurationError, match=r"arms/better-0 was made by another plan or config"):
         one.jobs(["test"])
 
 
@@ -476,3 +479,38 @@ def test_a_run_is_the_same_from_wherever_it_is_started(tmp_path, monkeypatch):
     assert seen_from(out, "runs/arms/a") == "../../../arms/a"
     assert seen_from(tmp_path / out, str(tmp_path / "runs" / "arms" / "a")) == "../../../arms/a"
     assert seen_from(out, "tracer1-tiny") == "tracer1-tiny"
+
+
+def test_an_old_measurement_is_not_taken_for_one_of_a_new_plan(tmp_path, monkeypatch):
+    """The result is moved away, as the message says; what it was made from still lies there."""
+    one = runner(tmp_path)
+    monkeypatch.setattr(Runner, "_process", lambda *_: None)
+    monkeypatch.setattr("tracer1_agents.experiments.runner.condense", lambda *_: {})
+    base = Cell("base", 0)
+    one.measure(base, "test")
+    one.results.path(base, "test").unlink()
+    other = plan(test={**SPLITS["test"], "window_seed": 77})
+    changed = Runner(other, "unused", tmp_path, one.results, workers=1, say=lambda _: None)
+    with pytest.raises(ConfigurationError, match=r"measured/test/base-0 was made by another plan or config"):
+        changed.measure(base, "test")
+    one.measure(base, "test")
+    assert one.results.read(base, "test") is not None
+
+
+def test_tasks_that_were_lost_are_no_result(tmp_path, monkeypatch):
+    """Counted as not solved, they would be the arm's failure."""
+    measurement = Measurement(windows=0, tasks=2, task_set="lost")
+    write_tasks(measurement, tmp_path / "tasks")
+    statuses = {"lost-000": "finished", "lost-001": "infrastructure_error"}
+
+    async def run(self, tasks, output):
+        for one in tasks:
+            output.append(TaskResult(task_id=one.task_id, correct=False, status=statuses[one.task_id], detail="gone"))
+
+    monkeypatch.setattr("tracer1_agents.evals.run.Runner.run", run)
+    out = tmp_path / "tasks.jsonl"
+    with pytest.raises(TrainingError, match=r"1 tasks were lost .* The first: lost-001: infrastructure_error, gone"):
+        measure_tasks("tracer1-tiny", measurement, tmp_path / "tasks", out)
+    statuses["lost-001"] = "finished"
+    measure_tasks("tracer1-tiny", measurement, tmp_path / "tasks", out)
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 2

@@ -2,7 +2,13 @@
 
 import pytest
 
-from tracer1_agents.metrics.intervals import Difference, paired_difference
+from tracer1_agents.metrics.intervals import (
+    Difference,
+    interval_text,
+    mean_of_means_interval,
+    paired_difference,
+    resampled,
+)
 
 
 def test_a_difference_between_equal_arms_is_nothing():
@@ -33,3 +39,22 @@ def test_items_of_one_group_are_drawn_together():
     assert (found.low, found.mean, found.high) == (0.25, 0.25, 0.25)  # both groups gain a quarter
     alone = paired_difference([gained])
     assert (alone.low, alone.high) == (0.0, 0.5)
+
+
+def test_of_one_group_there_is_no_interval():
+    assert paired_difference([[0.5, 0.0]], ["a", "a"]) == Difference(0.25, None, None, (0.25,), 2)
+    assert resampled([0.5], lambda drawn: drawn[0]) == (None, None)
+    assert interval_text((None, None), str) == "no interval: one alone"
+    assert interval_text((0.25, 1.0), "{:.0%}".format) == "25% to 100%"
+
+
+def test_a_mean_over_strata_draws_within_each():
+    """Two strata of very different sizes, all right: no draw can be anything else, and none is above 1."""
+    groups = [f"a{at}" for at in range(18) for _ in range(30)] + [f"b{at}" for at in range(2) for _ in range(3)]
+    strata = [group[0] for group in groups]
+    assert mean_of_means_interval([1.0] * len(groups), groups, strata) == (1.0, (1.0, 1.0))
+    mean, (low, high) = mean_of_means_interval([1.0, 0.0, 1.0, 1.0], ["a", "b", "c", "d"], ["x", "x", "y", "y"])
+    assert (mean, low, high) == (0.75, 0.5, 1.0)  # x is 0, a half or 1, y is 1
+    assert mean_of_means_interval([1.0, 0.0], ["a", "b"], ["x", "y"]) == (0.5, (None, None))
+    with pytest.raises(ValueError, match="at least one"):
+        mean_of_means_interval([], [], [])

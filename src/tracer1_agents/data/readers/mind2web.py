@@ -15,6 +15,7 @@ lines and more; in a folder they are passed over.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tracer1_agents.actions.coordinates import Size
@@ -80,7 +81,7 @@ class Mind2WebReader:
                 row = row_of(at, finder, self.options.screen)
                 rows.append((row, _step(row)))
             rows.sort(key=lambda row: row[0].number)
-            last = rows[-1][0]
+            last = _only_once(rows)[-1][0]
             trajectory = ReferenceTrajectory(
                 id=required(at.value, "annotation_id", str),
                 source=self.name,
@@ -91,6 +92,15 @@ class Mind2WebReader:
             return complete(trajectory, self.options, successful=last.number == last.total - 1)
         except RecordError as error:
             raise DataError(str(error), path=path, line=at.line) from None
+
+
+def _only_once(rows: list[tuple[Row, ReferenceStep]]) -> list[tuple[Row, ReferenceStep]]:
+    """The rows of a task in order; raises `RecordError` where a step has two."""
+    for (one, _), (other, _) in pairwise(rows):
+        if one.number == other.number:
+            msg = f"the task has two rows for its step {one.number}; remove one"
+            raise RecordError(msg)
+    return rows
 
 
 def _task(value: dict[str, Any]) -> str | None:
