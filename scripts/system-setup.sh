@@ -25,6 +25,10 @@ if [ "${1:-}" = browser ]; then
     need openbox openbox
     need xdotool xdotool
     need xterm xterm
+    # pages that ask for Arial are laid out by it; with a wider font, MiniWoB++'s do not fit their 160 by 210 pixels
+    if [ "$(uname -s)" = Linux ] && ! fc-list : family 2>/dev/null | grep -qE 'Liberation Sans|Arimo|Arial'; then
+        missing+=(fonts-liberation)
+    fi
 fi
 [ "${#missing[@]}" -gt 0 ] || exit 0
 

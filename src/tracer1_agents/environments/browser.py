@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from tracer1_agents.actions.coordinates import Size
-from tracer1_agents.environments.allowed import is_allowed
+from tracer1_agents.environments.allowed import check_domains
 from tracer1_agents.environments.base import (
     ActionFailed,
     Environment,
@@ -28,6 +28,7 @@ from tracer1_agents.environments.base import (
     succeeded,
 )
 from tracer1_agents.environments.chromium import AGAIN, Chromium
+from tracer1_agents.environments.gate import Gate
 from tracer1_agents.environments.look import LOOK_SCRIPT, Look, read_look
 from tracer1_agents.environments.page_actions import perform
 from tracer1_agents.environments.page_events import PageEvents
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from pathlib import Path
 
-    from playwright.async_api import BrowserContext, CDPSession, Page, Route
+    from playwright.async_api import BrowserContext, CDPSession, Page
 
     from tracer1_agents.actions.space import Action
     from tracer1_agents.blobs import BlobStore
@@ -47,6 +48,8 @@ T = TypeVar("T")
 
 SCREEN_SIZE: Final = Size(1280, 800)
 _MORE_SECONDS: Final = 2.0  # for a page to answer at all, beyond what it was given to settle
+NO_ANSWER: Final = "chrome-error:"  # the address of the page that Chromium shows in place of one
+_PICTURES: Final = 3  # tries, of a page that goes elsewhere while it is taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class BrowserOptions:
         screenshots: Whether observations have a picture.
         skip: CSS selector of parts that the list leaves out.
         quiet: Seconds without a change after which a page has settled.
-        settle: Seconds after which it is looked at anyway, with a note; still loading then is a failure.
+        settle: Seconds after which it is looked at anyway, with a note; a page that shows nothing by then is a failure.
         seconds: That one action may take before the page is given up.
         dialogs: What questions of the page are answered with.
         allowed_domains: See `allowed.is_allowed`; None allows every host.
@@ -92,6 +95,7 @@ class BrowserOptions:
         if self.scale <= 0 or self.max_pixels < 1 or self.seconds <= 0 or min(self.quiet, self.settle) < 0:
             msg = f"scale, max_pixels and seconds must be above 0, quiet and settle not below it; got {self}"
             raise ConfigurationError(msg)
+        check_domains(self.allowed_domains)
 
 
 class BrowserEnvironment(Environment):
@@ -120,12 +124,13 @@ class BrowserEnvironment(Environment):
         self.options = options or BrowserOptions()
         self.size = self.options.view or self.options.viewport
         self.start_url, self.blobs = start_url, blobs
-        if not is_allowed(start_url, self.options.allowed_domains, start_url):
+        self.events = PageEvents(downloads, dialogs=self.options.dialogs)
+        self.gate = Gate(start_url, self.options.allowed_domains, self.events, self.options.seconds)
+        if not self.gate.allows(start_url):
             msg = f"an episode cannot begin at {start_url[:200]!r}; give an http, https, file or about address"
             raise ConfigurationError(msg)
         self._own = chromium is None
         self.chromium = chromium or Chromium()
-        self.events = PageEvents(downloads, dialogs=self.options.dialogs)
         self._context: BrowserContext | None = None
         self._screens: tuple[Page, CDPSession] | None = None
         area = self.size.width * self.size.height
@@ -178,8 +183,11 @@ class BrowserEnvironment(Environment):
     async def _reset(self, seed: int | None) -> Observation:
         await self._leave()
         await self._enter()
+        self.gate.landed = ""
         async with asyncio.timeout(self.options.seconds):
-            await self._begin(await self._page(), seed)
+            page = await self._page()
+            await self._begin(page, seed)
+        self.gate.landed = page.url
         return await self._observe()
 
     async def _begin(self, page: Page, seed: int | None) -> None:
@@ -197,7 +205,7 @@ class BrowserEnvironment(Environment):
         self._context.set_default_timeout(self.options.seconds * 1000)
         self.events.watch(self._context)
         if self.options.allowed_domains is not None:
-            await self._context.route("**/*", self._let_through)
+            await self._context.route("**/*", self.gate.let_through)
 
     async def _leave(self) -> None:
         from playwright.async_api import Error  # noqa: PLC0415  (an extra)
@@ -208,17 +216,6 @@ class BrowserEnvironment(Environment):
             with contextlib.suppress(Error, TimeoutError):
                 async with asyncio.timeout(self.options.seconds):
                     await context.close()
-
-    async def _let_through(self, route: Route) -> None:
-        request = route.request
-        if not request.is_navigation_request() or self._allowed(request.url):
-            await route.fallback()
-            return
-        self.events.blocked.append(request.url)
-        await route.fulfill(status=204)  # "nothing to show": the page stays as it is
-
-    def _allowed(self, url: str) -> bool:
-        return is_allowed(url, self.options.allowed_domains, self.start_url)
 
     async def _page(self) -> Page:
         """The page in front; a new one where the last one crashed or closed itself.
@@ -237,16 +234,42 @@ class BrowserEnvironment(Environment):
         self.events.forget()
         try:
             check_action(action, self.platform)
-            seen = await self._shown(await self._try(await self._page(), action))
+            page = await self._page()
+            last = page.url
+            look = await self._try(page, action)
+            seen = await self._pictured(look, last)
         except ActionFailed as problem:
             return failed(problem, await self._after(problem), time.perf_counter() - started)
         return succeeded(action, seen, time.perf_counter() - started)
+
+    async def _pictured(self, look: Look, last: str) -> Observation:
+        """A look with its picture; a page that goes elsewhere just then is looked at again.
+
+        Raises:
+            ActionFailed: UNSETTLED: no picture comes; the page was opened anew.
+        """
+        from playwright.async_api import Error  # noqa: PLC0415  (an extra)
+
+        for _ in range(_PICTURES):
+            try:
+                async with asyncio.timeout(self.options.settle + _MORE_SECONDS):
+                    return await self._shown(look)
+            except (Error, TimeoutError):
+                self._screens = None
+                look = await self._look()
+        if (front := self.events.front()) is not None:
+            await self._replace(front, last)
+        text = "the page gave no picture of itself; it was opened anew"
+        raise ActionFailed(Failure.UNSETTLED, text)
 
     async def _try(self, page: Page, action: Action) -> Look:
         """One action with its time limit; a page that does not survive it is replaced, and that is the failure."""
         from playwright.async_api import Error  # noqa: PLC0415  (an extra)
 
         last = page.url
+        if not (self.gate.allows(last) or last.startswith(NO_ANSWER)):  # it went there by itself
+            await self._back(page, self.start_url)
+            raise self._blocked(last)
         try:
             async with asyncio.timeout(self.options.seconds):
                 await self._session(page)
@@ -276,13 +299,16 @@ class BrowserEnvironment(Environment):
         if front is None:
             await self._reopen(last)
             raise ActionFailed(Failure.CLOSED, "the page closed itself; it was opened anew")
-        if self.events.blocked or not self._allowed(front.url):
+        if front.url.startswith(NO_ANSWER):
+            await self._back(front, last)
+            raise ActionFailed(Failure.REFUSED, "the address did not answer; this is the page before it")
+        if self.events.blocked or not self.gate.allows(front.url):
             url = self.events.blocked[-1] if self.events.blocked else front.url
-            if not self._allowed(front.url):
+            if not self.gate.allows(front.url):
                 await self._back(front, last)
             raise self._blocked(url)
-        if look.loading:
-            text = f"the page was still loading after {self.options.settle:g} s; wait, or go on with what is there"
+        if look.loading and look.empty:
+            text = f"the page showed nothing after {self.options.settle:g} s; wait, or go elsewhere"
             raise ActionFailed(Failure.UNSETTLED, text)
         return look
 
@@ -306,10 +332,10 @@ class BrowserEnvironment(Environment):
                     continue
             except Error:  # it went to another page meanwhile, or is gone: look again
                 if left == 0.0:
-                    return Look(loading=True)
+                    return Look(loading=True, empty=True)
                 await asyncio.sleep(0.01)
             except TimeoutError:
-                return Look(loading=True)
+                return Look(loading=True, empty=True)
             else:
                 if page is self.events.front():
                     return read_look(answer, page.url, self.scale)
@@ -337,7 +363,7 @@ class BrowserEnvironment(Environment):
     async def _reopen(self, url: str) -> None:
         page = await self._page()
         async with asyncio.timeout(self.options.seconds):
-            await page.goto(url if self._allowed(url) else self.start_url, wait_until="commit")
+            await page.goto(url if self.gate.allows(url) else self.start_url, wait_until="commit")
 
     async def _back(self, page: Page, last: str) -> None:
         """Leave a page that is not allowed: close it where it is a window of its own, else return."""
@@ -345,16 +371,22 @@ class BrowserEnvironment(Environment):
             self.events.leave(page)
             await page.close()
         else:
-            await page.goto(last if self._allowed(last) else self.start_url, wait_until="commit")
+            await page.goto(last if self.gate.allows(last) else self.start_url, wait_until="commit")
 
     async def _after(self, problem: ActionFailed) -> Observation | None:
         """What is to be seen after a failure; nothing where that is what failed."""
+        from playwright.async_api import Error  # noqa: PLC0415  (an extra)
+
         if problem.failure is Failure.EMPTY_SCREENSHOT:
             return None
         try:
             return await self._observe()
         except ActionFailed:
             return None
+        except (Error, TimeoutError):  # it hangs again
+            if (front := self.events.front()) is not None:
+                await self._replace(front, self.start_url)
+            return await self._observe()
 
     async def _observe(self) -> Observation:
         await self._page()
@@ -363,7 +395,9 @@ class BrowserEnvironment(Environment):
 
     async def _shown(self, look: Look) -> Observation:
         """A look as an observation, with its picture."""
-        if not look.settled and not look.loading:
+        if look.loading:
+            self.events.note("the page is still loading something")
+        elif not look.settled:
             self.events.note("the page keeps changing")
         self.seen = look
         lines = [f"Page: {look.title}", f"Address: {look.url}"] if self.options.address else []

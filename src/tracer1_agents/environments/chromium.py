@@ -8,6 +8,7 @@ storage, downloads), so eight of them cost one process tree. A Chromium that die
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import os
 import re
 import shutil
@@ -33,6 +34,7 @@ _ARGUMENTS: Final = ("--disable-gpu", "--hide-scrollbars", "--disable-smooth-scr
 _CLOSE_SECONDS: Final = 10.0
 _LAUNCH_SECONDS: Final = 60.0
 AGAIN: Final = "reset the environment to start a new one"
+MAKE_ANOTHER: Final = "make another environment"
 
 
 class LoopThread:
@@ -40,24 +42,59 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
+        self._ending = False
         self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine there and wait for it here."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        """Run a coroutine there and wait for it here.
+
+        Raises:
+            EnvironmentFailure: The thread has ended, or ends before the work is done.
+        """
+        future = self._begun(work)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise gone(MAKE_ANOTHER, "the browser", "it was closed") from None
 
     async def arun(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine there and await it; cancelling cancels it."""
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
+        """Run a coroutine there and await it; cancelling cancels it.
+
+        Raises:
+            EnvironmentFailure: As `run`.
+        """
+        future = self._begun(work)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if waiting is not None and waiting.cancelling():
+                raise
+            raise gone(MAKE_ANOTHER, "the browser", "it was closed") from None
+
+    def _begun(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        if self._ending:
+            work.close()
+            raise gone(MAKE_ANOTHER, "the browser", "it was closed")
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def stop(self) -> None:
-        """End the thread; harmless when repeated."""
+        """End the thread, and what runs there; harmless when repeated."""
+        self._ending = True
         if not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self.loop.stop)
+            self.loop.call_soon_threadsafe(self._cancel_all)
             self._thread.join(_CLOSE_SECONDS)
             if not self._thread.is_alive():
                 self.loop.close()
+
+    def _cancel_all(self) -> None:
+        """Whoever waits for work in another thread would wait for ever once the loop stands still."""
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        ended = asyncio.gather(*tasks, return_exceptions=True)
+        ended.add_done_callback(lambda _: self.loop.stop())
 
 
 class Chromium:

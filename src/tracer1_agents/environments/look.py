@@ -24,7 +24,9 @@ def look_script(extra: str = "null") -> str:
     return f"""async (asked) => {{
   const settled = await ({_SETTLE})([asked.quiet, asked.limit]);
   return {{
-    settled, loading: document.readyState !== "complete", title: document.title,
+    settled, loading: document.readyState !== "complete",
+    empty: !document.documentElement || !document.documentElement.textContent.trim() && !document.images.length,
+    title: Reflect.get(Document.prototype, "title", document),
     page: asked.list ? ({LIST_SCRIPT})(asked.area) : null, extra: {extra},
   }};
 }}"""
@@ -40,7 +42,8 @@ class Look:
 
     Attributes:
         settled: Whether the page was still.
-        loading: Whether it had not even loaded, or did not answer.
+        loading: Whether it had not loaded all that it wants, or did not answer.
+        empty: Whether it had nothing to show.
         title: Of the page.
         url: Its address.
         page: Its elements.
@@ -49,6 +52,7 @@ class Look:
 
     settled: bool = True
     loading: bool = False
+    empty: bool = False
     title: str = ""
     url: str = ""
     page: PageElements = NOTHING
@@ -66,6 +70,7 @@ def read_look(answer: dict[str, Any], url: str, scale: float) -> Look:
     return Look(
         settled=bool(answer["settled"]),
         loading=not answer["settled"] and bool(answer["loading"]),
+        empty=bool(answer["empty"]),
         title=" ".join(str(answer["title"]).split())[:200],
         url=url[:500],
         page=read_page(answer["page"], scale) if answer["page"] else PageElements(),

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.coordinates import Size
+from tracer1_agents.actions.space import OpenApp
 from tracer1_agents.environments.base import ActionFailed, Failure, failed
 from tracer1_agents.environments.browser import BrowserEnvironment, BrowserOptions
 from tracer1_agents.environments.chromium import Chromium
@@ -222,10 +223,16 @@ class MiniWobEnvironment(BrowserEnvironment):
     async def _act(self, action: Action) -> Execution:
         if self.outcome.done:
             return failed(ActionFailed(Failure.ENDED, "the episode is over; finish"), Observation(text=OVER))
+        if isinstance(action, OpenApp):  # would leave the task, and no way leads back
+            problem = ActionFailed(Failure.UNSUPPORTED, "open_app: there is nothing to open; the task is on this page")
+            return failed(problem, await self._after(problem))
         execution = await super()._act(action)
         if self.seen.extra is not None:
-            now = (_outcome(state) for state in self.seen.extra)
             # what was over stays as it was: a click on a finished task would start it anew
+            if len(self.seen.extra) == len(self.outcomes):
+                now = [_outcome(state) for state in self.seen.extra]
+            else:  # the page is no task any more: whoever left it has lost, and that is no fault of the browser's
+                now = [replace(one, done=True, raw=-1.0, reward=-1.0) for one in self.outcomes]
             self.outcomes = tuple(old if old.done else new for old, new in zip(self.outcomes, now, strict=True))
         # that it is over is seen, not how it ended
         return execution.model_copy(update={"text": OVER}) if self.outcome.done else execution

@@ -39,6 +39,13 @@ SCROLL_SHARE: Final = 0.6  # of the screen's height or width, per scroll
 DRAG_MOVES: Final = 8  # pages that follow the pointer want to see it on its way
 WAIT_SECONDS: Final = 1.0
 _ADDRESS: Final = re.compile(r"(?:https?://\S+|file:///\S+|[\w-]+(?:\.[\w-]+)+(?::\d+)?(?:/\S*)?)")
+_COMMANDS: Final = {  # keys that a browser's window takes, which pages never see
+    "alt+arrowleft": "go_back",
+    "alt+arrowright": "go_forward",
+    "f5": "reload",
+    "control+r": "reload",
+    "control+f5": "reload",
+}
 _CLICKS: Final[dict[type, tuple[Any, int]]] = {
     Click: ("left", 1),
     LeftDouble: ("left", 2),
@@ -49,6 +56,8 @@ _CLICKS: Final[dict[type, tuple[Any, int]]] = {
 _SELECT: Final = """([x, y, option]) => {
   const clean = (text) => text.replace(/\\s+/g, " ").trim();
   let node = x === null ? document.activeElement : document.elementFromPoint(x, y);
+  const inner = (host) => (x === null ? host.shadowRoot.activeElement : host.shadowRoot.elementFromPoint(x, y));
+  while (node && node.shadowRoot && inner(node) && inner(node) !== node) node = inner(node);
   while (node && /^I?FRAME$/.test(node.tagName) && node.contentDocument) {
     const frame = node.getBoundingClientRect(), page = node.contentDocument;
     x = x === null ? null : x - frame.left - node.clientLeft;
@@ -95,7 +104,7 @@ async def perform(page: Page, action: Action, size: Size) -> None:  # noqa: C901
         case Scroll():
             await _scroll(page, action, size)
         case Type():
-            await page.keyboard.type(action.content)
+            await _type(page, action.content)
         case Hotkey():
             await _press(page, action.keys)
         case Select():
@@ -132,9 +141,20 @@ async def _scroll(page: Page, action: Scroll, size: Size) -> None:
     await page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
 
 
+async def _type(page: Page, text: str) -> None:
+    """As fingers would: a tab goes to the next field, a line break is one Enter."""
+    for at, part in enumerate(text.replace("\r\n", "\n").split("\t")):
+        if at:
+            await page.keyboard.press("Tab")
+        await page.keyboard.type(part)
+
+
 async def _press(page: Page, keys: tuple[str, ...]) -> None:
     known = [(key_named(name), name) for name in keys]
     names = [key.web if key else name for key, name in known]
+    if (command := _COMMANDS.get("+".join(names).lower())) is not None:
+        await getattr(page, command)(wait_until="commit")
+        return
     held: list[str] = []
     try:
         for name in names:
