@@ -149,7 +149,8 @@ def arrived(file, text, seconds=20.0):
 
 def post(controller, path, body, host="127.0.0.1"):
     connection = http.client.HTTPConnection("127.0.0.1", controller.port)
-    connection.request("POST", path, body=json.dumps(body), headers={"Host": host})
+    headers = {"Host": host, "Content-Type": "application/json"}
+    connection.request("POST", path, body=json.dumps(body), headers=headers)
     answer = connection.getresponse()
     return answer.status, json.loads(answer.read())
 

@@ -5,7 +5,8 @@
     POST /execute {"command": ["python", "-c", SCRIPT]}    pyautogui calls, parsed and never run as code
 
 OSWorld's own server runs any command in its virtual machine. This one has no machine to spare: what is not a list of
-pyautogui calls is refused (400).
+pyautogui calls is refused (400). A browser on the same machine can send such requests for any web page that is open in
+it; what a browser sends is refused (403), and so is a command that is not declared to be JSON (415).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _LARGEST: Final = 1_000_000  # bytes of a request
 _LOCAL: Final = {"127.0.0.1", "localhost"}
+_OF_BROWSERS: Final = ("Origin", "Sec-Fetch-Site")  # headers that a page's scripts can neither leave out nor change
 _COMMAND: Final = 3  # python, -c, script
 
 
@@ -71,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
     controller: DesktopController
 
     def do_GET(self) -> None:
-        if not self._local():
+        if not self._welcome():
             return
         if self.path != "/screenshot":
             self._answer(404, {"status": "error", "message": f"there is no {self.path[:80]}"})
@@ -89,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(png)
 
     def do_POST(self) -> None:
-        if not self._local():
+        if not self._welcome():
             return
         try:
             length = int(self.headers.get("Content-Length") or 0)
@@ -99,10 +101,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/screen_size":
             width, height = self.controller.desktop.size
             self._answer(200, {"width": width, "height": height})
-        elif self.path == "/execute":
-            self._execute(body)
-        else:
+        elif self.path != "/execute":
             self._answer(404, {"status": "error", "message": f"there is no {self.path[:80]}"})
+        elif self.headers.get_content_type() != "application/json":
+            message = f"a command comes as application/json, got {(self.headers.get('Content-Type') or 'no type')[:80]}"
+            self._answer(415, {"status": "error", "message": message})
+        else:
+            self._execute(body)
 
     def _execute(self, body: Any) -> None:
         command = body.get("command") if isinstance(body, dict) else None
@@ -121,12 +126,19 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, {"status": "success", "output": "", "error": "", "returncode": 0})
 
-    def _local(self) -> bool:
-        """Whether the request names this machine: a web page that was pointed here by its name server does not."""
+    def _welcome(self) -> bool:
+        """Whether a program of this machine asks.
+
+        A web page that was pointed here by its name server names another host; any other page's request says that a
+        browser sent it.
+        """
         host = (self.headers.get("Host") or "").partition(":")[0]
-        if host not in _LOCAL:
-            self._answer(403, {"status": "error", "message": "this controller answers to 127.0.0.1 only"})
-        return host in _LOCAL
+        sent = next((name for name in _OF_BROWSERS if name in self.headers), None)
+        if host in _LOCAL and sent is None:
+            return True
+        problem = f"programs, not web pages; the request has {sent}" if sent else "127.0.0.1 only"
+        self._answer(403, {"status": "error", "message": f"this controller answers to {problem}"})
+        return False
 
     def _answer(self, code: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()
