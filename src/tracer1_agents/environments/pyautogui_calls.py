@@ -1,7 +1,8 @@
 """pyautogui scripts, as OSWorld's client sends them, read by `ast` and carried out on a display; nothing is evaluated.
 
 A script is a list of calls with literal arguments. The imports and settings that the client puts in front are passed
-over; a loop, a variable or another module is refused.
+over; a loop, a variable or another module is refused. Text that was copied and is pasted by the next statement, which
+is how `actions.interfaces.pyautogui` writes what is not ASCII, is typed: the display has no clipboard of its own.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ _ORDER: Final[dict[str, tuple[str, ...]]] = {  # the order of pyautogui's own pa
     "hotkey": (),
     "sleep": ("seconds",),
 }
+_MODULES: Final = {"pyautogui", "time", "pyperclip"}
 _MOST_CALLS: Final = 200
 _MOST_SECONDS: Final = 30.0
 _MOST_TIMES: Final = 100
+_PAIR: Final = 2  # x and y
 
 
 class Call(NamedTuple):
@@ -50,6 +53,10 @@ class Call(NamedTuple):
     arguments: dict[str, Any]
 
 
+_COPY: Final = "copy"
+_PASTE: Final = Call("hotkey", {"keys": ["ctrl", "v"]})
+
+
 def read_calls(script: str) -> list[Call]:
     """The calls of a script, in order.
 
@@ -57,18 +64,34 @@ def read_calls(script: str) -> list[Call]:
         ActionFailed: REFUSED: it is no Python, or more than calls with literal arguments.
     """
     try:
-        body = ast.parse(script).body
+        calls = _calls(ast.parse(script).body)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise ActionFailed(Failure.REFUSED, f"the command is no Python: {error}") from None
-    calls = [call for statement in body if (call := _call(statement)) is not None]
+        raise ActionFailed(Failure.REFUSED, f"the command is no Python that can be read: {error}") from None
     if len(calls) > _MOST_CALLS:
         raise ActionFailed(Failure.REFUSED, f"{len(calls)} calls at once; at most {_MOST_CALLS} are taken")
     return calls
 
 
+def _calls(body: list[ast.stmt]) -> list[Call]:
+    calls: list[Call] = []
+    for statement in body:
+        call = _call(statement)
+        if call is None:
+            continue
+        if not calls or calls[-1].name != _COPY:
+            calls.append(call)
+        elif call == _PASTE:
+            calls[-1] = Call("write", calls[-1].arguments)
+        else:
+            break
+    if calls and calls[-1].name == _COPY:
+        raise ActionFailed(Failure.REFUSED, "pyperclip.copy must be followed by pyautogui.hotkey('ctrl', 'v')")
+    return calls
+
+
 def _call(statement: ast.stmt) -> Call | None:
     match statement:
-        case ast.Import(names=names) if all(name.name in {"pyautogui", "time"} for name in names):
+        case ast.Import(names=names) if all(name.name in _MODULES for name in names):
             return None
         case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="pyautogui"))], value=ast.Constant()):
             return None
@@ -76,6 +99,14 @@ def _call(statement: ast.stmt) -> Call | None:
             if name not in _ORDER:
                 raise ActionFailed(Failure.REFUSED, f"{name} is no call that is known here")
             return _arguments(name, call)
+        case ast.Expr(
+            value=ast.Call(
+                func=ast.Attribute(value=ast.Name(id="pyperclip"), attr="copy"),
+                args=[ast.Constant(value=str(text))],
+                keywords=[],
+            )
+        ):
+            return Call(_COPY, {"message": text})
     line = ast.unparse(statement)[:80]
     raise ActionFailed(Failure.REFUSED, f"only calls of pyautogui with literal arguments are carried out, not: {line}")
 
@@ -84,14 +115,17 @@ def _arguments(name: str, call: ast.Call) -> Call:
     try:
         positional = [ast.literal_eval(argument) for argument in call.args]
         named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, RecursionError, MemoryError):
         raise ActionFailed(Failure.REFUSED, f"{name}: only literal arguments are read") from None
     if name == "hotkey":
         keys = positional[0] if len(positional) == 1 and isinstance(positional[0], list | tuple) else positional
         return Call(name, {"keys": list(keys)})
-    if len(positional) > len(_ORDER[name]) or not set(named) <= {*_ORDER[name], "_pause", "logScreenshot"}:
+    ordered = dict(zip(_ORDER[name], positional, strict=False))
+    if len(positional) > len(_ORDER[name]) or not named.keys() <= {*_ORDER[name], "_pause", "logScreenshot"}:
         raise ActionFailed(Failure.REFUSED, f"{name}: unknown arguments")
-    return Call(name, {**dict(zip(_ORDER[name], positional, strict=False)), **named})
+    if ordered.keys() & named.keys():
+        raise ActionFailed(Failure.REFUSED, f"{name}: an argument is given twice")
+    return Call(name, {**ordered, **named})
 
 
 def carry_out(calls: list[Call], pointer: Pointer, type_text: Callable[[str], None]) -> None:
@@ -109,7 +143,7 @@ def carry_out(calls: list[Call], pointer: Pointer, type_text: Callable[[str], No
     for name, given in calls:
         try:
             _carry_out(name, given, pointer, type_text)
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
             raise ActionFailed(Failure.REFUSED, f"{name}: an argument does not fit ({error})") from None
 
 
@@ -130,10 +164,12 @@ def _carry_out(name: str, given: dict[str, Any], pointer: Pointer, type_text: Ca
 
 def _point(name: str, given: dict[str, Any], pointer: Pointer) -> None:
     button = _BUTTONS[str(given.get("button", "left")).lower()]
+    place = _place(name, given, pointer)
     if name == "dragTo":
-        pointer.button(button, down=True)
-    if given.get("x") is not None and given.get("y") is not None:
-        pointer.move(*_inside(float(given["x"]), float(given["y"]), pointer))
+        _drag(place, button, pointer)
+        return
+    if place is not None:
+        pointer.move(*place)
     match name:
         case "click":
             pointer.click(button, min(int(given.get("clicks", 1)), _MOST_TIMES))
@@ -143,12 +179,32 @@ def _point(name: str, given: dict[str, Any], pointer: Pointer) -> None:
             pointer.click(RIGHT if name == "rightClick" else MIDDLE)
         case "mouseDown" | "mouseUp":
             pointer.button(button, down=name == "mouseDown")
-        case "dragTo":
-            pointer.button(button, down=False)
         case "scroll" | "hscroll":
             amount = int(given["clicks"])
             ways = ("up", "down") if name == "scroll" else ("right", "left")
             pointer.click(WHEEL[ways[amount < 0]], min(abs(amount), _MOST_TIMES))
+
+
+def _drag(place: tuple[int, int] | None, button: int, pointer: Pointer) -> None:
+    pointer.button(button, down=True)
+    try:
+        if place is not None:
+            pointer.move(*place)
+    finally:
+        pointer.button(button, down=False)
+
+
+def _place(name: str, given: dict[str, Any], pointer: Pointer) -> tuple[int, int] | None:
+    """The pixel that a call names, as two numbers or as a pair in place of the first; None: where the pointer is."""
+    x, y = given.get("x"), given.get("y")
+    if isinstance(x, list | tuple) and len(x) == _PAIR and y is None:
+        x, y = x
+    if x is None and y is None:
+        return None
+    if x is None or y is None:
+        given_alone = f"x={x!r}" if y is None else f"y={y!r}"
+        raise ActionFailed(Failure.REFUSED, f"{name}: a place is x and y, got {given_alone[:80]} alone; give both")
+    return _inside(float(x), float(y), pointer)
 
 
 def _inside(x: float, y: float, pointer: Pointer) -> tuple[int, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tracer1_agents.actions.coordinates import Size
+from tracer1_agents.actions.interfaces.pyautogui import pyautogui_script
+from tracer1_agents.actions.space import OpenApp, Point, Select, Type
 from tracer1_agents.environments.base import ActionFailed, Failure
 from tracer1_agents.environments.pyautogui_calls import carry_out, read_calls
 
@@ -47,6 +49,10 @@ def run(script):
             "pyautogui.moveTo(1, 2); pyautogui.dragTo(30, 40)",
             [("move", 1, 2), ("down", 1), ("move", 30, 40), ("up", 1)],
         ),
+        ("pyautogui.click((5, 6))", [("move", 5, 6), ("click", 1, 1)]),
+        ("pyautogui.moveTo([7, 8], duration=0.5)", [("move", 7, 8)]),
+        ("pyautogui.dragTo((30, 40), button='left')", [("down", 1), ("move", 30, 40), ("up", 1)]),
+        ("pyautogui.scroll(3, (5, 6))", [("move", 5, 6), ("click", 4, 3)]),
         ("pyautogui.scroll(-5)", [("click", 5, 5)]),
         ("pyautogui.hscroll(2)", [("click", 7, 2)]),
         ("pyautogui.hotkey('ctrl', 'a')", [("press", "Control_L", "a")]),
@@ -64,6 +70,22 @@ def test_text_is_typed_as_it_is():
 
 
 @pytest.mark.parametrize(
+    "action",
+    [
+        Type(content="naïve"), Type(content="naïve\n"), Type(content="'); import os #é"),
+        Select(point=Point(0.5, 0.5), option="Zürich"), OpenApp(app_name="Übersicht"),
+    ],
+)  # fmt: skip
+def test_what_our_own_agent_pastes_is_typed(monkeypatch, action):
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    done, typed = run(pyautogui_script(action, Recorder.size))
+    text = getattr(action, "content", None) or getattr(action, "option", None) or action.app_name
+    assert typed == [text.removesuffix("\n")]
+    assert ("press", "Control_L", "v") not in done
+    assert (("press", "Return") in done) == (not isinstance(action, Type) or text.endswith("\n"))
+
+
+@pytest.mark.parametrize(
     "script",
     [
         "import os",
@@ -78,15 +100,46 @@ def test_text_is_typed_as_it_is():
         "pyautogui.press('hyper')",
         "pyautogui.click('a', 'b')",
         "pyautogui.write()",
-        "pyautogui.click(1)\n" * 300,
+        "pyautogui.click(1, 1)\n" * 300,
+        "pyautogui.scroll(1e999)",
+        "pyautogui.press('a', presses=1e999)",
+        f"pyautogui.moveTo(1{'0' * 400}, 5)",
+        "pyautogui.click(5)",
+        "pyautogui.moveTo(y=5)",
+        "pyautogui.click((1, 2, 3))",
+        "pyautogui.click((1, 2), 3)",
+        "pyautogui.click(1, 2, x=3)",
+        "x = 1" + "+1" * 900,
+        "pyperclip.copy('é')",
+        "pyperclip.copy('é'); pyautogui.press('a'); pyautogui.hotkey('ctrl', 'v')",
+        "pyperclip.copy('é'); pyperclip.copy('è'); pyautogui.hotkey('ctrl', 'v')",
+        "pyperclip.copy(open('/etc/passwd').read()); pyautogui.hotkey('ctrl', 'v')",
+        "pyperclip.paste()",
     ],
 )
 def test_everything_else_is_refused(script):
+    pointer = Recorder()
     with pytest.raises(ActionFailed):
-        run(script)
+        carry_out(read_calls(PREFIX + script), pointer, list)
+    assert pointer.done == []
 
 
 def test_a_place_off_the_screen_says_so():
     with pytest.raises(ActionFailed) as raised:
         run("pyautogui.click(700, 20)")
     assert raised.value.failure is Failure.OUTSIDE
+
+
+def test_a_button_is_never_left_held():
+    pointer = Recorder()
+    with pytest.raises(ActionFailed) as raised:
+        carry_out(read_calls("pyautogui.dragTo(9999, 5)"), pointer, list)
+    assert (raised.value.failure, pointer.done) == (Failure.OUTSIDE, [])
+
+    def move(x, y):
+        raise ConnectionError
+
+    pointer.move = move
+    with pytest.raises(ConnectionError):
+        carry_out(read_calls("pyautogui.dragTo(9, 5)"), pointer, list)
+    assert pointer.done == [("down", 1), ("up", 1)]
