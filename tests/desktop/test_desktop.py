@@ -80,6 +80,14 @@ def test_text_arrives_as_it_is(desktop, typed):
     assert arrived(typed, "plain $(id) ; 'quoted'\n")
 
 
+def test_keys_arrive_as_they_are_written(desktop, typed):
+    desktop.act(Click(point=MIDDLE))
+    for keys in (("?",), ("A",), ("+",), ("a",), ("=",), ("shift", "b"), ("shift", "C"), ("shift", "/"), ("enter",)):
+        assert desktop.act(Hotkey(keys=keys)).ok
+    desktop.act(Hotkey(keys=("ctrl", "D")))
+    assert arrived(typed, "?A+a=BC?\n")
+
+
 @pytest.mark.parametrize(
     "action",
     [

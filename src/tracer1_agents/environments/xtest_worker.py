@@ -1,8 +1,9 @@
 """Pointer and keys of one X11 display, as a program: libX11 may end or break its process when a display goes away.
 
 Started with the display's name. It says "ready WIDTH HEIGHT", then answers each line with "ok", or with "no NAME" for a
-key that the keyboard lacks: `move X Y`, `button NUMBER 0|1`, `click NUMBER TIMES`, `press NAME...`. It needs the
-standard library only and imports nothing of this package.
+key that the keyboard lacks: `move X Y`, `button NUMBER 0|1`, `click NUMBER TIMES`, `press NAME...`. Shift is held for a
+symbol on the upper half of its key, such as "?"; a capital letter with Ctrl, Alt or Win is the plain key, since a model
+that writes Ctrl+C means it. It needs the standard library only and imports nothing of this package.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import ctypes.util
 import sys
 from typing import Any
 
+SHIFT = "Shift_L"
+MODIFIERS = {"Control_L", "Alt_L", "Super_L"}
 LIBRARIES = "libX11 and libXtst are missing (Debian: libx11-6 libxtst6)"
 
 
@@ -53,19 +56,30 @@ class Display:
 
     def press(self, names: list[str]) -> str:
         """Keys together; "" or the first that is not there."""
-        codes = []
+        codes: list[int] = []
+        shifted = False
         for name in names:
             symbol = self.x11.XStringToKeysym(name.encode())
             code = self.x11.XKeysymToKeycode(self.handle, symbol) if symbol else 0
             if not code:
                 return name
             codes.append(code)
+            is_letter = len(name) == 1 and name.isalpha()
+            if not (is_letter and MODIFIERS & set(names)):
+                shifted = shifted or self._is_shifted(code, symbol)
+        if shifted and SHIFT not in names:
+            codes.insert(0, self.x11.XKeysymToKeycode(self.handle, self.x11.XStringToKeysym(SHIFT.encode())))
         for code in codes:
             self.xtst.XTestFakeKeyEvent(self.handle, code, 1, 0)
         for code in reversed(codes):
             self.xtst.XTestFakeKeyEvent(self.handle, code, 0, 0)
         self.x11.XSync(self.handle, 0)
         return ""
+
+    def _is_shifted(self, code: int, symbol: int) -> bool:
+        """Whether a key gives this symbol with Shift and another without."""
+        plain, upper = (self.x11.XkbKeycodeToKeysym(self.handle, code, 0, level) for level in (0, 1))
+        return bool(plain != symbol and upper == symbol)
 
 
 def _declare(x11: Any, xtst: Any) -> None:
@@ -76,6 +90,8 @@ def _declare(x11: Any, xtst: Any) -> None:
         getattr(x11, name).argtypes = [pointer, number]
     x11.XStringToKeysym.restype, x11.XStringToKeysym.argtypes = ctypes.c_ulong, [ctypes.c_char_p]
     x11.XKeysymToKeycode.restype, x11.XKeysymToKeycode.argtypes = ctypes.c_ubyte, [pointer, ctypes.c_ulong]
+    x11.XkbKeycodeToKeysym.restype = ctypes.c_ulong
+    x11.XkbKeycodeToKeysym.argtypes = [pointer, ctypes.c_uint, number, number]
     xtst.XTestFakeMotionEvent.argtypes = [pointer, number, number, number, ctypes.c_ulong]
     xtst.XTestFakeButtonEvent.argtypes = [pointer, ctypes.c_uint, number, ctypes.c_ulong]
     xtst.XTestFakeKeyEvent.argtypes = [pointer, ctypes.c_uint, number, ctypes.c_ulong]
