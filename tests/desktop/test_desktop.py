@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import shutil
 import signal
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -28,8 +33,10 @@ from tracer1_agents.blobs import BlobStore
 from tracer1_agents.environments.base import Failure, failure_of, png_size
 from tracer1_agents.environments.controller import DesktopController
 from tracer1_agents.environments.desktop import DesktopEnvironment
+from tracer1_agents.environments.display import XvfbDisplay
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure
 
+SOURCES = str(Path(__file__).parents[2] / "src")
 SIZE = Size(640, 480)
 MIDDLE = Point(0.4, 0.4)
 
@@ -181,8 +188,58 @@ def test_nothing_is_left_running(tmp_path):
             homes.append(environment._server.home)
     time.sleep(0.2)
     assert not any(home.exists() for home in homes)
-    left = [path for path in Path("/proc").glob("[0-9]*/cwd") if _target(path) in {str(home) for home in homes}]
+    assert [left_in(str(home)) for home in homes] == [[], []]
+
+
+STARTS_A_DISPLAY = """
+import time
+from tracer1_agents.actions.coordinates import Size
+from tracer1_agents.environments.display import XvfbDisplay
+display = XvfbDisplay(Size(640, 480))
+display.run("xterm", "-e", "sleep", "600")
+print(*(process.pid for process in display._processes), display.home, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_a_process_that_is_ended(number):
+    command, environment = [sys.executable, "-c", STARTS_A_DISPLAY], {**os.environ, "PYTHONPATH": SOURCES}
+    started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603  (our own text)
+    *pids, home = started.stdout.readline().split()
+    assert len(pids) == 3
+    assert left_in(home)
+    started.send_signal(number)
+    started.wait()
+    started.stdout.close()
+    until = time.monotonic() + 20
+    while left_in(home) and time.monotonic() < until:
+        time.sleep(0.05)
+    left = left_in(home)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(home)
     assert left == []
+
+
+def left_in(home):
+    """The processes that run in this folder."""
+    return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cwd") if _target(path) == home]
+
+
+def test_a_display_outlives_the_thread_that_opened_it():
+    opened = []
+    thread = threading.Thread(target=lambda: opened.append(XvfbDisplay(SIZE)))
+    thread.start()
+    thread.join()
+    time.sleep(0.5)
+    assert opened[0].alive
+    opened[0].close()
+
+
+def test_a_program_that_is_not_there_is_named(kept):
+    with pytest.raises(ConfigurationError, match="no-such-program"):
+        kept._server.run("no-such-program")
 
 
 def _target(path):

@@ -1,4 +1,8 @@
-"""An X server of one's own: Xvfb with a window manager, and the programs that are to run on it, gone when it closes."""
+"""An X server of one's own: Xvfb with a window manager, and the programs that are to run on it, gone when it closes.
+
+On Linux they also end when a signal ends this process: `die_with_parent.py` starts them, from a thread that lives as
+long as this process does.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import weakref
@@ -14,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.environments.base import gone
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, SandboxError
+from tracer1_agents.sandboxes.process import launcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = 5.0
 _LATER: Final = "try again when the machine has less to do"
+_TIED: Final = Path(__file__).with_name("die_with_parent.py")
 INSTALL: Final = "install Debian's packages xvfb, openbox and xdotool"
 
 
@@ -105,19 +112,26 @@ class XvfbDisplay:
     def _start(
         self, command: list[str], environment: dict[str, str], *, pass_fds: tuple[int, ...] = ()
     ) -> subprocess.Popen[bytes]:
+        program = shutil.which(command[0], path=environment["PATH"])
+        if program is None:
+            msg = f"cannot start {command[0]}: there is no such program; {INSTALL}"
+            raise ConfigurationError(msg)
+        command = [str(Path(program).absolute()), *command[1:]]
+        if sys.platform == "linux":
+            command = [sys.executable, "-I", "-S", str(_TIED), str(os.getpid()), *command]
         try:
-            process = subprocess.Popen(  # noqa: S603  (a command of the caller's, never model text)
+            process = launcher.start(
                 command,
-                env=environment,
+                environment=environment,
+                identity=None,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,
                 pass_fds=pass_fds,
             )
-        except OSError as error:
-            msg = f"cannot start {command[0]}: {error.strerror}; {INSTALL}"
+        except SandboxError as error:
+            msg = f"{error}; {INSTALL}"
             raise ConfigurationError(msg) from error
         self._processes.append(process)
         return process

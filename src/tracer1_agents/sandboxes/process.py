@@ -131,17 +131,18 @@ class Launcher:
             command: Program and arguments.
             environment: All of its environment: it stays readable in /proc to whatever it starts.
             identity: Who to become; None: whoever the host is.
-            **options: More for `subprocess.Popen`.
+            **options: More for `subprocess.Popen`; it starts in the root folder unless `cwd` names another.
 
         Raises:
             SandboxError: It cannot be started.
         """
+        options = {"cwd": "/", **options}
         if identity is not None:
             options |= {"user": identity.user, "group": identity.group, "extra_groups": []}
 
         def spawn() -> subprocess.Popen[bytes]:
             return subprocess.Popen(  # noqa: S603  (the command is built by a backend, never from model text)
-                command, env=dict(environment), cwd="/", close_fds=True, start_new_session=True, **options
+                command, env=dict(environment), close_fds=True, start_new_session=True, **options
             )
 
         try:
