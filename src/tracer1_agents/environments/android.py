@@ -59,12 +59,19 @@ _BUTTONS: Final = {
 }
 _PACKAGE: Final = re.compile(r"[A-Za-z][\w.]*(?:/[\w.$]+)?")
 _SIZE: Final = re.compile(r"(?:Override|Physical) size: (\d+)x(\d+)")
-_BOUNDS: Final = re.compile(r"\[(-?\d+),(-?\d+)\]\[(-?\d+),(-?\d+)\]")
-_LOST: Final = ("device offline", "not found", "no devices", "unauthorized", "device still", "closed", "cannot connect")
+_BOUNDS: Final = re.compile(r"\[(-?\d{1,6}),(-?\d{1,6})\]\[(-?\d{1,6}),(-?\d{1,6})\]")
+_LOST: Final = re.compile(  # adb's own words; what the device's shell says of a program begins otherwise
+    r"^(?:(?:adb|error): )+(?:failed to [^:\n]*: )?(?:device (?:'[^'\n]*' )?(?:not found|offline|unauthorized|still )"
+    r"|no devices|closed|cannot connect to )",
+    re.MULTILINE,
+)
 _AGAIN: Final = "reconnect it (`adb devices` lists what is there) and reset the environment"
 _LONG_PRESS: Final = 1_000  # milliseconds
 _SWIPE: Final = 400
 _SCROLL_SHARE: Final = 0.4  # of the screen
+_EDGE: Final = 0.1  # of the screen, where a finger that moves means home, back or the notifications
+_LONGEST_ROLE, _LONGEST_NAME = 40, 200  # characters
+_NOTHING_TOLD: Final = "(the device tells nothing of what is on its screen)"
 _LARGEST_DUMP: Final = 5_000_000  # characters of a view hierarchy
 _SHOT_TRIES: Final = 2
 
@@ -172,10 +179,7 @@ class AndroidEnvironment(Environment):
         centre = action.point or Point(0.5, 0.5)
         dx, dy = {"up": (0, 1), "down": (0, -1), "left": (1, 0), "right": (-1, 0)}[action.direction]
         half = _SCROLL_SHARE / 2
-        ends = [
-            Point(min(max(centre.x + way * dx * half, 0.0), 1.0), min(max(centre.y + way * dy * half, 0.0), 1.0))
-            for way in (-1, 1)
-        ]
+        ends = [Point(_inner(centre.x + way * dx * half), _inner(centre.y + way * dy * half)) for way in (-1, 1)]
         self._shell("input", "swipe", *self._pixel(ends[0]), *self._pixel(ends[1]), str(_SWIPE))
 
     def _type(self, text: str) -> None:
@@ -220,10 +224,13 @@ class AndroidEnvironment(Environment):
         return Observation(text=text, image=keep_png(png, self.blobs))
 
     def _elements_text(self) -> str:
-        said = self._adb("exec-out", "uiautomator", "dump", "/dev/tty").decode("utf-8", errors="replace")
+        try:
+            said = self._adb("exec-out", "uiautomator", "dump", "/dev/tty").decode("utf-8", errors="replace")
+        except ActionFailed:  # the device ended it, which it may do when it is short of memory; the picture is there
+            return _NOTHING_TOLD
         start, end = said.find("<hierarchy"), said.rfind("</hierarchy>")
         if start < 0 or end < 0 or end > _LARGEST_DUMP:
-            return "(the device tells nothing of what is on its screen)"
+            return _NOTHING_TOLD
         return render_elements(read_hierarchy(said[start : end + len("</hierarchy>")]))
 
     def _shell(self, *arguments: str) -> str:
@@ -241,10 +248,14 @@ class AndroidEnvironment(Environment):
             raise gone(_AGAIN, "adb", error) from error
         if done.returncode:
             said = (done.stderr or done.stdout).decode("utf-8", errors="replace").strip()
-            if any(word in said for word in _LOST):
+            if _LOST.search(said):
                 raise gone(_AGAIN, "the device", said)
             raise ActionFailed(Failure.REFUSED, f"the device refused {' '.join(arguments)[:80]}: {said[-200:]}")
         return done.stdout
+
+
+def _inner(share: float) -> float:
+    return min(max(share, _EDGE), 1 - _EDGE)
 
 
 def read_hierarchy(xml: str) -> tuple[Element, ...]:
@@ -273,13 +284,13 @@ def _element(number: str, given: Mapping[str, str]) -> Element | None:
         return None
     left, top, right, bottom = map(int, corners.groups())
     hidden = given.get("password") == "true"
-    role = re.sub(r"[^\w-]", "", given.get("class", "").rpartition(".")[2]).lower() or "view"
+    role = re.sub(r"[^\w-]", "", given.get("class", "").rpartition(".")[2]).lower()[:_LONGEST_ROLE] or "view"
     states = tuple(word for word in ("checked", "focused", "selected") if given.get(word) == "true")
     text = given.get("text", "") if given.get("content-desc") else ""
     return Element(
         id=number,
         role="password" if hidden else role,
-        name=name if not hidden else given.get("content-desc", ""),
+        name=(name if not hidden else given.get("content-desc", ""))[:_LONGEST_NAME],
         value="*" * len(given.get("text", "")) if hidden else text,
         box=(left, top, right, bottom),
         states=(*states, *(("disabled",) if given.get("enabled") == "false" else ())),

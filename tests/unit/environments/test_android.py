@@ -71,6 +71,10 @@ def shell(*words, **answer):
         # to see what is further down the finger goes up
         (Scroll(direction="down"), [("input", "swipe", "540", "1680", "540", "720", "400")]),
         (Scroll(direction="left"), [("input", "swipe", "324", "1200", "756", "1200", "400")]),
+        # a finger at the edge would mean home, back or the notifications
+        (Scroll(direction="down", point=Point(0.5, 0.95)), [("input", "swipe", "540", "2160", "540", "1800", "400")]),
+        (Scroll(direction="up", point=Point(0.5, 0.02)), [("input", "swipe", "540", "240", "540", "528", "400")]),
+        (Scroll(direction="right", point=Point(1, 0.5)), [("input", "swipe", "972", "1200", "864", "1200", "400")]),
         (Type(content="two words"), [("input", "text", "two%swords")]),
         (Type(content="go\n"), [("input", "text", "go"), ("input", "keyevent", "KEYCODE_ENTER")]),
         (Type(content="5%sale"), [("input", "text", "5%"), ("input", "text", "sale")]),
@@ -112,7 +116,17 @@ def test_reset_reads_the_size_and_goes_home(device):
     assert phone.size == (WIDTH, HEIGHT)
 
 
-@pytest.mark.parametrize("error", ["error: device offline", "adb: no devices/emulators found", "error: closed"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        "error: device offline", "adb: no devices/emulators found", "error: closed", "adb: device offline",
+        "error: no devices/emulators found", "error: device 'emulator-5554' not found", "error: device not found",
+        "error: device unauthorized.\nThis adb server's $ADB_VENDOR_KEYS is not set", "error: device still authorizing",
+        "* daemon not running; starting now\nadb: cannot connect to daemon at tcp:5037: Connection refused",
+        "adb: error: failed to get feature set: no devices/emulators found",
+        "adb: failed to check server version: cannot connect to daemon",
+    ],
+)  # fmt: skip
 def test_a_lost_device_is_an_environment_failure(device, error):
     phone = device({"ask": ["get-state"], "error": error, "code": 1})
     with pytest.raises(EnvironmentFailure, match="adb devices"):
@@ -136,6 +150,28 @@ def test_refusals_are_failed_steps(device):
         phone = device(*LOOK * 5)
         (Path(phone.blobs.folder).parent / "asked.jsonl").unlink(missing_ok=True)
         assert failure_of(phone.act(action)) is Failure.UNSUPPORTED
+
+
+@pytest.mark.parametrize("said", ["/system/bin/sh: monkey: not found", "monkey: stream closed", "Error: unauthorized"])
+def test_what_the_devices_shell_says_is_no_lost_device(device, said):
+    command = ("monkey", "-p", "com.clock", "-c", "android.intent.category.LAUNCHER", "1")
+    phone = device(shell(*command, code=127, error=said), *LOOK)
+    execution = phone.act(OpenApp(app_name="com.clock"))
+    assert failure_of(execution) is Failure.REFUSED
+    assert said in execution.text
+
+
+def test_a_step_whose_view_hierarchy_cannot_be_had_is_no_failure(device):
+    dump = {"ask": ["exec-out", "uiautomator", "dump", "/dev/tty"], "error": "Killed", "code": 137}
+    phone = device(shell("input", "tap", "540", "1200"), *LOOK, dump, elements=True)
+    phone.size = Size(WIDTH, HEIGHT)
+    execution = phone.act(Click(point=Point(0.5, 0.5)))
+    assert execution.ok, execution.text
+    assert execution.text.startswith("(the device tells nothing")
+    phone = device(*LOOK, {**dump, "error": "error: device offline", "code": 1}, elements=True)
+    (Path(phone.blobs.folder).parent / "asked.jsonl").unlink()
+    with pytest.raises(EnvironmentFailure, match="offline"):
+        phone.observe()
 
 
 def test_an_empty_screenshot_after_an_action_is_typed(device):
@@ -162,3 +198,10 @@ def test_the_view_hierarchy_becomes_elements(device):
     dump = {"ask": ["exec-out", "uiautomator", "dump", "/dev/tty"], "say": f"<?xml?>{HIERARCHY}UI hierchary dumped"}
     phone = device(*LOOK, dump, elements=True)
     assert phone.observe().text.splitlines()[0] == '[1] button "OK" (100, 200, 300, 260)'
+
+
+def test_whatever_a_view_is_called_it_is_an_element():
+    view = f'<node class="a.{"Very" * 30}Long$View" text="{"word " * 100}" clickable="true" bounds="[0,0][9,9]"/>'
+    beyond = f'<node text="far" bounds="[0,0][{"9" * 5000},9]"/>'
+    (found,) = read_hierarchy(f"<hierarchy>{view}{beyond}</hierarchy>")
+    assert (found.role, found.name) == (("very" * 30)[:40], ("word " * 100)[:200])
