@@ -109,6 +109,19 @@ READS = [
     ("Action: call_user()", CallUser()),
     # mobile
     ("Action: long_press(point='<point>510 150</point>')", LongPress(point=Point(0.51, 0.15))),
+    (
+        "Action: long_press(start_box='<|box_start|>(510,150)<|box_end|>', time='')",
+        LongPress(point=Point(0.51, 0.15)),
+    ),
+    ("Action: long_press(start_box='(510,150)', time=2)", LongPress(point=Point(0.51, 0.15))),
+    (
+        "Action: scroll(start_box='<|box_start|>(0,0)<|box_end|>', end_box='<|box_start|>(1000,500)<|box_end|>')",
+        Drag(start=Point(0, 0), end=Point(1, 0.5)),
+    ),
+    (
+        "Action: scroll(start_point='<point>0 0</point>', end_point='<point>1000 500</point>')",
+        Drag(start=Point(0, 0), end=Point(1, 0.5)),
+    ),
     ("Action: open_app(app_name='Maps')", OpenApp(app_name="Maps")),
     ("Action: open_app('Maps')", OpenApp(app_name="Maps")),
     ("Action: press_home()", PressButton(button="home")),
@@ -175,6 +188,8 @@ BREAKS = [
     ("Action: click(point='(1,2)', point='(1,2)')", ParseOutcome.BAD_ARGUMENT),
     ("Action: click(button='left')", ParseOutcome.BAD_ARGUMENT),
     ("Action: scroll(point='(1,2)')", ParseOutcome.BAD_ARGUMENT),
+    ("Action: scroll(end_box='(1,2)')", ParseOutcome.BAD_ARGUMENT),
+    ("Action: scroll(start_box='(1,2)', end_box='(3,4)', direction='up')", ParseOutcome.BAD_ARGUMENT),
     ("Action: scroll(direction='sideways')", ParseOutcome.BAD_ARGUMENT),
     ("Action: hotkey(key='')", ParseOutcome.BAD_ARGUMENT),
     ("Action: type()", ParseOutcome.BAD_ARGUMENT),

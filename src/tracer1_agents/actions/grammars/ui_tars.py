@@ -8,7 +8,9 @@ r"""The UI-TARS dialect (bytedance/UI-TARS, codes/ui_tars/prompt.py): computer a
 Read are all forms its releases write: `<point>`, `start_box='(x,y)'`, box tokens, boxes (their centre); one `Action:`
 or several, actions separated by blank lines or single ones; quotes of either kind, escaped or not, over several lines.
 A string that is not escaped ends at the first quote after which the call can end. Beyond the upstream actions, the rest
-of the union, `code(source=...)` and tool calls `name(argument='text', other=<JSON>)` are written the same way.
+of the union, `code(source=...)` and tool calls `name(argument='text', other=<JSON>)` are written the same way. The
+mobile prompts have a `scroll` from a start to an end without a direction, which is a swipe, and a `time` of
+`long_press`, which ours has not.
 
 The step instruction of an action is the last sentence of the `Thought:` directly before it, "" where it has none, as
 with the second action above. An `Observation:` line in front is the summary. Nothing is evaluated, and time is linear.
@@ -19,7 +21,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from tracer1_agents.actions.codec import Broken, ParsedPair, ParsedReply, ParseOutcome, broken_pair
+from tracer1_agents.actions.codec import Broken, ParsedPair, ParsedReply, ParseOutcome, RawCall, broken_pair
 from tracer1_agents.actions.coordinates import Screen
 from tracer1_agents.actions.grammars.call_scanner import CallScanner
 from tracer1_agents.actions.grammars.canonical import render_key, render_value
@@ -37,6 +39,7 @@ _FILLER: Final = re.compile(r"(?:[\s;]+|```[a-z]*)+")
 _CALL: Final = re.compile(r"(?:\d{1,3}[.)][ \t]+|[-*][ \t]+)?(?=[A-Za-z_][\w.\-]*\()")
 _BREAK: Final = re.compile(rf"{MARKER.pattern}|^[ \t]{{0,40}}{_CALL.pattern}", re.IGNORECASE | re.MULTILINE)
 _INLINE_ACTION: Final = re.compile(r"\bAction[ \t]?[:\uff1a][ \t]*(?=[A-Za-z_][\w.\-]*\()")
+_BOTH_ENDS: Final = {"start", "end"}
 _NO_ACTION: Final = "no action in the reply; write Action: name(argument='value')"
 
 
@@ -109,7 +112,8 @@ class _Reader:
         self._at = self._calls.at
         stretch = self.text[start : self._at]
         try:
-            self._pairs.append(ParsedPair(ParseOutcome.OK, spelled_action(call, self._screen), instruction, stretch))
+            action = spelled_action(_of_mobile_prompt(call), self._screen)
+            self._pairs.append(ParsedPair(ParseOutcome.OK, action, instruction, stretch))
         except Broken as broken:
             self._pairs.append(broken_pair(broken, stretch, instruction))
 
@@ -127,6 +131,16 @@ class _Reader:
             self._at = len(self.text)
         else:
             self._at = following.start()
+
+
+def _of_mobile_prompt(call: RawCall) -> RawCall:
+    """A call that only the published mobile prompts have, in the words of the union; any other as it is."""
+    names = call.arguments.keys()
+    if call.name == "scroll" and "direction" not in names and {name.partition("_")[0] for name in names} == _BOTH_ENDS:
+        return RawCall("drag", call.arguments)
+    if call.name == "long_press":
+        return RawCall(call.name, {name: value for name, value in call.arguments.items() if name != "time"})
+    return call
 
 
 class UiTarsGrammar:
