@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracer1_agents.actions.elements import read_elements
-from tracer1_agents.actions.space import Click, Finish, Hotkey, Point, Wait
+from tracer1_agents.actions.space import Click, Finish, Hotkey, OpenApp, Point, Wait
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.data.miniwob.collect import demonstrate
 from tracer1_agents.data.miniwob.demonstrate import FIRST_TRAIN_SEED, play
@@ -199,3 +199,14 @@ def test_finish_is_no_action_of_the_page(open_task):
     task = open_task("click-test")
     task.reset(1)
     assert failure_of(task.act(Finish())) is Failure.UNSUPPORTED
+
+
+def test_a_task_is_not_left_for_an_address(open_task):
+    environment = open_task("click-test", screenshots=False)
+    environment.reset(3)
+    refused = environment.act(OpenApp(app_name="https://www.example.com"))
+    assert failure_of(refused) is Failure.UNSUPPORTED
+    assert 'button "Click Me!"' in refused.text
+    button = environment.seen.page.elements[0]
+    environment.act(Click(point=button.centre(environment.size)))
+    assert environment.outcome.success

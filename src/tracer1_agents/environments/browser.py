@@ -27,7 +27,7 @@ from tracer1_agents.environments.base import (
     keep_png,
     succeeded,
 )
-from tracer1_agents.environments.chromium import AGAIN, Chromium
+from tracer1_agents.environments.chromium import AGAIN, MAKE_ANOTHER, Chromium
 from tracer1_agents.environments.gate import Gate
 from tracer1_agents.environments.look import LOOK_SCRIPT, Look, read_look
 from tracer1_agents.environments.page_actions import perform
@@ -169,8 +169,18 @@ class BrowserEnvironment(Environment):
         """`act`, awaitable."""
         return await self.chromium.thread.arun(self._guarded(self._act(action)))
 
-    async def _guarded(self, work: Coroutine[Any, Any, T]) -> T:
-        """What Playwright says of a browser that went away, in our words."""
+    def _guarded(self, work: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        """The work, with what Playwright says of a browser that went away in our words.
+
+        Raises:
+            EnvironmentFailure: The browser was closed.
+        """
+        if self.chromium.thread.ended:
+            work.close()
+            raise gone(MAKE_ANOTHER, "the browser", "it was closed")
+        return self._translated(work)
+
+    async def _translated(self, work: Coroutine[Any, Any, T]) -> T:
         from playwright.async_api import Error  # noqa: PLC0415  (an extra)
 
         try:
@@ -187,6 +197,8 @@ class BrowserEnvironment(Environment):
         async with asyncio.timeout(self.options.seconds):
             page = await self._page()
             await self._begin(page, seed)
+            if self.options.allowed_domains is not None:
+                await self._look()  # until the start page has led where it leads
         self.gate.landed = page.url
         return await self._observe()
 

@@ -38,11 +38,15 @@ MAKE_ANOTHER: Final = "make another environment"
 
 
 class LoopThread:
-    """An event loop in a daemon thread."""
+    """An event loop in a daemon thread.
+
+    Attributes:
+        ended: Whether it takes no more work.
+    """
 
     def __init__(self, name: str) -> None:
         self.loop = asyncio.new_event_loop()
-        self._ending = False
+        self.ended = False
         self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
@@ -74,14 +78,14 @@ class LoopThread:
             raise gone(MAKE_ANOTHER, "the browser", "it was closed") from None
 
     def _begun(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        if self._ending:
+        if self.ended:
             work.close()
             raise gone(MAKE_ANOTHER, "the browser", "it was closed")
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def stop(self) -> None:
         """End the thread, and what runs there; harmless when repeated."""
-        self._ending = True
+        self.ended = True
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self._cancel_all)
             self._thread.join(_CLOSE_SECONDS)

@@ -123,6 +123,15 @@ def test_keys_have_aliases_and_unknown_ones_are_refused():
         ("javascript:alert(1)", None, "about:blank", False),
         ("chrome://settings", None, "about:blank", False),
         ("about:blank", (), "https://example.com", True),
+        ("file:///my%20pages/b.html", (), "file:///my pages/a.html", True),
+        ("http://localhost:8000/b", (), "http://LOCALHOST:8000/a", True),
+        ("http://example.com/b", (), "http://example.com:80/a", True),
+        ("https://example.com/b", (), "http://example.com/a", False),
+        ("https://xn--mller-kva.de/", ("müller.de",), "about:blank", True),
+        ("http://example.com:8080/", ("example.com:8080",), "about:blank", True),
+        ("http://example.com:81/", ("example.com:8080",), "about:blank", False),
+        ("http://[::1/", None, "about:blank", False),
+        ("http://example.com:99999/", ("example.com",), "about:blank", False),
     ],
 )
 def test_allowed_addresses(url, domains, start, allowed):
