@@ -79,7 +79,7 @@ def read_tasks(source: str | Path) -> TaskSet:
         raise DataError(msg, path=metadata)
     tasks: dict[str, GaiaTask] = {}
     problems: list[DataError] = []
-    with metadata.open(encoding="utf-8", errors="replace") as lines:
+    with metadata.open(encoding="utf-8-sig", errors="replace") as lines:  # Windows programs put a mark in front
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue

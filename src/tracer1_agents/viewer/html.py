@@ -37,12 +37,15 @@ def write_page(runs: Sequence[Run], pictures: Pictures, path: Path) -> None:
         ConfigurationError: The file cannot be written.
     """
     page = render_page(page_data(runs, pictures), pictures)
+    fresh = ""
     try:
         handle, fresh = tempfile.mkstemp(dir=path.parent, suffix=".html")  # mode 0600
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(page)
         Path(fresh).replace(path)
     except OSError as error:
+        if fresh:
+            Path(fresh).unlink(missing_ok=True)
         msg = f"{path}: the page cannot be written ({error.strerror or error}); choose another --html"
         raise ConfigurationError(msg) from error
 

@@ -38,6 +38,10 @@ class TestReading:
             GaiaTask("c", "question c", 1),
         )
 
+    def test_a_mark_of_windows_in_front(self, tmp_path):
+        (tmp_path / "metadata.jsonl").write_text(row("a") + "\n", encoding="utf-8-sig")
+        assert [one.task_id for one in read_tasks(tmp_path).tasks] == ["a"]
+
     def test_a_missing_attachment_is_no_reading_problem(self, write):
         assert write(row("a", file_name="gone.csv")).problems == ()
 

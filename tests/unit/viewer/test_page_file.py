@@ -172,3 +172,12 @@ def test_wrong_usage_is_told(tmp_path, capsys, more, said):
     assert cli.main(["show", run, *(names.get(word, word) for word in more)]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_page_that_cannot_take_its_place_leaves_nothing(tmp_path, capsys):
+    run = write_run(tmp_path / "a.jsonl", result())
+    (tmp_path / "folder.html").mkdir()
+    before = sorted(tmp_path.iterdir())
+    assert cli.main(["show", run, "--html", str(tmp_path / "folder.html")]) == 2
+    assert "the page cannot be written" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
