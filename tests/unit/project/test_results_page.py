@@ -1,5 +1,6 @@
 """The committed page of results is what the committed result files give."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ pytestmark = pytest.mark.torch
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize(("name", "page_name"), [("world1", "results.md"), ("stage2", "stage2.md")])
+PAGES = [("world1", "results.md"), ("stage2", "stage2.md"), ("androidcontrol", "androidcontrol.md")]
+
+
+@pytest.mark.parametrize(("name", "page_name"), PAGES)
 def test_every_number_of_a_page_comes_from_the_result_files(name, page_name, tmp_path):
     plan = load_plan(name)
     table = Table(plan, Results(ROOT / "results" / plan.name), "test")
@@ -28,8 +32,17 @@ def test_every_number_of_a_page_comes_from_the_result_files(name, page_name, tmp
     assert drawn == {path.name for path in committed.with_suffix("").glob("*.svg")}
 
 
+def test_the_readme_says_what_the_results_say():
+    answer = (ROOT / "docs" / "results.md").read_text(encoding="utf-8").split("\n\n")[1]
+    seeds = re.match(r"After (\d of \d seeds)", answer)[1]
+    mean, low, high = re.search(r"difference -([\d.]+)% \(-([\d.]+)% to -([\d.]+)%\)", answer).groups()
+    told = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"after {seeds}, the whole method solves {mean} points fewer" in told
+    assert f"(95%: {high} to {low})" in told
+
+
 def test_results_are_those_of_the_plan_as_it_stands():
-    for name in ("world1", "stage2"):
+    for name, _ in PAGES:
         plan = load_plan(name)
         results = Results(ROOT / "results" / name)
         for cell in plan.cells():
