@@ -428,7 +428,9 @@ def test_trl_can_sample_too(planner, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("ended_by", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_a_run_that_was_ended_goes_on_from_its_last_checkpoint(planner, tmp_path, ended_by, status):
-    command = [sys.executable, "-m", "tracer1_agents.training.stage1", "--config", "tiny/stage1"]
+    heard = "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # deaf in the background
+    run = "runpy.run_module('tracer1_agents.training.stage1', run_name='__main__', alter_sys=True)"
+    command = [sys.executable, "-c", heard + run, "--config", "tiny/stage1"]
     for change in (f"model.path={planner}", *SMALL, f"trainer.output_dir={tmp_path}", "trainer.max_steps=400"):
         command += ["--set", change]
     process = subprocess.Popen(  # noqa: S603
