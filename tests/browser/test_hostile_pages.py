@@ -145,6 +145,22 @@ class TestRedirects:
         assert page.act(Wait()).ok
         assert page.act(OpenApp(app_name=f"http://localhost:{site.port}/there")).ok
 
+    def test_frames_of_the_start_page_are_held_to_the_list(self, visit, site):
+        visit(start=f"http://127.0.0.1:{site.port}/frames", allowed_domains=())
+        assert site.foreign == []
+
+    def test_a_start_that_fails_leaves_the_gate_closed(self, visit, site, monkeypatch):
+        page = visit(allowed_domains=())
+
+        async def breaks(self, front, seed):
+            raise TimeoutError
+
+        monkeypatch.setattr(BrowserEnvironment, "_begin", breaks)
+        with pytest.raises(EnvironmentFailure):
+            page.reset()
+        assert failure_of(page.act(OpenApp(app_name=f"http://localhost:{site.port}/foreign"))) is Failure.BLOCKED
+        assert site.foreign == []
+
     def test_a_domain_that_never_matches_is_refused(self):
         for wrong in ("https://docs.python.org", "*.python.org", "a b"):
             with pytest.raises(ConfigurationError, match="an allowed domain is a host"):

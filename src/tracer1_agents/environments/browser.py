@@ -193,12 +193,12 @@ class BrowserEnvironment(Environment):
     async def _reset(self, seed: int | None) -> Observation:
         await self._leave()
         await self._enter()
-        self.gate.landed = ""
-        async with asyncio.timeout(self.options.seconds):
-            page = await self._page()
-            await self._begin(page, seed)
-            if self.options.allowed_domains is not None:
-                await self._look()  # until the start page has led where it leads
+        with self.gate.starting():
+            async with asyncio.timeout(self.options.seconds):
+                page = await self._page()
+                await self._begin(page, seed)
+                if self.options.allowed_domains is not None:
+                    await self._look()  # until the start page has led where it leads
         self.gate.landed = page.url
         return await self._observe()
 

@@ -7,12 +7,15 @@ there. So a redirect is not handed to the browser: it becomes a page that goes o
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin
 
 from tracer1_agents.environments.allowed import is_allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from playwright.async_api import APIResponse, Request, Route
 
     from tracer1_agents.environments.page_events import PageEvents
@@ -32,16 +35,31 @@ class Gate:
         seconds: That a server may take to answer.
 
     Attributes:
-        landed: Where the start page led, whose host counts as its own; "" while an episode begins.
+        landed: Where the start page led, whose host counts as its own.
     """
 
     def __init__(self, start_url: str, domains: tuple[str, ...] | None, events: PageEvents, seconds: float) -> None:
         self._start, self._domains, self._events, self._seconds = start_url, domains, events, seconds
         self.landed = start_url
+        self._starting = False
 
-    def allows(self, url: str) -> bool:
-        """Whether a page may be shown; while an episode begins, the start page leads where it leads."""
-        if not self.landed:
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """While an episode begins, the start page leads where it leads; frames in it are held to the list as ever."""
+        self._starting, self.landed = True, self._start
+        try:
+            yield
+        finally:
+            self._starting = False
+
+    def allows(self, url: str, *, inner: bool = False) -> bool:
+        """Whether a page may be shown.
+
+        Args:
+            url: Its address.
+            inner: Whether a frame of the page is meant.
+        """
+        if self._starting and not inner:
             return is_allowed(url, None, self._start)
         return any(is_allowed(url, self._domains, start) for start in (self._start, self.landed))
 
@@ -52,7 +70,7 @@ class Gate:
         request = route.request
         if not request.is_navigation_request():
             await route.fallback()
-        elif not self.allows(request.url):
+        elif not self.allows(request.url, inner=_is_inner(request)):
             await self._refuse(route, request.url)
         elif not request.url.startswith(("http:", "https:")):
             await route.fallback()
@@ -71,7 +89,7 @@ class Gate:
             return
         following = urljoin(route.request.url, where)
         again = response.status in _SAME_METHOD and route.request.method != "GET"
-        if again or not self.allows(following):
+        if again or not self.allows(following, inner=_is_inner(route.request)):
             await self._refuse(route, following)
             return
         address = json.dumps(following).replace("<", "\\u003c")
