@@ -32,7 +32,8 @@ from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.space import load_action
 from tracer1_agents.blobs import BlobStore
-from tracer1_agents.environments.browser import BrowserEnvironment, BrowserOptions
+from tracer1_agents.environments.browser import BrowserEnvironment
+from tracer1_agents.environments.browser_options import BrowserOptions
 from tracer1_agents.environments.executor import EnvironmentExecutor
 from tracer1_agents.environments.miniwob import MiniWobEnvironment, all_tasks
 from tracer1_agents.errors import ConfigurationError, Tracer1Error

@@ -28,7 +28,8 @@ from tracer1_agents.actions.space import (
 )
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.environments.base import Failure, failure_of
-from tracer1_agents.environments.browser import BrowserEnvironment, BrowserOptions
+from tracer1_agents.environments.browser import BrowserEnvironment
+from tracer1_agents.environments.browser_options import BrowserOptions
 from tracer1_agents.environments.chromium import Chromium
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure
 from tracer1_agents.testing import ScriptedServer

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.space import OpenApp
 from tracer1_agents.environments.base import ActionFailed, Failure, failed
-from tracer1_agents.environments.browser import BrowserEnvironment, BrowserOptions
+from tracer1_agents.environments.browser import BrowserEnvironment
+from tracer1_agents.environments.browser_options import BrowserOptions
 from tracer1_agents.environments.chromium import Chromium
 from tracer1_agents.environments.confine import choose
 from tracer1_agents.environments.look import look_script
