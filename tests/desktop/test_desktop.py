@@ -136,6 +136,12 @@ def test_a_display_that_goes_away_is_an_environment_failure_and_comes_back(deskt
     assert desktop.reset().image is not None
 
 
+TYPED = (
+    "pyautogui.write('ab'); pyautogui.keyDown('shift'); pyautogui.press('c'); pyautogui.keyUp('shift'); "
+    "pyautogui.write(['d', 'E', 'enter'])"
+)
+
+
 def test_the_controller_speaks_osworlds_language(desktop, typed):
     desktop.act(Click(point=MIDDLE))
     with DesktopController(desktop) as controller:
@@ -143,7 +149,7 @@ def test_the_controller_speaks_osworlds_language(desktop, typed):
         connection.request("GET", "/screenshot")
         assert png_size(connection.getresponse().read()) == SIZE
         assert post(controller, "/screen_size", {}) == (200, {"width": 640, "height": 480})
-        script = "import pyautogui; pyautogui.FAILSAFE = False; pyautogui.write('abc'); pyautogui.press('enter')"
+        script = "import pyautogui; pyautogui.FAILSAFE = False; " + TYPED
         code, said = post(controller, "/execute", {"command": ["python", "-c", script], "shell": False})
         assert (code, said["status"]) == (200, "success")
         for command in (["python", "-c", "import os; os.system('id')"], ["sh", "-c", "id"], "id", None):
@@ -151,7 +157,7 @@ def test_the_controller_speaks_osworlds_language(desktop, typed):
         assert post(controller, "/nothing", {})[0] == 404
         assert post(controller, "/screen_size", {}, host="evil.example")[0] == 403
     desktop.act(Hotkey(keys=("ctrl", "d")))
-    assert arrived(typed, "abc\n")
+    assert arrived(typed, "abCdE\n")
 
 
 def arrived(file, text, seconds=20.0):

@@ -40,6 +40,11 @@ KEYS: Final[dict[str, Key]] = {
     "pageup": Key("PageUp", "Prior", "KEYCODE_PAGE_UP"),
     "pagedown": Key("PageDown", "Next", "KEYCODE_PAGE_DOWN"),
     "capslock": Key("CapsLock", "Caps_Lock", "KEYCODE_CAPS_LOCK"),
+    "printscreen": Key("PrintScreen", "Print", "KEYCODE_SYSRQ"),
+    "menu": Key("ContextMenu", "Menu", "KEYCODE_MENU"),
+    "pause": Key("Pause", "Pause", "KEYCODE_BREAK"),
+    "numlock": Key("NumLock", "Num_Lock", "KEYCODE_NUM_LOCK"),
+    "scrolllock": Key("ScrollLock", "Scroll_Lock", "KEYCODE_SCROLL_LOCK"),
     **{f"f{number}": Key(f"F{number}", f"F{number}", f"KEYCODE_F{number}") for number in range(1, 13)},
 }
 _ALIASES: Final = {
@@ -48,6 +53,9 @@ _ALIASES: Final = {
     "arrowleft": "left", "arrowright": "right", "page_up": "pageup", "page_down": "pagedown", "pgup": "pageup",
     "pgdn": "pagedown", "ctrlleft": "ctrl", "ctrlright": "ctrl", "shiftleft": "shift", "shiftright": "shift",
     "altleft": "alt", "altright": "alt", "winleft": "win", "winright": "win", "caps_lock": "capslock", " ": "space",
+    "print": "printscreen", "prtsc": "printscreen", "prtscr": "printscreen", "prntscrn": "printscreen",
+    "print_screen": "printscreen", "apps": "menu", "contextmenu": "menu", "num_lock": "numlock",
+    "scroll_lock": "scrolllock",
 }  # fmt: skip
 
 

@@ -37,6 +37,8 @@ _ORDER: Final[dict[str, tuple[str, ...]]] = {  # the order of pyautogui's own pa
     "typewrite": ("message", "interval"),
     "press": ("keys", "presses", "interval"),
     "hotkey": (),
+    "keyDown": ("key",),
+    "keyUp": ("key",),
     "sleep": ("seconds",),
 }
 _MODULES: Final = {"pyautogui", "time", "pyperclip"}
@@ -148,8 +150,14 @@ def carry_out(calls: list[Call], pointer: Pointer, type_text: Callable[[str], No
 
 
 def _carry_out(name: str, given: dict[str, Any], pointer: Pointer, type_text: Callable[[str], None]) -> None:
-    if name in {"write", "typewrite"}:
+    message = given.get("message")
+    if name in {"write", "typewrite"} and not isinstance(message, list | tuple):
         type_text(str(given["message"]))
+    elif name in {"write", "typewrite"}:  # of a list, pyautogui presses each: names of keys and characters
+        for key in message:
+            pointer.press((key_name(str(key)),))
+    elif name in {"keyDown", "keyUp"}:
+        pointer.key(key_name(str(given["key"])), down=name == "keyDown")
     elif name == "sleep":
         time.sleep(min(max(float(given["seconds"]), 0.0), _MOST_SECONDS))
     elif name in {"press", "hotkey"}:

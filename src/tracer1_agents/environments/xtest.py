@@ -67,6 +67,14 @@ class Pointer:
         """
         self._say("press", *names)
 
+    def key(self, name: str, *, down: bool) -> None:
+        """Press or let go of one key.
+
+        Raises:
+            ActionFailed: UNSUPPORTED: the keyboard of this display lacks it.
+        """
+        self._say("key", name, str(int(down)))
+
     def _say(self, *words: str) -> None:
         with self._lock:
             if self._process.stdin is None or self._process.stdin.closed:

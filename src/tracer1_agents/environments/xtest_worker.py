@@ -1,9 +1,10 @@
 """Pointer and keys of one X11 display, as a program: libX11 may end or break its process when a display goes away.
 
 Started with the display's name. It says "ready WIDTH HEIGHT", then answers each line with "ok", or with "no NAME" for a
-key that the keyboard lacks: `move X Y`, `button NUMBER 0|1`, `click NUMBER TIMES`, `press NAME...`. Shift is held for a
-symbol on the upper half of its key, such as "?"; a capital letter with Ctrl, Alt or Win is the plain key, since a model
-that writes Ctrl+C means it. It needs the standard library only and imports nothing of this package.
+key that the keyboard lacks: `move X Y`, `button NUMBER 0|1`, `click NUMBER TIMES`, `key NAME 0|1` (1 presses), and
+`press NAME...`, which holds Shift for a symbol on the upper half of its key, such as "?"; a capital letter with Ctrl,
+Alt or Win is the plain key, since a model that writes Ctrl+C means it. It needs the standard library only and imports
+nothing of this package.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Display:
         """One command; "" or the key that is not there."""
         if name == "press":
             return self.press(given)
+        if name == "key":
+            return self.key(given[0], int(given[1]))
         first, second = int(given[0]), int(given[1])
         if name == "move":
             self.xtst.XTestFakeMotionEvent(self.handle, -1, first, second, 0)
@@ -59,8 +62,7 @@ class Display:
         codes: list[int] = []
         shifted = False
         for name in names:
-            symbol = self.x11.XStringToKeysym(name.encode())
-            code = self.x11.XKeysymToKeycode(self.handle, symbol) if symbol else 0
+            symbol, code = self._key(name)
             if not code:
                 return name
             codes.append(code)
@@ -68,13 +70,27 @@ class Display:
             if not (is_letter and MODIFIERS & set(names)):
                 shifted = shifted or self._is_shifted(code, symbol)
         if shifted and SHIFT not in names:
-            codes.insert(0, self.x11.XKeysymToKeycode(self.handle, self.x11.XStringToKeysym(SHIFT.encode())))
+            codes.insert(0, self._key(SHIFT)[1])
         for code in codes:
             self.xtst.XTestFakeKeyEvent(self.handle, code, 1, 0)
         for code in reversed(codes):
             self.xtst.XTestFakeKeyEvent(self.handle, code, 0, 0)
         self.x11.XSync(self.handle, 0)
         return ""
+
+    def key(self, name: str, down: int) -> str:
+        """Press one key, or let go of it; "" or its name where it is not there."""
+        _, code = self._key(name)
+        if not code:
+            return name
+        self.xtst.XTestFakeKeyEvent(self.handle, code, down, 0)
+        self.x11.XSync(self.handle, 0)
+        return ""
+
+    def _key(self, name: str) -> tuple[int, int]:
+        """A key's symbol, and where it is on the keyboard (0: nowhere)."""
+        symbol = self.x11.XStringToKeysym(name.encode())
+        return symbol, self.x11.XKeysymToKeycode(self.handle, symbol) if symbol else 0
 
     def _is_shifted(self, code: int, symbol: int) -> bool:
         """Whether a key gives this symbol with Shift and another without."""

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.evals.report import summarise
 from tracer1_agents.evals.results import read_results
-from tracer1_agents.metrics.intervals import wilson_interval
+from tracer1_agents.metrics.intervals import interval_text, wilson_interval
 from tracer1_agents.serving.tiny import tiny_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer1_agents.evals.results import TaskResult
+    from tracer1_agents.metrics.forecasts import Survival
 
 _TRAITS: Final = {
     "unseen_style": "file names in a style never trained on",
@@ -60,7 +61,7 @@ def write_card(log: Path, results: Path, comparison: Path, target: Path) -> None
         "comparison": comparison.read_text(encoding="utf-8").strip(),
         "splits": "\n".join(_split_rows(measured)),
         "families": "\n".join(_family_rows(measured)),
-        "distances": "\n".join(_row(f"{k} steps ahead", *hits) for k, hits in report.hit_rates.items() if hits[1]),
+        "distances": "\n".join(_distance_row(distance, one) for distance, one in report.survival.items()),
     }
     card = Template(template.read_text(encoding="utf-8")).substitute(values)
     (target / "README.md").write_text(card, encoding="utf-8")
@@ -90,6 +91,11 @@ def _row(name: str, hits: int, total: int) -> str:
     low, high = wilson_interval(hits, total)
     share = f"{hits / total:.1%}" if total else "-"
     return f"| {name} | {hits} / {total} | {share} | {low:.1%} to {high:.1%} |"
+
+
+def _distance_row(distance: int, one: Survival) -> str:
+    interval = interval_text(one.ends, "{:.1%}".format)
+    return f"| {distance} step{'s' * (distance > 1)} ahead | {one.hits} / {one.total} | {one.share:.1%} | {interval} |"
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import MissingExtraError
-from tracer1_agents.metrics.forecasts import hit_rates
+from tracer1_agents.metrics.forecasts import Survival, survival
 from tracer1_agents.metrics.intervals import wilson_interval
 from tracer1_agents.types import Status
 from tracer1_agents.viewer.plain import one_line
@@ -72,14 +72,14 @@ class Report:
         levels: One group a level, in order; level 0 holds tasks without one.
         total: All tasks.
         families: Tasks of families that the shipped planner trained on, then of others; empty without families.
-        hit_rates: Distance -> (forecast pairs that came true, pairs whose outcome is known).
+        survival: Distance -> how many forecast pairs came true; without distances at which nobody knows.
         endings: Status -> number of tasks, the commonest first.
     """
 
     levels: tuple[Group, ...]
     total: Group
     families: tuple[Group, ...]
-    hit_rates: Mapping[int, tuple[int, int]]
+    survival: Mapping[int, Survival]
     endings: Mapping[str, int]
 
 
@@ -100,7 +100,7 @@ def summarise(results: Sequence[TaskResult]) -> Report:
         ),
         total=_group("total", results),
         families=((_group("trained on", trained), _group("never trained on", untrained)) if with_family else ()),
-        hit_rates=hit_rates([result.trace.steps for result in results if result.trace], DISTANCES),
+        survival=survival([result.trace.steps for result in results if result.trace], DISTANCES),
         endings=dict(Counter(result.status for result in results).most_common()),
     )
 
@@ -139,9 +139,9 @@ def print_report(results: Sequence[TaskResult], *, console: Console | None = Non
     if report.families:
         rows = [_row(group)[: len(_FAMILY_COLUMNS)] for group in report.families]
         console.print(_table(_FAMILY_COLUMNS, rows))
-    rates = [(f"{distance} ahead", *_share(*counts)) for distance, counts in report.hit_rates.items() if counts[1]]
-    if rates:
-        console.print(_table(("forecasts that came true", "pairs", "share", "95%"), rates))
+    if report.survival:
+        rows = [_survival_row(distance, one) for distance, one in report.survival.items()]
+        console.print(_table(("forecasts that came true", "pairs", "share", "95%"), rows))
     endings = ", ".join(f"{one_line(status, 30)} {count}" for status, count in report.endings.items())
     console.print(f"how the tasks ended: {endings or 'none was run'}", markup=False)
 
@@ -170,6 +170,13 @@ def _row(group: Group) -> tuple[str, ...]:
         f"{group.tokens:,}",
         f"{group.seconds:.1f}",
     )
+
+
+def _survival_row(distance: int, one: Survival) -> tuple[str, ...]:
+    low, high = one.ends
+    known = low is not None and high is not None
+    interval = f"{100 * low:.0f}-{100 * high:.0f}%" if known else "-"
+    return f"{distance} ahead", f"{one.hits}/{one.total}", f"{one.share:.0%}", interval
 
 
 def _share(hits: int, total: int) -> tuple[str, str, str]:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.evals.report import summarise
 from tracer1_agents.evals.results import read_results
-from tracer1_agents.metrics.forecasts import hit_rates
-from tracer1_agents.metrics.intervals import Ends, resampled, wilson_interval
+from tracer1_agents.metrics.forecasts import survival
+from tracer1_agents.metrics.intervals import wilson_interval
 from tracer1_agents.metrics.planning import per_success, plan_churn
-from tracer1_agents.types import Status, StepRecord
+from tracer1_agents.types import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,31 +152,10 @@ def _from_results(path: Path, results: Sequence[TaskResult], broken: int) -> Run
         rule="official",
         setup=setup_of_results(path),
         metrics=metrics,
-        survival=_survival(traces),
+        survival={ahead: Value(one.share, *one.ends, one.total) for ahead, one in survival(traces, AHEAD).items()},
         cost=sum(one.tokens for one in results) / len(results),
         problems={"malformed": broken} if broken else {},
     )
-
-
-def _survival(traces: Sequence[Sequence[StepRecord]]) -> dict[int, Value]:
-    """Share of forecast pairs that came true, by distance, with intervals that draw whole episodes."""
-    by_episode = [hit_rates([steps], AHEAD) for steps in traces]
-    found = {}
-    for ahead in AHEAD:
-        counts = [rates[ahead] for rates in by_episode if rates[ahead][1]]
-        if not counts:
-            continue
-        share, total = _share(counts), sum(chances for _, chances in counts)
-        if share in {0.0, 1.0}:  # drawing anew cannot show what was never seen
-            ends: Ends = wilson_interval(len(counts) if share else 0, len(counts))
-        else:
-            ends = resampled(counts, _share)
-        found[ahead] = Value(share, *ends, total)
-    return found
-
-
-def _share(counts: Sequence[tuple[int, int]]) -> float:
-    return sum(hits for hits, _ in counts) / sum(chances for _, chances in counts)
 
 
 def setup_of_results(path: Path) -> dict[str, Any]:

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tracer1_agents.actions.match import similarity
+from tracer1_agents.metrics.intervals import Ends, resampled, wilson_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer1_agents.types import StepRecord
+
+
+class Survival(NamedTuple):
+    """How many forecast pairs of one distance came true.
+
+    Attributes:
+        hits: Pairs that came true.
+        total: Pairs whose outcome is known; at least 1.
+        ends: 95% interval of the share, None for a single episode; whole episodes are drawn, since the pairs of one are
+            no independent trials.
+    """
+
+    hits: int
+    total: int
+    ends: Ends
+
+    @property
+    def share(self) -> float:
+        """Of the pairs whose outcome is known."""
+        return self.hits / self.total
 
 
 def came_true(steps: Sequence[StepRecord], at: int, ahead: int) -> bool | None:
@@ -43,3 +64,24 @@ def hit_rates(
         known = [outcome for outcome in outcomes if outcome is not None]
         rates[distance] = (sum(known), len(known))
     return rates
+
+
+def survival(traces: Sequence[Sequence[StepRecord]], distances: Sequence[int] = (1, 2, 3, 4)) -> dict[int, Survival]:
+    """`hit_rates` with intervals; a distance at which nothing is known is left out."""
+    by_episode = [hit_rates([steps], distances) for steps in traces]
+    found = {}
+    for distance in distances:
+        counts = [rates[distance] for rates in by_episode if rates[distance][1]]
+        if not counts:
+            continue
+        hits, total = sum(hits for hits, _ in counts), sum(chances for _, chances in counts)
+        if hits in {0, total}:  # drawing anew cannot show what was never seen
+            ends: Ends = wilson_interval(len(counts) if hits else 0, len(counts))
+        else:
+            ends = resampled(counts, _pooled)
+        found[distance] = Survival(hits, total, ends)
+    return found
+
+
+def _pooled(counts: Sequence[tuple[int, int]]) -> float:
+    return sum(hits for hits, _ in counts) / sum(chances for _, chances in counts)

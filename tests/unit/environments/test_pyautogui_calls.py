@@ -31,6 +31,9 @@ class Recorder:
     def press(self, names):
         self.done.append(("press", *names))
 
+    def key(self, name, *, down):
+        self.done.append(("key down" if down else "key up", name))
+
 
 def run(script):
     pointer, typed = Recorder(), []
@@ -57,6 +60,12 @@ def run(script):
         ("pyautogui.hscroll(2)", [("click", 7, 2)]),
         ("pyautogui.hotkey('ctrl', 'a')", [("press", "Control_L", "a")]),
         ("pyautogui.hotkey(['ctrl', ';'])", [("press", "Control_L", "U003B")]),
+        ("pyautogui.press('printscreen'); pyautogui.press('apps')", [("press", "Print"), ("press", "Menu")]),
+        ("pyautogui.write(['a', 'left', 'B'])", [("press", "a"), ("press", "Left"), ("press", "B")]),
+        (
+            "pyautogui.keyDown('shift'); pyautogui.click(1, 2); pyautogui.keyUp('shift')",
+            [("key down", "Shift_L"), ("move", 1, 2), ("click", 1, 1), ("key up", "Shift_L")],
+        ),
         ("pyautogui.press(['enter', 'tab'], presses=2)", [("press", "Return"), ("press", "Tab")] * 2),
     ],
 )

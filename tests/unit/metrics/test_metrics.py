@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracer1_agents.actions.space import Finish, Result, ToolCall
-from tracer1_agents.metrics.forecasts import came_true, hit_rates
+from tracer1_agents.metrics.forecasts import came_true, hit_rates, survival
 from tracer1_agents.metrics.intervals import wilson_interval
 from tracer1_agents.types import Execution, ForecastPair, StepRecord
 
@@ -53,6 +53,20 @@ class TestForecasts:
 
     def test_nothing(self):
         assert hit_rates([], (1,)) == {1: (0, 0)}
+        assert survival([], (1,)) == {}
+
+    def test_pairs_of_one_episode_are_no_independent_trials(self):
+        # 20 episodes of 10 pairs each: in half of them all came true, in the others none
+        right, wrong = steps(*["aa"] * 11), steps(*["ab"] * 11)
+        found = survival([right, wrong] * 10, (1, 5))
+        assert set(found) == {1}
+        one = found[1]
+        assert (one.hits, one.total, one.share) == (100, 200, 0.5)
+        assert one.ends[1] - one.ends[0] > 2 * (wilson_interval(100, 200)[1] - wilson_interval(100, 200)[0])
+
+    def test_one_episode_has_no_interval_and_sure_outcomes_have_the_width_of_their_episodes(self):
+        assert survival([steps("ab", "bc", "d")], (1,))[1].ends == (None, None)
+        assert survival([steps("ab", "b")] * 8, (1,))[1].ends == wilson_interval(8, 8)
 
 
 class TestWilson:
