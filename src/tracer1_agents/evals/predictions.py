@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tracer1_agents.actions.space import Click, Finish, Point, Select, Type
 from tracer1_agents.data.records import Record, read_records
@@ -42,6 +42,7 @@ Kind = Literal[
     "unreadable_reference",
 ]
 _ONLY_FOR: Final = {"uground": "mind2web", "results": "gaia"}
+_MOST: Final = 10**12  # tokens or calls of a step that are still believed
 _PLACES: Final = frozenset({"point", "start", "end"})
 
 
@@ -76,7 +77,15 @@ class Prediction(BaseModel):
     point: Point | None = None
     operation: str | None = None  # Mind2Web: as the model named it, where that is no action of ours
     usage: Usage = Usage()
-    planner_calls: int = 1
+    planner_calls: int = Field(1, ge=0, le=_MOST)
+
+    @field_validator("usage")
+    @classmethod
+    def _countable(cls, usage: Usage) -> Usage:
+        if not (0 <= usage.input_tokens <= _MOST and 0 <= usage.output_tokens <= _MOST):
+            msg = f"a count of tokens lies between 0 and {_MOST:,}"
+            raise ValueError(msg)
+        return usage
 
     @property
     def action(self) -> Action | None:

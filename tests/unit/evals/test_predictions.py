@@ -46,6 +46,9 @@ BAD = [
     ({**GOOD[2], "episode_id": "nobody"}, {"unknown_episode": 1, "missing": 1}),
     ({**GOOD[2], "step": 9}, {"unknown_step": 1, "missing": 1}),
     ({**GOOD[2], "step": 4}, {"unknown_step": 1, "missing": 1}),  # the appended end is no step of the source
+    ({**GOOD[2], "usage": {"input_tokens": 10**400}}, {"malformed": 1, "missing": 1}),
+    ({**GOOD[2], "usage": {"output_tokens": -1}}, {"malformed": 1, "missing": 1}),
+    ({**GOOD[2], "planner_calls": 10**400}, {"malformed": 1, "missing": 1}),
     ({**GOOD[1], "forecast": []}, {"duplicate": 1, "missing": 1}),
     ({"episode_id": "e", "step": 3, "forecast": [], "error": "HTTP 500"}, {"failed_sample": 1, "missing": 1}),
 ]
