@@ -1,4 +1,4 @@
-"""What can be done: one discriminated union that every other room walks.
+"""What can be done: one discriminated union that every other package walks.
 
 The GUI actions are those of the UI-TARS computer and mobile spaces (plus the few that Qwen3-VL, AgentNet and
 GUI-Odyssey add), beside tool calls, code blocks and `Finish`. Points are fractions of the screen in [0, 1]; only

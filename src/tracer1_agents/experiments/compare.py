@@ -118,8 +118,9 @@ class Table:
 
     def seeds_planned(self, first: str, second: str) -> int:
         """How many seeds a difference will have when all is measured."""
-        counts = [len(self.plan.seeds_of(arm)) for arm in (first, second)]
-        return max(counts) if 1 in counts else min(counts)
+        seeds = [set(self.plan.seeds_of(arm)) for arm in (first, second)]
+        alone = min(map(len, seeds)) == 1  # stands against every seed of the other
+        return max(map(len, seeds)) if alone else len(seeds[0] & seeds[1])
 
     def judge(self, claim: Claim) -> tuple[Verdict, Difference | None]:
         """What a claim came to, and the difference in the direction that it says."""

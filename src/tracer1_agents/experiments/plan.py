@@ -18,7 +18,7 @@ import json
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -61,8 +61,8 @@ class Arm(_Plain):
         train: Which trainer runs (its module in `training`), None for none.
         config: Of that trainer, by name or path.
         set: Overrides of the config; `output_dir`, seed and start are the runner's.
-        seeds: How many of the plan's seeds; None for all (without training: all of its start). What starts from an arm
-            with fewer seeds starts from its first.
+        seeds: How many of the plan's seeds, or which; None for all (without training: all of its start). What starts from
+            an arm that lacks its seed starts from that arm's first.
         horizon: Pairs it is trained to forecast and asked for (T), where that differs from the split's.
         group: Arms that are run together; a run may be told to do one group only.
         agent: How it is asked when it is measured. Its training is told by `set`.
@@ -72,7 +72,7 @@ class Arm(_Plain):
     train: Literal["warmstart", "stage1", "stage2"] | None = None
     config: str = ""
     set: tuple[str, ...] = ()
-    seeds: int | None = Field(None, ge=1)
+    seeds: Annotated[int, Field(ge=1)] | tuple[int, ...] | None = None
     horizon: int | None = Field(None, ge=1)
     group: str = "core"
     agent: AgentOptions = AgentOptions()
@@ -192,6 +192,10 @@ class Plan(_Plain):
                 if name not in self.arms:
                     msg = f"{list(pair)} names the arm {name!r}; there are {', '.join(self.arms)}"
                     raise ValueError(msg)
+        for name, arm in self.arms.items():
+            if isinstance(arm.seeds, tuple) and not (arm.seeds and set(arm.seeds) <= set(self.seeds)):
+                msg = f"the arm {name!r} names the seeds {list(arm.seeds)}; the plan has {list(self.seeds)}"
+                raise ValueError(msg)
         self.order()
         return self
 
@@ -268,9 +272,12 @@ class Plan(_Plain):
     def seeds_of(self, name: str) -> tuple[int, ...]:
         """The seeds that an arm is trained with: those of its start where it does not train itself."""
         arm = self.arms[name]
+        seeds = self.seeds
         if arm.train is None:
-            return self.seeds_of(arm.start)[: arm.seeds] if arm.start in self.arms else self.seeds[:1]
-        return self.seeds[: arm.seeds]
+            seeds = self.seeds_of(arm.start) if arm.start in self.arms else self.seeds[:1]
+        if isinstance(arm.seeds, tuple):
+            return tuple(seed for seed in seeds if seed in arm.seeds)
+        return seeds[: arm.seeds]
 
 
 def _config_of(arm: Arm) -> Any:

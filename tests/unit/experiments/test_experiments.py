@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 pytest.importorskip("torch", reason="torch is not installed")
 
@@ -156,6 +157,17 @@ def test_differences_pair_items_and_seeds(tmp_path):
     assert found.low <= found.mean <= found.high
     assert table.difference("better", "base", "correct") is None
     assert table.difference("full", "better", "reward") is None
+
+
+def test_seeds_may_be_named():
+    arms = plan().model_dump()["arms"]
+    some = plan(seeds=[0, 1, 2, 3], arms={**arms, "better": {**arms["better"], "seeds": [3, 1]}})
+    assert [cell for cell in some.cells() if cell.arm == "better"] == [Cell("better", 1), Cell("better", 3)]
+    assert [some.start_of(Cell("full", seed)).seed for seed in range(4)] == [1, 1, 1, 3]
+    table = Table(some, Results(Path("nowhere")), "test")
+    assert [table.seeds_planned("better", arm) for arm in ("base", "full")] == [2, 2]
+    with pytest.raises(ValidationError, match=r"'better' names the seeds \[7\]; the plan has \[0, 1, 2\]"):
+        plan(arms={**arms, "better": {**arms["better"], "seeds": [7]}})
 
 
 def test_arms_are_paired_by_the_seeds_that_both_have(tmp_path):
