@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from tracer1_agents.experiments.measures import MEASURES, is_among
 from tracer1_agents.experiments.plan import Cell
-from tracer1_agents.metrics.intervals import paired_difference
+from tracer1_agents.metrics.intervals import paired_difference, seeds_for
 
 if TYPE_CHECKING:
     from tracer1_agents.experiments.measures import Item
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tracer1_agents.experiments.results import CellResult, Results
     from tracer1_agents.metrics.intervals import Difference
 
+_BySeed: TypeAlias = list[list[float]]
 _Values: TypeAlias = dict[int, dict[str, float]]  # seed -> item -> value
 RESOLUTION: Final = 0.02
 """A difference that is not clearly on one side counts as none when its interval reaches no further than this."""
@@ -34,6 +35,7 @@ class Verdict(StrEnum):
     REVERSED = "reversed"
     NOT_CONFIRMED = "not confirmed"
     UNDECIDED = "undecided at this power"
+    TOO_EARLY = "too early to say"
     NOT_RUN = "not run"
 
 
@@ -97,6 +99,18 @@ class Table:
 
     def difference(self, first: str, second: str, measure: str, items: str = "all") -> Difference | None:
         """First arm minus second, over the seeds and items that both have; None where there are none."""
+        paired = self._paired(first, second, measure, items)
+        return paired_difference(*paired) if paired else None
+
+    def seeds_for(self, claim: Claim) -> int | None:
+        """How many seeds would narrow a claim's interval to `RESOLUTION` to either side (see `intervals.seeds_for`)."""
+        paired = self._paired(claim.better, claim.than, claim.measure, claim.items)
+        return seeds_for(*paired, half_width=RESOLUTION) if paired else None
+
+    def _paired(self, first: str, second: str, measure: str, items: str) -> tuple[_BySeed, list[str]] | None:
+        """Differences of items by seed, and what each item belongs to."""
+        if MEASURES[measure].kind == "windows" and not self._same_windows(first, second):
+            return None
         one, other = self.values(first, measure, items), self.values(second, measure, items)
         if self.plan.seeds_of(first) != self.plan.seeds_of(second):  # an arm without training has one seed for all
             one = self._for_all(one, first, other)
@@ -108,7 +122,13 @@ class Table:
         if not keys:
             return None
         groups = [key.rpartition("/")[0] or key for key in keys]  # windows of one recorded trajectory overlap
-        return paired_difference([[one[seed][key] - other[seed][key] for key in keys] for seed in seeds], groups)
+        return [[one[seed][key] - other[seed][key] for key in keys] for seed in seeds], groups
+
+    def _same_windows(self, first: str, second: str) -> bool:
+        """Whether two arms are asked the same windows: what a prompt shows of the past decides which are drawn."""
+        agents = [self.plan.arms[name].agent for name in (first, second)]
+        drawn = {(agent.history_window, agent.show_last_forecast) for agent in agents}
+        return len(drawn) == 1 or getattr(self.plan, self.split).data is not None
 
     def _for_all(self, values: _Values, arm: str, seeds: _Values) -> _Values:
         """The only seed of an arm for each of the other's seeds; nothing where it was not measured."""
@@ -128,6 +148,8 @@ class Table:
         found = self.difference(*ends, claim.measure, claim.items)
         if found is None:
             return Verdict.NOT_RUN, None
+        if len(found.by_seed) == 1 < self.seeds_planned(claim.better, claim.than):
+            return Verdict.TOO_EARLY, found  # of one seed nobody knows how much seeds differ
         if found.low is None or found.high is None:
             return Verdict.UNDECIDED, found
         if found.low > 0 or found.high < 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.experiments.compare import RESOLUTION, Verdict
 from tracer1_agents.experiments.measures import LONG_STEPS, MEASURES
+from tracer1_agents.experiments.outlook import what_would_show_more
 from tracer1_agents.experiments.plots import draw
 from tracer1_agents.experiments.report import shown
 from tracer1_agents.metrics.intervals import interval_text
@@ -25,6 +26,7 @@ _ANSWERS: Final = {
     Verdict.REVERSED: "No, here it cost.",
     Verdict.NOT_CONFIRMED: f"Not here: a difference of {100 * RESOLUTION:.0f} points or more is ruled out.",
     Verdict.UNDECIDED: "Undecided: the interval reaches from a loss to a gain.",
+    Verdict.TOO_EARLY: "Too early to say: one seed shows nothing of how much seeds differ.",
     Verdict.NOT_RUN: "Not run yet.",
 }
 _COMPARED: Final = (("correct", "all"), ("correct", "long"), ("grounded", "all"), ("loop", "all"))
@@ -51,6 +53,7 @@ def write_page(table: Table, page: Path, figures: Path) -> None:
     lines += ["## Differences", "", *_differences(table), "", "## Forecasts", "", *_survival(table), ""]
     for figure in draw(table, figures):
         lines += [f"![{figure.says}]({os.path.relpath(figure.path, page.parent)})", ""]
+    lines += ["## What would show more", "", *what_would_show_more(table), ""] if plan.claims else []
     lines += ["## Runs", "", *_runs(table), ""]
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("\n".join(lines), encoding="utf-8")
@@ -79,7 +82,8 @@ def _power(table: Table) -> str:
     return (
         f"{done} of {len(cells)} cells (arm and seed) are measured. Intervals are 95%, by a bootstrap over seeds and "
         "items together. A claim is confirmed or reversed when its interval excludes 0, not confirmed when the "
-        f"interval holds 0 and reaches no further than {100 * RESOLUTION:.0f} points, undecided otherwise."
+        f"interval holds 0 and reaches no further than {100 * RESOLUTION:.0f} points, undecided otherwise; an interval "
+        "of one seed draws items alone, and decides nothing where more are planned."
         + (f" Long tasks have a reference of {LONG_STEPS} steps or more." if table.has_tasks else "")
     )
 

@@ -18,7 +18,7 @@ import json
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -27,6 +27,9 @@ from tracer1_agents.data.taskgen.bundle import BundlePlan
 from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001  (pydantic reads it)
 from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.errors import ConfigurationError
+
+_SEED_STEP: Final = 1009  # between the streams of two seeds
+_DEPTH_STEP: Final = 101  # between those of an arm and of the one it starts from: nine in a chain stay below a seed's
 
 
 class _Plain(BaseModel):
@@ -61,8 +64,8 @@ class Arm(_Plain):
         train: Which trainer runs (its module in `training`), None for none.
         config: Of that trainer, by name or path.
         set: Overrides of the config; `output_dir`, seed and start are the runner's.
-        seeds: How many of the plan's seeds, or which; None for all (without training: all of its start). What starts from
-            an arm that lacks its seed starts from that arm's first.
+        seeds: How many of the plan's seeds, or which; None for all (without training: all of its start). What starts
+            from an arm that lacks its seed starts from that arm's first.
         horizon: Pairs it is trained to forecast and asked for (T), where that differs from the split's.
         group: Arms that are run together; a run may be told to do one group only.
         agent: How it is asked when it is measured. Its training is told by `set`.
@@ -78,8 +81,8 @@ class Arm(_Plain):
     agent: AgentOptions = AgentOptions()
 
     def recipe(self) -> dict[str, Any]:
-        """What decides a result; the usual way of asking goes without saying."""
-        left_out = {"agent"} if self.agent == AgentOptions() else set()
+        """What decides a result; the usual way of asking goes without saying, and other seeds change nothing."""
+        left_out = {"seeds", "group", *(["agent"] if self.agent == AgentOptions() else [])}
         return self.model_dump(mode="json", exclude=left_out)
 
 
@@ -164,7 +167,10 @@ class Plan(_Plain):
         name: Of its results.
         title: Of its page.
         about: What it is, for the page.
+        outlook: What its results leave open, and what would show more, for the page.
         seeds: Of training.
+        streams: Whether an arm that goes on from another one's training draws in an order of its own, or (shared) the
+            same rows once more, in the same order.
         arms: By name.
         pairs: Which differences are reported: first minus second.
         claims: Said before, judged by the test split; the first one is the page's answer.
@@ -176,7 +182,9 @@ class Plan(_Plain):
     name: str
     title: str = ""
     about: str = ""
+    outlook: str = ""
     seeds: tuple[int, ...] = (0, 1, 2)
+    streams: Literal["own", "shared"] = "own"
     arms: dict[str, Arm]
     pairs: tuple[tuple[str, str], ...]
     claims: tuple[Claim, ...] = ()
@@ -250,6 +258,13 @@ class Plan(_Plain):
         seeds = self.seeds_of(start)
         return Cell(start, cell.seed if cell.seed in seeds else seeds[0])
 
+    def stream_of(self, cell: Cell) -> int:
+        """The seed of the rows that a cell is trained on, from 1; no two cells of a chain share one, unless told to."""
+        depth, at = 0, self.start_of(cell) if self.streams == "own" else None
+        while at is not None:
+            depth, at = depth + (self.arms[at.arm].train is not None), self.start_of(at)
+        return 1 + cell.seed * _SEED_STEP + depth * _DEPTH_STEP
+
     def digest(self, split: str) -> str:
         """A hash of what a split is made of."""
         return hashlib.sha256(getattr(self, split).model_dump_json().encode()).hexdigest()[:8]
@@ -262,6 +277,7 @@ class Plan(_Plain):
             split: Measured on; "" for the training alone.
         """
         chain: list[Any] = [getattr(self, split).model_dump(mode="json")] if split else []
+        chain += ["own streams"] if self.streams == "own" else []
         at: Cell | None = cell
         while at is not None:
             arm = self.arms[at.arm]

@@ -41,7 +41,6 @@ _SEED_KEYS: Final = {
 }
 _START_KEYS: Final = {"warmstart": "trainer.start_from", "stage1": "model.path", "stage2": "model.path"}
 _RECIPE: Final = "recipe.txt"  # in a folder of work: what decides it (`Plan.recipe`)
-_SEED_STEP: Final = 1009  # between the data seeds of two runs: their streams never meet
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ class Runner:
         settings += [f"data.horizon={arm.horizon}"] if arm.horizon else []
         origin = self.model(start) if start else arm.start
         settings += [f"{_START_KEYS[trainer]}={origin}"] if origin else []
-        settings += [f"{key}={1 + cell.seed * _SEED_STEP}" for key in _SEED_KEYS[trainer]]
+        settings += [f"{key}={self.plan.stream_of(cell)}" for key in _SEED_KEYS[trainer]]
         _claim(folder, self.plan.recipe(cell))
         for setting in settings:
             command += ["--set", setting]

@@ -177,6 +177,38 @@ def paired_difference(
     return Difference(fmean(per_seed), float(low), float(high), per_seed, items)
 
 
+def seeds_for(
+    by_seed: Sequence[Sequence[float]], groups: Sequence[str] | None = None, *, half_width: float
+) -> int | None:
+    """How many seeds of the same items would narrow a paired difference's 95% interval to so much on either side.
+
+    By the variance components of seeds, of items, and of what is left (two-way analysis of variance, one value a cell),
+    as a normal interval would have it. Of few seeds this is a rough guess.
+
+    Args:
+        by_seed: As in `paired_difference`.
+        groups: Likewise; the mean of each group counts as one item.
+        half_width: Aimed at, above 0.
+
+    Returns:
+        At least 1; None where more items are needed, however many seeds there are, and of one seed or one item.
+    """
+    sizes, sums = _by_group(by_seed, groups)
+    values = sums / sizes
+    seeds, items = values.shape
+    if min(seeds, items) == 1:
+        return None
+    by_item = values.mean(axis=0)
+    left = values - values.mean(axis=1, keepdims=True) - by_item + values.mean()
+    rest = float((left**2).sum()) / ((seeds - 1) * (items - 1))
+    of_seeds = max(0.0, float(values.mean(axis=1).var(ddof=1)) - rest / items)
+    of_items = max(0.0, float(by_item.var(ddof=1)) - rest / seeds)
+    spare = (half_width / _Z95) ** 2 - of_items / items
+    if spare <= 0:
+        return None
+    return max(1, math.ceil(float((of_seeds + rest / items) / spare)))
+
+
 def _by_group(by_seed: Sequence[Sequence[float]], groups: Sequence[str] | None) -> tuple[Any, Any]:
     """Items of each group, and their sums (arrays: groups, seeds by groups)."""
     import numpy as np  # noqa: PLC0415  (see `paired_difference`)

@@ -19,6 +19,7 @@ from tracer1_agents.evals.results import TaskResult
 from tracer1_agents.experiments.__main__ import main
 from tracer1_agents.experiments.compare import Table
 from tracer1_agents.experiments.measure import held_out_rows, measure_tasks, seen_from, write_tasks
+from tracer1_agents.experiments.outlook import what_would_show_more
 from tracer1_agents.experiments.page import write_page
 from tracer1_agents.experiments.plan import Cell, Measurement, Plan, load_plan
 from tracer1_agents.experiments.report import as_json, as_markdown
@@ -92,7 +93,7 @@ def test_each_training_gets_its_start_seed_and_folder(tmp_path, monkeypatch):
     shown = " ".join(commands[0])
     assert f"model.path={tmp_path}/arms/better-0/model" in shown
     assert f"trainer.output_dir={tmp_path}/arms/full-2" in shown
-    assert "trainer.seed=2019" in shown
+    assert "trainer.seed=2120" in shown  # of seed 2, one step from where its chain begins
     assert shown.endswith("--resume")
 
 
@@ -455,13 +456,66 @@ def test_an_arm_whose_only_seed_is_not_measured_gives_no_difference(tmp_path):
     assert table.difference("base", "better", "reward") is None
 
 
-def test_a_verdict_on_a_part_of_the_seeds_says_so(tmp_path):
+@pytest.mark.parametrize(("measured", "outcome"), [(1, "too early to say, 1 of 3"), (2, "confirmed, 2 of 3")])
+def test_one_seed_of_several_decides_nothing_and_two_say_that_they_are_not_all(tmp_path, measured, outcome):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    one = runner(tmp_path, claims=[{**CLAIM, "measure": "correct"}])
-    for arm, seed, solved in (("base", 0, 0), ("better", 1, 1)):
+    arms = plan().model_dump()["arms"]
+    arms["better"]["seeds"] = 3
+    one = runner(tmp_path, claims=[{**CLAIM, "measure": "correct"}], arms=arms)
+    for arm, seed, solved in (("base", 0, 0), *(("better", seed, 1) for seed in range(measured))):
         keep(one, arm, seed, tasks=[{**task(f"t{at}", solved), "tokens": 1, "seconds": 1.0} for at in range(40)])
     write_page(Table(one.plan, one.results, "test"), tmp_path / "page.md", tmp_path / "page")
-    assert "| confirmed, 1 of 2 seeds so far |" in (tmp_path / "page.md").read_text(encoding="utf-8")
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert f"| {outcome} seeds so far |" in page
+    assert ("unknown: one seed" in page) == (measured == 1)
+
+
+def test_mistakes_of_a_reactive_planner_are_told_apart(tmp_path):
+    arms = {"base": {"start": "tracer1-tiny", "horizon": 1}}
+    one = runner(tmp_path, arms=arms, pairs=[], claims=[{**CLAIM, "better": "base"}])
+    rows = [{"kinds_right": kind, "first_exact": exact} for kind, exact in ((1, 1), (1, 1), (1, 0), (1, 0), (0, 0))]
+    keep(one, "base", 0, windows=rows)
+    assert "| `base` | 60.0% | 67% |" in what_would_show_more(Table(one.plan, one.results, "test"))
+
+
+def test_windows_that_are_drawn_differently_are_not_paired(tmp_path):
+    arms = {"base": {"start": "tracer1-tiny"}, "short": {"start": "tracer1-tiny", "agent": {"history_window": 1}}}
+    one = runner(tmp_path, arms=arms, pairs=[])
+    for arm in arms:
+        keep(one, arm, 0, windows=[1.0, 0.0], tasks=[task("a", 1), task("b", 0)])
+    table = Table(one.plan, one.results, "test")
+    assert table.difference("base", "short", "reward") is None
+    assert table.difference("base", "short", "correct").items == 2
+
+
+@pytest.mark.parametrize(("streams", "seeds"), [("own", [2120, 2221]), ("shared", [2019, 2019])])
+def test_what_goes_on_from_an_arm_draws_rows_of_its_own(tmp_path, monkeypatch, streams, seeds):
+    one, commands = runner(tmp_path, streams=streams, seeds=[2], arms=CHAIN, pairs=[]), []
+    monkeypatch.setattr(
+        Runner,
+        "_process",
+        lambda self, what, command, log: commands.append(command) or log.parent.mkdir(parents=True, exist_ok=True),
+    )
+    for arm in CHAIN:
+        one.train(Cell(arm, 2))
+    drawn = [int(part.partition("=")[2]) for part in commands[1] + commands[2] if part.startswith("trainer.seed=")]
+    assert drawn == seeds
+    assert "trainer.seed=2019" in commands[0]
+
+
+CHAIN = {
+    "first": {"start": "", "train": "warmstart", "config": "tiny/warmstart"},
+    "second": {"start": "first", "train": "warmstart", "config": "tiny/warmstart"},
+    "third": {"start": "second", "train": "stage1", "config": "tiny/stage1"},
+}
+
+
+def test_more_seeds_or_another_group_change_no_recipe():
+    arms = plan().model_dump()["arms"]
+    grown = plan(arms={**arms, "better": {**arms["better"], "seeds": 3, "group": "sweeps"}})
+    for cell in (Cell("base", 0), Cell("better", 0), Cell("better", 1), Cell("full", 0)):
+        assert grown.recipe(cell, "test") == plan().recipe(cell, "test")
+    assert grown.recipe(Cell("full", 2)) != plan().recipe(Cell("full", 2))  # starts from another planner now
 
 
 def test_one_arm_and_one_seed_can_be_asked_for(tmp_path):

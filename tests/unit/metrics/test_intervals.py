@@ -1,5 +1,7 @@
 """Paired differences: the interval covers what varies, items and seeds."""
 
+import random
+
 import pytest
 
 from tracer1_agents.metrics.intervals import (
@@ -8,6 +10,7 @@ from tracer1_agents.metrics.intervals import (
     mean_of_means_interval,
     paired_difference,
     resampled,
+    seeds_for,
 )
 
 
@@ -58,3 +61,15 @@ def test_a_mean_over_strata_draws_within_each():
     assert mean_of_means_interval([1.0, 0.0], ["a", "b"], ["x", "y"]) == (0.5, (None, None))
     with pytest.raises(ValueError, match="at least one"):
         mean_of_means_interval([], [], [])
+
+
+def test_seeds_for_an_interval():
+    rng = random.Random(1)
+    of_seed = [rng.gauss(0, 0.05) for _ in range(30)]
+    of_item = [rng.gauss(0, 0.1) for _ in range(400)]
+    by_seed = [[seed + item + rng.gauss(0, 0.3) for item in of_item] for seed in of_seed]
+    # the items alone leave 0.1 / sqrt(400) = 0.005; so 1.96 * sqrt(0.005**2 + (0.05**2 + 0.3**2 / 400) / seeds) = 0.02
+    assert 25 <= seeds_for(by_seed, half_width=0.02) <= 50
+    assert seeds_for(by_seed, half_width=1.0) == 1
+    assert seeds_for(by_seed, half_width=0.005) is None  # takes more items
+    assert seeds_for(by_seed[:1], half_width=0.02) is None
