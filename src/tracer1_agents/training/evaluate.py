@@ -156,10 +156,3 @@ def summary(scores: Sequence[WindowScore]) -> dict[str, float]:
 def held_out_rows(options: WindowOptions, count: int, *, thoughts: bool = False) -> list[TrainingRow]:
     """Rows of generated tasks with names that no training row has."""
     return list(islice(generated_rows(_EVALUATION_SEED, options, split="held_out", thoughts=thoughts), count))
-
-
-def evaluate_windows(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, horizon: int, count: int
-) -> dict[str, float]:
-    """Rates on generated tasks with held-out names (see `summary`)."""
-    return summary(evaluate_rows(model, tokenizer, held_out_rows(WindowOptions(horizon), count)))

@@ -35,6 +35,7 @@ from tracer1_agents.training.processes import (
     wait_for_all,
     weights_are_spread,
 )
+from tracer1_agents.training.schedule import ConfiguredLearningRate
 from tracer1_agents.training.settings import EstimateConfig, ModelConfig, RolloutConfig, RunConfig, TrainerConfig
 from tracer1_agents.training.trainer import ForecastTrainer, check_batch
 
@@ -213,6 +214,7 @@ def check_engine(config: GrpoRun) -> None:
         raise ConfigurationError(msg)
     needs_local = {
         "rollout.resample_rounds": config.rollout.resample_rounds > 0,
+        "rollout.max_thought_tokens": config.rollout.max_thought_tokens is not None,
         "data.history: own": config.data.history == "own",
     }
     for option, wanted in needs_local.items():
@@ -228,6 +230,8 @@ def check_engine(config: GrpoRun) -> None:
 
 def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly: Assembly) -> ForecastTrainer:
     """The trainer with its data, its sampler, and what the stage brings."""
+    if assembly.collector is not None:
+        assembly.collector.shares = list(zip(mixture.sizes, mixture.weights, strict=True))
     trainer: ForecastTrainer
     monitor = Monitor(
         config.trainer.output_dir,
@@ -249,7 +253,7 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
         args=grpo_config(config, reads_images=planner.reads_images),
         train_dataset=as_dataset(mixture, reads_images=planner.reads_images),
         peft_config=lora_config(config.model.lora),
-        callbacks=[monitor],
+        callbacks=[monitor, ConfiguredLearningRate()],
     )
     for shown in (PrinterCallback, ProgressCallback):  # the monitor shows progress
         trainer.remove_callback(shown)

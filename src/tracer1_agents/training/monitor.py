@@ -67,9 +67,13 @@ class Monitor(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Start the clock and the bar; a resumed run goes on with the time it has used."""
-        del args, control, kwargs
+        """Start the clock and the bar; a resumed run goes on with the time it has used, and ends where none is left."""
+        del args, kwargs
         self.seconds, self._since = self._used_before(state.global_step), reading(self.clock)
+        if state.global_step and from_first(lambda: self.seconds >= self.max_seconds):
+            control.should_training_stop = True
+        if state.global_step >= state.max_steps:
+            control.should_training_stop = True
         if state.is_world_process_zero:
             self.write(event="start", step=state.global_step, seconds=round(self.seconds, 1))
             self._bar = tqdm(total=state.max_steps, initial=state.global_step, unit="update", file=sys.stderr)

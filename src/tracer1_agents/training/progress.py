@@ -1,14 +1,16 @@
 """Where a supervised run stands, and the newest checkpoint of its output folder.
 
 A checkpoint is replaced as a whole or not at all. `model/` and `best/` hold planners as transformers reads them;
-`state.pt` is what resuming needs.
+`state.pt` is what resuming needs, with the weights once more: a run that is killed between the two goes on by it.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+
+STATE: Final = "state.pt"
 
 
 @dataclass
@@ -36,8 +40,12 @@ class Checkpoints:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.state = folder / "state.pt"
+        self.state = folder / STATE
         folder.mkdir(parents=True, exist_ok=True)
+        for planner in (folder / "model", folder / "best"):
+            if not planner.exists():  # killed while it was being replaced
+                with suppress(FileNotFoundError):  # never written, or another process was faster
+                    _old(planner).rename(planner)
 
     def save(
         self,
@@ -47,8 +55,7 @@ class Checkpoints:
         progress: Progress,
     ) -> None:
         """Write everything that resuming needs; the old checkpoint stays until the new one is whole."""
-        tokenizer.save_pretrained(self.folder / "model")
-        model.save_pretrained(self.folder / "model")
+        _write_planner(self.folder / "model", model, tokenizer)
         state = {
             "model": model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in optimizers],
@@ -60,8 +67,7 @@ class Checkpoints:
 
     def save_best(self, model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
         """Write the planner that earned most so far."""
-        tokenizer.save_pretrained(self.folder / "best")
-        model.save_pretrained(self.folder / "best")
+        _write_planner(self.folder / "best", model, tokenizer)
 
     def load(self, model: Qwen3ForCausalLM, optimizers: list[torch.optim.Optimizer]) -> Progress:
         """Restore the newest checkpoint; a fresh `Progress` where there is none."""
@@ -72,3 +78,20 @@ class Checkpoints:
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         return Progress(**state["progress"])
+
+
+def _write_planner(folder: Path, model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Replace a planner's folder by a whole one."""
+    fresh = folder.with_name(f"{folder.name}.new")
+    for left in (fresh, _old(folder)):
+        shutil.rmtree(left, ignore_errors=True)
+    tokenizer.save_pretrained(fresh)
+    model.save_pretrained(fresh)
+    if folder.exists():
+        folder.rename(_old(folder))
+    fresh.rename(folder)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.old")

@@ -12,7 +12,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -92,6 +92,8 @@ class GroupCollector(ABC):
         seed: Of the run.
 
     Attributes:
+        shares: Rows and weight of each source, source after source; what takes a row's place is drawn by them. One
+            source until told otherwise.
         replaced: Groups of the newest batch that became groups of other rows.
         asks_server: Whether replies come from a server, to which the trainer sends the weights before it collects.
     """
@@ -100,6 +102,7 @@ class GroupCollector(ABC):
 
     def __init__(self, rows: Sequence[TrainingRow], config: RolloutConfig, *, seed: int) -> None:
         self.rows, self.config, self.seed = rows, config, seed
+        self.shares: Sequence[tuple[int, float]] = [(len(rows), 1.0)]
         self.replaced = 0
 
     def collect(self, model: PreTrainedModel, processor: Any, places: Sequence[Place], update: int) -> list[Rollout]:
@@ -141,11 +144,16 @@ class GroupCollector(ABC):
         """One rollout for each place, in order."""
 
     def _spare_rows(self, update: int, taken: set[int]) -> Iterator[int]:
-        """Other rows, in an order of this update's own; it never ends."""
+        """Other rows, drawn by their sources' shares, in an order of this update's own; it never ends."""
         rng = Random(f"spare/{self.seed}/{update}/{min(taken)}")  # noqa: S311  (reproducible, not secret)
+        sizes, weights = zip(*self.shares, strict=True)
+        starts = list(accumulate(sizes, initial=0))
+        free = [size - sum(at <= row < at + size for row in taken) for at, size in zip(starts, sizes, strict=False)]
         while True:
-            row = rng.randrange(len(self.rows))
-            if row not in taken or len(taken) >= len(self.rows):
+            source = rng.choices(range(len(sizes)), weights)[0] if len(sizes) > 1 else 0
+            row = starts[source] + rng.randrange(sizes[source])
+            if row not in taken or free[source] <= 0:  # a source that is used up begins again
+                free[source] -= row not in taken
                 taken.add(row)
                 yield row
 

@@ -7,6 +7,7 @@ calls before every epoch.
 
 from __future__ import annotations
 
+import math
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -77,24 +78,28 @@ class MixtureSampler(Sampler[int]):
 
     def epoch_order(self, epoch: int) -> list[int]:
         """Row numbers of the groups of one epoch."""
-        groups = self.batches * self.groups_per_batch
-        counts = self._counts(groups)
+        before, counts = self._counts(epoch)
         chosen: list[int] = []
         offset = 0
-        for source, (size, count) in enumerate(zip(self.sizes, counts, strict=True)):
-            chosen += [offset + row for row in self._stretch(source, size, epoch * count, count)]
+        for source, size in enumerate(self.sizes):
+            chosen += [offset + row for row in self._stretch(source, size, before[source], counts[source])]
             offset += size
         Random(f"mixture/{self.seed}/{epoch}").shuffle(chosen)  # noqa: S311  (reproducible, not secret)
         return chosen
 
-    def _counts(self, groups: int) -> list[int]:
-        """Groups of each source: its share, rounded so that they sum to `groups`."""
-        exact = [weight * groups for weight in self.weights]
-        counts = [int(value) for value in exact]
-        by_remainder = sorted(range(len(exact)), key=lambda at: counts[at] - exact[at])
-        for at in by_remainder[: groups - sum(counts)]:
-            counts[at] += 1
-        return counts
+    def _counts(self, epoch: int) -> tuple[list[int], list[int]]:
+        """Groups of each source before an epoch and in it: its share, rounded so that they sum to an epoch's groups.
+
+        What rounding takes from a source in one epoch is added to its share of the next, so that no weight means never.
+        """
+        groups = self.batches * self.groups_per_batch
+        before, counts, owed = [0] * len(self.sizes), [0] * len(self.sizes), [0.0] * len(self.sizes)
+        for _ in range(epoch + 1):
+            before = [past + count for past, count in zip(before, counts, strict=True)]
+            exact = [weight * groups + more for weight, more in zip(self.weights, owed, strict=True)]
+            counts = _rounded(exact, groups)
+            owed = [wanted - given for wanted, given in zip(exact, counts, strict=True)]
+        return before, counts
 
     def _stretch(self, source: int, size: int, start: int, count: int) -> list[int]:
         """Positions start..start+count of the source's endless shuffled order."""
@@ -105,6 +110,16 @@ class MixtureSampler(Sampler[int]):
             Random(f"lap/{self.seed}/{source}/{lap}").shuffle(order)  # noqa: S311  (reproducible, not secret)
             found += order[at : at + count - len(found)]
         return found
+
+
+def _rounded(exact: Sequence[float], total: int) -> list[int]:
+    """Whole numbers from 0 near these, with this sum."""
+    counts = [max(0, math.floor(value)) for value in exact]
+    while (missing := total - sum(counts)) != 0:
+        step = 1 if missing > 0 else -1
+        possible = [at for at in range(len(exact)) if counts[at] + step >= 0]
+        counts[max(possible, key=lambda at: step * (exact[at] - counts[at]))] += step
+    return counts
 
 
 class TellEpoch(TrainerCallback):

@@ -308,6 +308,11 @@ class ForecastTrainer(GRPOTrainer):
             )
             raise TrainingError(msg)
 
+    def _run_epoch(self, **options: Any) -> None:  # type: ignore[override]  (called by name only)
+        """TRL's, but for a run that was over when it was resumed: transformers would do one update more."""
+        if not self.control.should_training_stop:
+            super()._run_epoch(**options)  # type: ignore[no-untyped-call]
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """TRL's, with a message for a disk that is full.
 

@@ -39,7 +39,7 @@ from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, summa
 from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, evenly_spread, load_mixture
 from tracer1_agents.training.models import load_planner
 from tracer1_agents.training.processes import exit_status
-from tracer1_agents.training.progress import Checkpoints, Progress
+from tracer1_agents.training.progress import STATE, Checkpoints, Progress
 from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.tiny_model import TinyModelConfig, build_model, train_tokenizer
 from tracer1_agents.training.workers import Workers
@@ -95,22 +95,24 @@ class TrainerConfig(BaseConfig):
     )
     seed: int = Field(0, description="of the initial weights")
     clock: Clock = Field("wall", description="what training time is counted by: wall, or the processor of this process")
-    minutes: float = Field(60.0, description="training time; the learning rate falls to a twentieth by then")
+    minutes: float = Field(60.0, gt=0, description="training time; the learning rate falls to a twentieth by then")
     updates: int | None = Field(None, ge=1, description="the run ends after so many updates, however long they take")
-    tokens_per_batch: int = Field(3072, description="padded tokens per update and process")
+    tokens_per_batch: int = Field(3072, ge=1, description="padded tokens per update and process")
     reply_tokens_per_batch: int | None = Field(
         None,
         ge=1,
         description="reply tokens per update and process; wins over padded tokens",
     )
-    muon_learning_rate: float = Field(0.01, description="of the matrices (Muon); ours")
-    adam_learning_rate: float = Field(0.002, description="of embeddings and norms (AdamW); ours")
-    warmup_steps: int = Field(60, description="updates until the full learning rate")
-    decay_from: float = Field(0.5, description="fraction of the time after which the learning rate falls")
-    clip: float = Field(1.0, description="largest gradient norm")
-    threads: int = Field(1, description="torch threads")
-    checkpoint_minutes: float = Field(5.0, description="between checkpoints and evaluations")
-    evaluation_windows: int = Field(96, description="rows per evaluation, evenly spread over data.evaluation")
+    muon_learning_rate: float = Field(0.01, gt=0, description="of the matrices (Muon); ours")
+    adam_learning_rate: float = Field(0.002, gt=0, description="of embeddings and norms (AdamW); ours")
+    warmup_steps: int = Field(60, ge=0, description="updates until the full learning rate")
+    decay_from: float = Field(0.5, ge=0, le=1, description="fraction of the time after which the learning rate falls")
+    clip: float = Field(1.0, gt=0, description="largest gradient norm")
+    threads: int = Field(1, ge=1, description="torch threads")
+    checkpoint_minutes: float = Field(5.0, gt=0, description="between checkpoints and evaluations")
+    evaluation_windows: int = Field(
+        96, ge=0, description="rows per evaluation, evenly spread over data.evaluation; 0: no evaluation, and no best/"
+    )
 
 
 class WarmstartConfig(BaseConfig):
@@ -150,7 +152,7 @@ def learning_rate_scale(config: TrainerConfig, progress: Progress) -> float:
     """Warm-up by updates, then constant, then linear down to a twentieth."""
     done = min(1.0, share_done(config, progress))
     cooled = 1.0 if done < config.decay_from else max(0.05, (1 - done) / (1 - config.decay_from))
-    return min(1.0, (progress.step + 1) / config.warmup_steps) * cooled
+    return min(1.0, (progress.step + 1) / max(1, config.warmup_steps)) * cooled
 
 
 def loss_of(model: Qwen3ForCausalLM, batch: Batch) -> tuple[torch.Tensor, float]:
@@ -175,7 +177,7 @@ def prepare(config: WarmstartConfig, rows: Sequence[TrainingRow]) -> tuple[PreTr
         ConfigurationError: `trainer.start_from` cannot be loaded, or reads images.
     """
     folder = config.trainer.output_dir / "model"
-    if (folder / "config.json").exists():
+    if (config.trainer.output_dir / STATE).exists():
         saved: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
         return cast("PreTrainedTokenizerFast", AutoTokenizer.from_pretrained(folder)), saved
     if config.trainer.start_from:
@@ -226,10 +228,10 @@ class Run:
     tokenizer: PreTrainedTokenizerFast
     model: Qwen3ForCausalLM
     measured: list[TrainingRow]
+    checkpoints: Checkpoints
 
     def __post_init__(self) -> None:
         self.optimizers = make_optimizers(self.model, self.config.trainer)
-        self.checkpoints = Checkpoints(self.config.trainer.output_dir)
         self.progress = self.checkpoints.load(self.model, self.optimizers)
         self.next_checkpoint = self.progress.seconds + self.config.trainer.checkpoint_minutes * 60
         self.losses: deque[float] = deque(maxlen=_SHOWN_UPDATES)
@@ -265,11 +267,15 @@ class Run:
         self.next_checkpoint += self.config.trainer.checkpoint_minutes * 60
         if self.workers.rank != 0:
             return
+        self.checkpoints.save(self.model, self.tokenizer, self.optimizers, self.progress)
+        if not self.measured:
+            self.log("checkpoint")
+            return
         scores = summary(evaluate_rows(self.model, self.tokenizer, self.measured))
         if scores["reward"] > self.progress.best:
             self.progress.best = scores["reward"]
             self.checkpoints.save_best(self.model, self.tokenizer)
-        self.checkpoints.save(self.model, self.tokenizer, self.optimizers, self.progress)
+            self.checkpoints.save(self.model, self.tokenizer, self.optimizers, self.progress)  # which is best
         self.log("evaluation", **scores)
 
     def log(self, event: str, **fields: Any) -> None:
@@ -296,10 +302,14 @@ def train(config: WarmstartConfig) -> None:
 
 def _train(config: WarmstartConfig, workers: Workers) -> None:
     mixture = load_mixture(config.data) if config.data.sources else Mixture()
+    checkpoints = Checkpoints(config.trainer.output_dir)
     tokenizer, model = prepare(config, mixture.rows)
-    run = Run(config, workers, tokenizer, model, evaluation_rows(config))
+    run = Run(config, workers, tokenizer, model, evaluation_rows(config), checkpoints)
     if workers.rank == 0:
         run.announce(mixture)
+    if run.done:
+        run.log("end")
+        return
     data = config.data
     encoder = partial(
         encode, tokenizer=tokenizer, first_pair_weight=data.first_pair_weight, prompt_weight=data.prompt_weight

@@ -152,6 +152,14 @@ def test_every_row_of_a_source_comes_before_any_comes_again():
     assert sum(small) == sum(large) == len(drawn) / 2
 
 
+def test_a_low_weight_comes_now_and_then():
+    one = MixtureSampler([800, 8], [0.9995, 0.0005], group_size=2, groups_per_batch=8, seed=1)
+    drawn = [row for epoch in range(50) for row in one.epoch_order(epoch)]
+    assert len(drawn) == 50 * 808
+    assert sum(row >= 800 for row in drawn) == 20
+    assert len({row for row in drawn if row >= 800}) == 8
+
+
 def test_too_few_rows_say_what_to_change():
     with pytest.raises(ConfigurationError, match="prompts_per_update"):
         MixtureSampler([3], [1.0], group_size=2, groups_per_batch=4)

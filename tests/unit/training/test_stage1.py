@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import islice
 from types import SimpleNamespace
 
 import pytest
@@ -106,6 +107,33 @@ def test_a_run_out_of_time_ends_after_a_batchs_updates_and_resumes_as_the_run_it
     assert newest_checkpoint(tmp_path / "b").name == "checkpoint-2"
     resumed = weights(stage1.train(config(planner, tmp_path / "b", twice), resume=True))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_resumed_run_takes_the_learning_rate_it_is_told(planner, tmp_path, monkeypatch):
+    rewarded(monkeypatch, lambda place, sample: sum(sample.completion_ids) % 7)
+    stage1.train(config(planner, tmp_path, "trainer.max_steps=1", "trainer.learning_rate=4e-4"))
+    lower = ("trainer.max_steps=3", "trainer.learning_rate=1e-6", "trainer.warmup_steps=0")
+    stage1.train(config(planner, tmp_path, *lower), resume=True)
+    assert [line["learning_rate"] for line in log_of(tmp_path)] == pytest.approx([4e-4, 1e-6, 1e-6])
+
+
+@pytest.mark.parametrize("over", ["trainer.max_minutes=1e-6", "trainer.max_steps=1"])
+def test_a_run_that_is_over_is_not_gone_on_with(planner, tmp_path, monkeypatch, over):
+    rewarded(monkeypatch, lambda place, sample: sum(sample.completion_ids) % 7)
+    first = weights(stage1.train(config(planner, tmp_path, over)))
+    (tmp_path / "model" / "model.safetensors").unlink()  # as if it had been killed before it wrote the planner
+    again = weights(stage1.train(config(planner, tmp_path, over), resume=True))
+    assert len(log_of(tmp_path)) == 1
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_what_takes_a_rows_place_is_drawn_by_the_sources_weights():
+    collector = stage1.LocalRollouts(range(1000), RolloutConfig(), RewardConfig(), seed=0)
+    collector.shares = [(990, 0.5), (10, 0.5)]
+    drawn = [row for update in range(200) for row in islice(collector._spare_rows(update, {0, 1}), 4)]
+    assert 0.4 < sum(row >= 990 for row in drawn) / len(drawn) < 0.6
+    small = list(islice(collector._spare_rows(0, {0}), 200))  # the small source begins again when it is used up
+    assert sum(row >= 990 for row in small) > 60
 
 
 def test_a_checkpoint_within_a_batchs_updates_is_not_gone_on_from(planner, tmp_path):

@@ -1,6 +1,7 @@
 """The warm start in small: it runs and goes on where it stopped; what ships has checksums and a card."""
 
 import json
+import shutil
 
 import pytest
 
@@ -45,6 +46,37 @@ def test_it_goes_on_from_its_checkpoint(finished):
     again = run(folder, 0.04)[len(log) :]
     assert (again[0]["event"], again[0]["step"], again[0]["tokens"]) == ("start", end["step"], end["tokens"])
     assert again[-1]["step"] > end["step"]
+
+
+def test_a_finished_run_is_not_gone_on_with(tmp_path):
+    limits = ("trainer.updates=2", "trainer.decay_from=1.0")
+    log = run(tmp_path, 60, *limits)
+    written = (tmp_path / "model" / "model.safetensors").read_bytes()
+    again = run(tmp_path, 60, *limits)[len(log) :]
+    assert [(line["event"], line["step"]) for line in again] == [("start", 2), ("end", 2)]
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() == written
+
+
+@pytest.mark.parametrize("state", ["replaced", "new"])
+def test_a_run_killed_while_it_wrote_the_planner_goes_on(tmp_path, state):
+    run(tmp_path, 60, "trainer.updates=2")
+    model = tmp_path / "model"
+    if state == "replaced":  # the old one is aside, the new one not yet in its place
+        shutil.copytree(model, tmp_path / "model.new")
+        model.rename(tmp_path / "model.old")
+    else:  # half of the new one is written
+        shutil.copytree(model, tmp_path / "model.new")
+        weights = tmp_path / "model.new" / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:100])
+    assert run(tmp_path, 60, "trainer.updates=3")[-1]["step"] == 3
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"model", "best"}
+
+
+def test_without_evaluation_nothing_is_measured(tmp_path):
+    log = run(tmp_path, 60, "trainer.updates=2", "trainer.evaluation_windows=0", "trainer.warmup_steps=0")
+    assert [line["event"] for line in log] == ["start", "checkpoint"]
+    assert (tmp_path / "state.pt").exists()
+    assert not (tmp_path / "best").exists()
 
 
 def test_one_run_at_a_time_has_a_folder(tmp_path):
