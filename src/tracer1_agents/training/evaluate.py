@@ -13,7 +13,6 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.actions.match import kind_of, operation
-from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD
 from tracer1_agents.serving.engine import SampleRequest, SamplingEngine
 from tracer1_agents.serving.screenshots import load_picture
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
+    from tracer1_agents.data.taskgen.windows import WindowOptions
     from tracer1_agents.rewards.trajectory import RewardConfig
     from tracer1_agents.serving.sampling import Sample
     from tracer1_agents.training.rows import TrainingRow

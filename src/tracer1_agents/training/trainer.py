@@ -308,7 +308,7 @@ class ForecastTrainer(GRPOTrainer):
             )
             raise TrainingError(msg)
 
-    def _run_epoch(self, **options: Any) -> None:  # type: ignore[override]  (called by name only)
+    def _run_epoch(self, **options: Any) -> None:  # type: ignore[override]
         """TRL's, but for a run that was over when it was resumed: transformers would do one update more."""
         if not self.control.should_training_stop:
             super()._run_epoch(**options)  # type: ignore[no-untyped-call]
