@@ -16,22 +16,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from tracer1_agents.blobs import BlobStore
+    from tracer1_agents.errors import Tracer1Error
     from tracer1_agents.graphs.build import build_graph, create_planner_node, create_tracer1_agent, trace_of
     from tracer1_agents.graphs.conversation import find_loop, messages_of
     from tracer1_agents.graphs.loop_guard import LoopGuard
     from tracer1_agents.graphs.middleware import AnticipatoryPlanningMiddleware, LoopGuardMiddleware
     from tracer1_agents.graphs.planner_node import PlannerNode
+    from tracer1_agents.graphs.safeguards import stays_within
     from tracer1_agents.graphs.settings import Settings, Tracer1Context
     from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
     from tracer1_agents.graphs.workbench import open_workbench
+    from tracer1_agents.planner.policy import Policy
+    from tracer1_agents.planner.retries import Retries
     from tracer1_agents.serving.local import LocalChatModel
     from tracer1_agents.serving.vllm import VllmChatModel
     from tracer1_agents.tools.toolbox import default_toolbox
-    from tracer1_agents.types import Forecast, Status, StepRecord, Trace
+    from tracer1_agents.types import Forecast, Observation, Status, StepRecord, Trace
 
 __version__ = "0.1.0"
 
 _HOMES: Final[dict[str, str]] = {
+    "BlobStore": "blobs",
+    "Tracer1Error": "errors",
     "build_graph": "graphs.build",
     "create_planner_node": "graphs.build",
     "create_tracer1_agent": "graphs.build",
@@ -42,20 +49,26 @@ _HOMES: Final[dict[str, str]] = {
     "AnticipatoryPlanningMiddleware": "graphs.middleware",
     "LoopGuardMiddleware": "graphs.middleware",
     "PlannerNode": "graphs.planner_node",
+    "stays_within": "graphs.safeguards",
     "Settings": "graphs.settings",
     "Tracer1Context": "graphs.settings",
     "ToolboxExecutor": "graphs.toolbox_executor",
     "open_workbench": "graphs.workbench",
+    "Policy": "planner.policy",
+    "Retries": "planner.retries",
     "LocalChatModel": "serving.local",
     "VllmChatModel": "serving.vllm",
     "default_toolbox": "tools.toolbox",
     "Forecast": "types",
+    "Observation": "types",
     "Status": "types",
     "StepRecord": "types",
     "Trace": "types",
 }
 
-__all__ = [  # noqa: RUF022  (grouped by room)
+__all__ = [  # noqa: RUF022  (grouped by package)
+    "BlobStore",
+    "Tracer1Error",
     "build_graph",
     "create_planner_node",
     "create_tracer1_agent",
@@ -66,14 +79,18 @@ __all__ = [  # noqa: RUF022  (grouped by room)
     "AnticipatoryPlanningMiddleware",
     "LoopGuardMiddleware",
     "PlannerNode",
+    "stays_within",
     "Settings",
     "Tracer1Context",
     "ToolboxExecutor",
     "open_workbench",
+    "Policy",
+    "Retries",
     "LocalChatModel",
     "VllmChatModel",
     "default_toolbox",
     "Forecast",
+    "Observation",
     "Status",
     "StepRecord",
     "Trace",

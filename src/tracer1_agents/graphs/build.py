@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from tracer1_agents.tools.code import CodeSession
     from tracer1_agents.tools.executor import Executor
 
+_NOT_THE_NODES: Final = {"policy", "profile", "tools", "toolbox", "grounder", "max_tool_errors"}
 _BACKSTOP: Final = 100_000  # recursion_limit above any max_steps; the step counter in state ends runs
 
 
@@ -128,13 +129,14 @@ def create_tracer1_agent(
         ConfigurationError: Something does not fit together; the message says what.
     """
     registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
-    chosen = _without_images(profile_named(profile or profile_for(_name_of(model))), model)
-    settings = Settings(
-        policy=as_policy(model, blobs=blobs, retries=retries, profile=chosen),
+    settings = _settings(
+        model,
+        registry,
+        profile=profile,
+        retries=retries,
+        blobs=blobs,
         toolbox=ToolboxExecutor(registry, session=session) if registry or session is not None else None,
         grounder=grounder,
-        profile=chosen,
-        tools=tool_specs(registry),
         platform=platform,
         horizon=horizon,
         history_window=history_window,
@@ -144,9 +146,9 @@ def create_tracer1_agent(
         max_reasks=max_reasks,
         max_tool_errors=max_tool_errors,
         approve_plan=approve_plan,
-        confirm=(confirm,) if isinstance(confirm, str) else tuple(confirm),
+        confirm=confirm,
         loop_guard=loop_guard,
-        summarizer=summarizer or default_summarizer(chosen),
+        summarizer=summarizer,
         show_last_forecast=show_last_forecast,
         commitment=commitment,
         best_of=best_of,
@@ -202,12 +204,13 @@ def create_planner_node(
         platform: Whose actions the prompt lists.
         retries: For busy endpoints; see `planner.retries.Retries`.
         blobs: Where screenshots live; needed only when observations carry images.
-        **settings: Further fields of `Settings`.
+        **settings: As in `create_tracer1_agent`: limits, `max_reasks`, `loop_guard`, `summarizer`, `approve_plan`,
+            `confirm` and the foresight channels.
 
     Raises:
         ConfigurationError: Something does not fit together.
     """
-    known = {item.name for item in fields(Settings)}
+    known = {item.name for item in fields(Settings)} - _NOT_THE_NODES
     if unknown := sorted(set(settings) - known):
         msg = f"create_planner_node has no argument {unknown[0]!r}; further ones are {', '.join(sorted(known))}"
         raise ConfigurationError(msg)
@@ -215,17 +218,31 @@ def create_planner_node(
         msg = "eager_first is for create_tracer1_agent, whose observe node waits for the rest of each forecast"
         raise ConfigurationError(msg)
     registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
+    shown: dict[str, Any] = {"platform": platform, "horizon": horizon, "history_window": history_window}
+    return PlannerNode(_settings(model, registry, profile=profile, retries=retries, blobs=blobs, **shown, **settings))
+
+
+def _settings(
+    model: BaseChatModel | Policy | str | Path,
+    registry: ToolRegistry,
+    *,
+    profile: str | None,
+    retries: Retries | None,
+    blobs: BlobStore | None,
+    summarizer: Summarizer | None = None,
+    confirm: str | Iterable[str | Safeguard] = (),
+    **fixed: Any,
+) -> Settings:
+    """What both factories make of their arguments; `fixed` are fields of `Settings` as they are."""
     chosen = _without_images(profile_named(profile or profile_for(_name_of(model))), model)
-    fixed = Settings(
+    return Settings(
         policy=as_policy(model, blobs=blobs, retries=retries, profile=chosen),
         profile=chosen,
-        summarizer=default_summarizer(chosen),
         tools=tool_specs(registry),
-        platform=platform,
-        horizon=horizon,
-        history_window=history_window,
+        summarizer=summarizer or default_summarizer(chosen),
+        confirm=(confirm,) if isinstance(confirm, str) else tuple(confirm),
+        **fixed,
     )
-    return PlannerNode(replace(fixed, **settings))
 
 
 def default_summarizer(profile: Profile) -> Summarizer:

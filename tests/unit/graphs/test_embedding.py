@@ -190,6 +190,11 @@ class TestRefusals:
     def test_planner_node_names_what_it_does_not_know(self):
         with pytest.raises(ConfigurationError, match="no argument 'horizons'"):
             create_planner_node(ScriptedModel(script=[""]), horizons=3)
+        with pytest.raises(ConfigurationError, match="no argument 'toolbox'"):  # it runs nothing
+            create_planner_node(ScriptedModel(script=[""]), toolbox=None)
+        same = create_planner_node(ScriptedModel(script=[""]), summarizer=None, confirm="password").settings
+        assert hasattr(same.summarizer, "summarize")
+        assert same.confirm == ("password",)
         node = create_planner_node(ScriptedModel(script=[""]), max_reasks=0, loop_guard=LoopGuard(max_nudges=3))
         assert node.settings.loop_guard == LoopGuard(max_nudges=3)
 

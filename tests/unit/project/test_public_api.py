@@ -18,11 +18,15 @@ import tracer1_agents
 WRITTEN = Path(__file__).with_name("public_api.txt")
 
 
-def describe(name: str) -> list[str]:
+def describe(name: str) -> list[str]:  # noqa: PLR0911  (one for each kind of name)
     """A public name with its arguments, or its fields."""
     thing = getattr(tracer1_agents, name)
     if isinstance(thing, type) and issubclass(thing, enum.Enum):
         return [f"{name}: {', '.join(str(member.value) for member in thing)}"]
+    if isinstance(thing, type) and issubclass(thing, Exception):
+        return [f"{name}({', '.join(base.__name__ for base in thing.__bases__)})"]
+    if isinstance(thing, type) and getattr(thing, "_is_protocol", False):
+        return [f"{name}: {', '.join(method for method in vars(thing) if not method.startswith('_'))}"]
     fields = getattr(thing, "model_fields", None)
     if fields is not None and thing.__module__.startswith("tracer1_agents.types"):
         return [f"{name}: {', '.join(fields)}"]
