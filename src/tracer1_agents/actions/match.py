@@ -2,7 +2,7 @@
 
 Rewards, metrics and the run-time loop guard all compare actions here and nowhere else. An *operation* is an action's
 kind with its arguments but without its point: the planner names what to act on in the step instruction, where exactly
-is the executor's business. Definitions: docs of the reward ("Decided" choices, ours) on top of the paper's "operation".
+is the executor's business. Definitions: docs/paper.md (ours, on top of the paper's "operation").
 """
 
 from __future__ import annotations

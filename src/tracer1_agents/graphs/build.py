@@ -18,7 +18,7 @@ from langgraph.graph import END, START, StateGraph
 from tracer1_agents.actions.grammars.generic import GenericReply
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.loop_guard import LoopGuard
-from tracer1_agents.graphs.nodes import AtOnce, ExecutorNode, ObserveNode, after_begin, after_observe, after_plan, begin
+from tracer1_agents.graphs.nodes import AtOnce, ExecutorNode, ObserveNode, after_plan, begin, plan_or_end
 from tracer1_agents.graphs.planner_node import PlannerNode
 from tracer1_agents.graphs.review import ReviewNode, after_review
 from tracer1_agents.graphs.settings import Settings, Tracer1Context
@@ -170,13 +170,13 @@ def build_graph(
     graph.add_node("ground", ExecutorNode(settings, "grounder"), input_schema=AgentState)
     graph.add_node("observe", ObserveNode(settings), input_schema=AgentState)
     graph.add_edge(START, "begin")
-    graph.add_conditional_edges("begin", AtOnce(after_begin), ["plan", END])
+    graph.add_conditional_edges("begin", AtOnce(plan_or_end), ["plan", END])
     onwards = ["toolbox", "ground", "observe", END]
     graph.add_conditional_edges("plan", AtOnce(after_plan), ["review", *onwards])
     graph.add_conditional_edges("review", AtOnce(after_review), ["plan", *onwards])
     graph.add_edge("toolbox", "observe")
     graph.add_edge("ground", "observe")
-    graph.add_conditional_edges("observe", AtOnce(after_observe), ["plan", END])
+    graph.add_conditional_edges("observe", AtOnce(plan_or_end), ["plan", END])
     compiled = graph.compile(checkpointer=checkpointer, store=store, name=name)
     return compiled.with_config(recursion_limit=_BACKSTOP)
 

@@ -29,6 +29,7 @@ from tracer1_agents.graphs.state import (
     task_of,
 )
 from tracer1_agents.planner.history import last_k
+from tracer1_agents.tools.executor import lost
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, StepRecord, Usage
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ def begin(state: AgentState) -> dict[str, Any]:
     }
 
 
-def after_begin(state: AgentState) -> Literal["plan", "__end__"]:
-    """On to the first step unless the graph may not even plan."""
+def plan_or_end(state: AgentState) -> Literal["plan", "__end__"]:
+    """On to the next step, unless the run has ended or may not even begin."""
     return "__end__" if state.get("status") else "plan"
 
 
@@ -112,11 +113,6 @@ def after_approval(state: AgentState) -> Literal["toolbox", "ground", "observe",
     if isinstance(action, Finish):
         return "observe"
     return "toolbox" if isinstance(action, ToolCall | Code) else "ground"
-
-
-def after_observe(state: AgentState) -> Literal["plan", "__end__"]:
-    """On to the next step unless the run has ended."""
-    return "__end__" if state.get("status") else "plan"
 
 
 class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
@@ -143,7 +139,7 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
         try:
             execution = executor.execute(action, instruction, observation)
         except (SandboxError, EnvironmentFailure) as error:
-            execution = _lost(error)
+            execution = lost(error)
         except GraphBubbleUp:
             _will_be_called_again(input, update)
             raise
@@ -161,7 +157,7 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
         try:
             execution = await executor.aexecute(action, instruction, observation)
         except (SandboxError, EnvironmentFailure) as error:
-            execution = _lost(error)
+            execution = lost(error)
         except GraphBubbleUp:
             _will_be_called_again(input, update)
             raise
@@ -181,11 +177,6 @@ def _will_be_called_again(state: AgentState, update: dict[str, Any]) -> None:
     """The tool asks somebody: unless this was a second try already, what follows the answer counts as the first."""
     if not update:
         return_ticket(state.get("ticket", ""))
-
-
-def _lost(error: Exception) -> Execution:
-    """The place to act in went away: that says nothing about the action."""
-    return Execution(ok=False, text=f"error: {error}", infrastructure=True)
 
 
 class ObserveNode(Runnable[AgentState, dict[str, Any]]):

@@ -4,7 +4,7 @@ One policy scores very differently under two of them, so a score always carries 
 scripts of OS-Atlas, GUI-R1, Qwen2.5-VL (as InfiGUI-R1 has it), UI-S1 and UGround. A kind of action that a script does
 not score makes the step unscorable, never right or wrong. Holes are kept: an empty text stands in any text.
 
-Not here: what a policy is shown, and scores of episodes (`metrics.episodes`).
+Not here: what a policy is shown, and scores of episodes (`evals.scoring`).
 """
 
 from __future__ import annotations

@@ -43,10 +43,10 @@ class PolicyReply:
         reasoning: A thought that the model's server kept apart from the text.
         usage: Tokens, zeros where the model does not say.
         truncated: Whether the answer was cut by its token limit.
-        rest: What is still being written, for a reply that was read up to its first pair (`ChatModelPolicy.start`).
         prompt_ids: Token ids of the prompt, None where unknown.
         completion_ids: Sampled token ids, None where unknown.
         logprobs: Their log-probabilities, None where unknown.
+        rest: What is still being written, for a reply that was read up to its first pair (`ChatModelPolicy.start`).
     """
 
     text: str
@@ -70,7 +70,8 @@ class Policy(Protocol):
         Args:
             messages: The prompt.
             horizon: Lets a policy stop early once it has said so many pairs.
-            again: How often this step was asked before, because the answer could not be used.
+            again: How many answers to this step were asked for before: others could not be used, or several are wanted
+                (`best_of`). A policy with a cache or a seed has to answer anew.
             config: Of the LangChain run.
         """
         ...

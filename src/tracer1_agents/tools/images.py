@@ -1,4 +1,4 @@
-"""Images: their size, text recognition, crops, boxes and plots, all without a model.
+"""Images: their size, text recognition, crops and boxes, all without a model.
 
 Files are decoded in a process of their own (`decoding`); screenshots of our own environments are opened here, by
 `open_picture`. Either way only known formats are, and too many pixels are refused before any is decoded. Recognition
