@@ -84,5 +84,6 @@ class DataError(Tracer1Error):
 
     def __init__(self, problem: str, *, path: Path | str, line: int | None = None) -> None:
         where = f"{path}:{line}" if line is not None else str(path)
-        super().__init__(f"{where}: {problem}")
-        self.problem, self.path, self.line = problem, str(path), line
+        self.problem = problem.encode("utf-8", "backslashreplace").decode()  # it may quote what no file can hold
+        super().__init__(f"{where}: {self.problem}")
+        self.path, self.line = str(path), line

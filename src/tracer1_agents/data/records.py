@@ -1,4 +1,4 @@
-"""Records out of big files, one at a time: JSON lines, the elements of one JSON array, or the rows of a Parquet file.
+"""Records out of big files, one at a time: JSON lines, the elements of JSON arrays, or the rows of a Parquet file.
 
 Memory stays bounded by the longest record, or by a few rows. A record that cannot be read is an item of its own
 (`DataError` with file and line), never the end of the file: what follows it is read. Only a record that never ends
@@ -23,6 +23,7 @@ MAX_RECORD: Final = 64 << 20  # bytes: far beyond any record with pictures by re
 _CHUNK: Final = 1 << 20
 _MARKS: Final = re.compile(rb'["\\{}\[\],]')
 _CONTENT: Final = re.compile(rb"[^ \t\r\n,]")
+_OUTSIDE: Final = re.compile(rb"[^ \t\r\n\xef\xbb\xbf]")  # a file put behind another may bring its byte order mark
 
 
 class Record(NamedTuple):
@@ -34,6 +35,9 @@ class Record(NamedTuple):
 
 def read_records(path: Path, columns: tuple[str, ...] | None = None) -> Iterator[Record | DataError]:
     """Objects of a JSON array or of a file with one object a line (the first character says which), or Parquet rows.
+
+    Behind an array may stand more arrays and records, as in a file put together from several; anything else there is a
+    problem that ends the file.
 
     Args:
         path: The file.
@@ -145,21 +149,28 @@ def _lines(path: Path, file: BinaryIO) -> Iterator[Record | DataError]:
 
 
 class _Splitter:
-    """Cuts a stream of chunks into the elements of a JSON array, by brackets and quotes alone."""
+    """Cuts a stream of chunks into the elements of JSON arrays, by brackets and quotes alone.
+
+    Behind the end of an array may come another, or a record by itself: two files in one.
+    """
 
     def __init__(self) -> None:
         self.buffer = bytearray()
         self.at = 0  # how far the buffer has been looked through
-        self.depth = 0  # of brackets that are open inside the outermost
+        self.depth = 0  # of brackets that are open, the outermost among them
+        self.floor = 0  # brackets that are open around the element: 1 in an array
         self.quoted = False
-        self.opened = False
-        self.closed = False
         self.line = 1  # of the beginning of the buffer
+
+    @property
+    def stray(self) -> str:
+        """What stands outside of all brackets and opens none; "" for nothing."""
+        return "" if self.depth else bytes(self.buffer[:20]).decode("utf-8", "replace")
 
     def feed(self, chunk: bytes) -> Iterator[tuple[int, bytes]]:
         """Elements, with the lines they begin on, that end in `chunk`."""
         self.buffer += chunk
-        while not self.closed and (found := _MARKS.search(self.buffer, self.at)):
+        while (self.depth or self._open()) and (found := _MARKS.search(self.buffer, self.at)):
             self.at = found.end()
             mark = found.group()
             if mark == b"\\":
@@ -168,31 +179,39 @@ class _Splitter:
                 self.quoted = not self.quoted
             elif not self.quoted and (element := self._outside(mark)):
                 yield element
-        if not self.closed:
+        if self.depth:
             self.at = max(self.at, len(self.buffer))
+
+    def _open(self) -> bool:
+        """Drop white space outside of all brackets; whether an array or a record begins behind it."""
+        content = _OUTSIDE.search(self.buffer)
+        self._drop(content.start() if content else len(self.buffer))
+        self.floor = int(self.buffer.startswith(b"["))
+        self.depth = int(self.buffer.startswith((b"[", b"{")))
+        self._drop(self.floor)
+        self.at = self.depth - self.floor
+        return bool(self.depth)
 
     def _outside(self, mark: bytes) -> tuple[int, bytes] | None:
         if mark in b"{[":
-            if not self.opened:
-                self.opened = True
-                self._drop(self.at)
-            else:
-                self.depth += 1
-            return None
-        if mark in b"}]":
+            self.depth += 1
+        elif mark == b",":
+            return self.cut(self.at - 1) if self.depth == self.floor else None
+        elif self.depth == 1 == self.floor:  # a brace too many closes no array, but spoils its own element
+            self.depth -= mark == b"]"
+            return None if self.depth else self.cut(self.at - 1)
+        else:
             self.depth -= 1
-            self.closed = self.depth < 0
-        if self.depth > 0 or (self.depth == 0 and mark != b","):
-            return None
-        return self.cut(self.at - 1)
+            return None if self.depth else self.cut(self.at, separated=False)
+        return None
 
-    def cut(self, end: int) -> tuple[int, bytes] | None:
-        """The element before position `end`, with its line; the separator there is dropped with it."""
+    def cut(self, end: int, *, separated: bool = True) -> tuple[int, bytes] | None:
+        """The element before position `end`, with its line; a separator there is dropped with it."""
         content = _CONTENT.search(self.buffer, 0, end)
         begin = content.start() if content else end
         line = self.line + self.buffer.count(b"\n", 0, begin)
         element = bytes(self.buffer[begin:end]).strip()
-        self._drop(end + 1)
+        self._drop(end + separated)
         return (line, element) if element else None
 
     def _drop(self, count: int) -> None:
@@ -203,18 +222,23 @@ class _Splitter:
 
 def _array(path: Path, file: BinaryIO) -> Iterator[Record | DataError]:
     splitter = _Splitter()
-    while not splitter.closed and (chunk := file.read(_CHUNK)):
+    while chunk := file.read(_CHUNK):
         for line, element in splitter.feed(chunk):
             yield _parsed(path, line, element)
+        if splitter.stray:
+            msg = f"behind an array stands {splitter.stray!r}, no array and no record; the rest is left out"
+            yield DataError(msg, path=path, line=splitter.line)
+            return
         if len(splitter.buffer) > MAX_RECORD:
             msg = f"the record is longer than {MAX_RECORD} bytes (a quote too many?); the rest is left out"
             yield DataError(msg, path=path, line=splitter.line)
             return
-    if not splitter.closed:
+    if splitter.depth:
         end = splitter.line + splitter.buffer.count(b"\n")
         last = splitter.cut(len(splitter.buffer))
         found = _parsed(path, *last) if last else None
         if isinstance(found, Record):  # only the closing bracket is missing
             yield found
-        msg = "the array is not closed: the file is cut off" + (" in a record" if isinstance(found, DataError) else "")
+        what = "the array is not closed: the file is cut off" if splitter.floor else "the file is cut off"
+        msg = what + (" in a record" if isinstance(found, DataError) else "")
         yield DataError(msg, path=path, line=end)

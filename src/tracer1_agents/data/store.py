@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import ValidationError
 
+from tracer1_agents.actions.space import encodable
 from tracer1_agents.data.readers.base import ReaderOptions, RecordError, complete
 from tracer1_agents.data.readers.streams import each_record
 from tracer1_agents.data.records import source_files
@@ -28,11 +29,14 @@ STORE_VERSION: Final = 1
 
 
 def dump_trajectory(trajectory: ReferenceTrajectory) -> str:
-    """One line of a store, the same for equal trajectories, without its newline."""
+    """One line of a store, the same for equal trajectories, without its newline.
+
+    Half of a surrogate pair becomes a question mark: a file cannot hold it, and what else was exported would be lost.
+    """
     data = trajectory.model_dump(mode="json")
     for step in data["steps"]:
         step["flags"].sort()
-    return json.dumps({"version": STORE_VERSION, **data}, ensure_ascii=False, allow_nan=False)
+    return encodable(json.dumps({"version": STORE_VERSION, **data}, ensure_ascii=False, allow_nan=False))
 
 
 def load_trajectory(data: dict[str, Any]) -> ReferenceTrajectory:

@@ -4,6 +4,7 @@ Every hop is checked by itself: only http and https, no user names, names resolv
 public (no loopback, private, link-local, multicast or reserved networks, also inside IPv6 forms of IPv4), and the
 connection goes to the very address that was checked, so that a second answer of the name server changes nothing.
 Redirects are followed by hand, bodies are cut off at a size and at a time. No cookies, no credentials, no proxies.
+Letters beyond ASCII are sent as browsers send them.
 """
 
 from __future__ import annotations
@@ -12,18 +13,20 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import string
 import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from tracer1_agents.errors import ToolError, ToolUnavailableError
+from tracer1_agents.tools.charsets import decode_page
 from tracer1_agents.tools.formatting import short
 from tracer1_agents.tools.markup import visible_text
-from tracer1_agents.tools.plain_text import decode, tidy
+from tracer1_agents.tools.plain_text import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,7 +107,7 @@ class PublicPages:
             ToolError: The address is refused, or the page cannot be had; the text says why.
         """
         found, status, header, body = self._get(url, self._limits.body_bytes)
-        return _text(found, status, header.get_content_type(), body)
+        return _text(found, status, header, body)
 
     def download(self, url: str) -> bytes:
         """A file of any kind, as it is.
@@ -128,7 +131,7 @@ class PublicPages:
             target = header.get("Location")
             if status not in _REDIRECTS or not target:
                 return url, status, header, body
-            url = urljoin(url, target)
+            url = urljoin(url, _location(target))
         msg = f"more than {self._limits.redirects} redirects, the last to {short(url)}"
         raise ToolError(msg)
 
@@ -139,7 +142,7 @@ class PublicPages:
             with self._open(parts.scheme, host, address, port, deadline) as line, _cut_off(line, deadline):
                 connection = http.client.HTTPConnection(host, port)
                 connection.sock = line
-                path = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+                path = _ascii(f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}")
                 connection.request("GET", path, headers=_HEADERS)
                 response = connection.getresponse()
                 return response.status, response.headers, self._body(response, deadline, most)
@@ -210,6 +213,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
         if inner is not None:
             return is_public(str(inner))
+        if found.is_site_local:  # given up in 2004, still of one site, and "global" to Python
+            return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 
@@ -229,19 +234,34 @@ def _checked(url: str) -> SplitResult:
     return parts
 
 
+def _ascii(address: str) -> str:
+    """Path and query as they are sent: letters beyond ASCII as the bytes of their UTF-8."""
+    return quote(address, safe=string.punctuation)
+
+
+def _location(header: str) -> str:
+    """Where a redirect leads. http.client reads headers as Latin-1; most servers that send other letters send UTF-8."""
+    sent = header.encode("latin-1", "replace")
+    try:
+        return sent.decode("utf-8")
+    except UnicodeDecodeError:
+        return quote(sent, safe=string.punctuation)
+
+
 def _check_status(url: str, status: int) -> None:
     if status != _OK:
         msg = f"{short(url)} answered with status {status}"
         raise ToolError(msg)
 
 
-def _text(url: str, status: int, kind: str, body: bytes) -> str:
+def _text(url: str, status: int, header: http.client.HTTPMessage, body: bytes) -> str:
     _check_status(url, status)
+    kind = header.get_content_type()
     if kind not in {"text/html", "application/xhtml+xml"} and not kind.startswith("text/"):
         msg = f"{short(url)} is {short(kind, 40)}, not a page of text"
         raise ToolError(msg)
     try:
-        text = decode(body)
+        text = decode_page(body, header.get_content_charset(), markup=kind != "text/plain")
         return (visible_text(text) if kind != "text/plain" else tidy(text)) or "no text found"
     except ValueError as error:
         msg = f"{short(url)} cannot be read: {error}"

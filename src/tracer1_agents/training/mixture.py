@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import accumulate, islice
 from pathlib import Path
@@ -39,12 +39,13 @@ if TYPE_CHECKING:
     from tracer1_agents.types import ReferenceTrajectory
 
 Part = Literal["all", "train", "development", "test"]
-_PLATFORMS: Final[dict[str, Platform]] = {
+_PLATFORMS: Final[dict[str, Platform]] = {  # by reader, or by the source that our own store keeps of a trajectory
     "androidcontrol": "mobile",
     "gui_odyssey": "mobile",
     "agentnet": "computer",
     "agenttrek": "computer",
     "mind2web": "computer",
+    "miniwob": "computer",
 }
 _PARTS: Final = {"development": (0.8, 0.9), "test": (0.9, 1.0), "train": (0.0, 0.8), "all": (0.0, 1.0)}
 
@@ -72,7 +73,9 @@ class FileSource(BaseConfig):
     weight: float = Field(1.0, gt=0, description="share of the draws, relative to the other sources")
     images: str = Field("", description="folder of its screenshots, where they do not lie beside it")
     screen: tuple[int, int] | None = Field(None, description="pixels, where neither image nor record tells it")
-    platform: Literal["", "computer", "mobile", "tools"] = Field("", description="whose actions the prompt lists")
+    platform: Literal["", "computer", "mobile", "tools"] = Field(
+        "", description="whose actions the prompt lists; empty: that of a published source, tools for any other"
+    )
     points: bool = Field(
         default=True, description="false: pointing actions are written without their points (text-only planners)"
     )
@@ -188,7 +191,7 @@ def load_mixture(config: MixtureConfig, tools: Sequence[ToolSpec] = ()) -> Mixtu
         tools: What tool-using planners may call, for profiles that show it.
 
     Raises:
-        ConfigurationError: A source gives no rows, or two have the same name.
+        ConfigurationError: A source gives no rows, two have the same name, or one has actions that its platform lacks.
         DataError: There is nothing at a source's path.
     """
     rows = RowStore()
@@ -246,13 +249,29 @@ def _generated(source: GeneratedSource, name: str, options: PromptOptions) -> It
 def _recorded(
     source: FileSource, name: str, options: PromptOptions, problems: list[DataError]
 ) -> Iterator[TrainingRow]:
-    platform = source.platform or _PLATFORMS.get(source.reader, "tools")
-    options = PromptOptions(**{**vars(options), "platform": platform, "points": source.points})
+    by_platform: dict[Platform, PromptOptions] = {}
     wanted = source.filter.kinds
     for trajectory in islice(_trajectories(source, problems), source.filter.limit):
-        for row in rows_of(trajectory, options, source=name):
+        platform = _platform(source, trajectory, name)
+        changed: dict[str, Any] = {"platform": platform, "points": source.points}
+        written = by_platform.setdefault(platform, replace(options, **changed))
+        for row in rows_of(trajectory, written, source=name):
             if not wanted or row.window.steps[0].action.kind in wanted:
                 yield row
+
+
+def _platform(source: FileSource, trajectory: ReferenceTrajectory, name: str) -> Platform:
+    """Whose actions the prompts of a trajectory list."""
+    known = _PLATFORMS.get(source.reader) or _PLATFORMS.get(trajectory.source, "tools")
+    platform = source.platform or known
+    on_screen = (step.action for step in trajectory.steps if "tools" not in step.action.platforms)
+    if platform == "tools" and (action := next(on_screen, None)):
+        msg = (
+            f"source {name!r} has actions on a screen ({action.kind} in trajectory {trajectory.id!r}) and the platform "
+            "tools, whose prompts list none; set platform: computer or platform: mobile of that source"
+        )
+        raise ConfigurationError(msg)
+    return platform
 
 
 def _trajectories(source: FileSource, problems: list[DataError]) -> Iterator[ReferenceTrajectory]:

@@ -132,6 +132,23 @@ def test_a_broken_conversation_is_told(write_lines, read, conversations, problem
     assert problem in problems[0][1]
 
 
+@pytest.mark.parametrize(
+    "turn",
+    [_turn("final_answer('\\ud83d')"), _turn("final_answer(found)"), {"from": "assistant", "value": "It is \ud83d."}],
+)
+def test_an_answer_with_half_of_a_surrogate_pair_is_told(write_lines, read, turn):
+    good = _record(_turn("final_answer(1)"))
+    trajectories, problems = read("mm_traj", write_lines(_record(turn) | {"answer": "\ud83d"}, good))
+    assert len(trajectories) == 1
+    assert problems[0][0] == 1
+    assert "surrogate" in problems[0][1]
+
+
+def test_a_problem_that_quotes_half_of_a_surrogate_pair_can_be_printed(write_lines, read):
+    [(_, problem)] = read("mm_traj", write_lines(_record({"from": "\ud83d", "value": ""})))[1]
+    assert 'got "\\ud83d"' in problem
+
+
 _CALL = ToolCall(name="visualizer", arguments={"question": "what?", "image_path": "a.png"})
 
 

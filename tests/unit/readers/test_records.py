@@ -105,10 +105,39 @@ _VALUES = st.recursive(
 )
 def test_an_array_reads_as_json_does_whatever_the_chunks(tmp_path_factory, rows, indent, cut):
     path = tmp_path_factory.mktemp("array") / "x.json"
-    path.write_text(json.dumps(rows, indent=indent, ensure_ascii=False), encoding="utf-8")
+    path.write_text(json.dumps(rows, indent=indent, ensure_ascii=False) * 2, encoding="utf-8")  # two files in one
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "_CHUNK", cut)
-        assert [item.value for item in read_records(path)] == rows
+        assert [item.value for item in read_records(path)] == rows * 2
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    ("behind", "rest"),
+    [
+        ('[{"a": 2},\n{"a": 3}]', [(4, {"a": 2}), (5, {"a": 3})]),
+        ('\n\ufeff [{"a": 2}]\n', [(5, {"a": 2})]),
+        ('[]\n[{"a": 2}]', [(5, {"a": 2})]),
+        ('{"a": [2, "]"]}\n{"a": 3}', [(4, {"a": [2, "]"]}), (5, {"a": 3})]),
+        ('{"a": 2}[{"a": 3}]', [(4, {"a": 2}), (4, {"a": 3})]),
+        ('[{"a": 2}', [(4, {"a": 2}), (4, "the array is not closed")]),
+        ('{"a": 2', [(4, "the file is cut off in a record")]),
+        (" \r\n\t", []),
+    ],
+)
+def test_what_stands_behind_an_array_is_read(write_lines, monkeypatch, behind, rest, chunk):
+    monkeypatch.setattr(records, "_CHUNK", chunk)
+    assert _read(write_lines("[", {"a": 1}, "]", behind, end="")) == [(2, {"a": 1}), *rest]
+
+
+@pytest.mark.parametrize("behind", ['x[{"a": 2}]', ', {"a": 2}]', "]", '"["'])
+def test_what_is_neither_array_nor_record_behind_an_array_is_told(write_lines, behind):
+    told = f"behind an array stands {behind!r}, no array and no record; the rest is left out"
+    assert _read(write_lines('[{"a": 1}]', behind, end="")) == [(1, {"a": 1}), (2, told.split(":", 1)[0])]
+
+
+def test_a_brace_too_many_spoils_one_element_of_an_array(write_lines):
+    assert _read(write_lines("[", '{"a": 1}},', '{"a": 2}', "]")) == [(2, "not JSON"), (3, {"a": 2})]
 
 
 def test_rows_are_numbered_and_may_be_read_in_part(write_rows):

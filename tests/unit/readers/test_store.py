@@ -74,6 +74,33 @@ def test_lines_of_another_form_are_told(write_lines, read):
     assert "not a trajectory: steps.0.action" in problems[1][1]
 
 
+_HALF = "half \ud83d"
+
+
+@pytest.mark.parametrize(
+    ("record", "where"),
+    [
+        ({"instruction": _HALF}, "instruction"),
+        ({"metadata": {"list": [{"a": _HALF}]}}, "metadata.list.0.a"),
+        ({"metadata": {"list": {_HALF: 1}}}, "a key in metadata.list"),
+        ({"steps": [{"action": {"kind": "finish"}, "observation": {"text": _HALF}}]}, "steps.0.observation.text"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_a_problem_of_its_record(write_lines, read, record, where):
+    good = json.loads(dump_trajectory(_trajectory()))
+    trajectories, problems = read("store", write_lines(good, good | record, good))
+    assert trajectories == [_trajectory()] * 2
+    told = f"{where} holds half of a surrogate pair (\\ud800 to \\udfff alone), which is no text"
+    assert problems == [(2, told)]
+
+
+def test_half_of_a_surrogate_pair_costs_a_character_and_not_what_is_finished(tmp_path, read):
+    halved = _trajectory("b").model_copy(update={"instruction": _HALF})
+    assert write_trajectories(tmp_path / "store.jsonl", [_trajectory("a"), halved]) == 2
+    [first, second], problems = read("store", tmp_path / "store.jsonl")
+    assert (first, second.instruction, problems) == (_trajectory("a"), "half ?", [])
+
+
 def test_flagged_steps_can_be_left_out(tmp_path, read):
     path = tmp_path / "store.jsonl"
     write_trajectories(path, [_trajectory()])

@@ -119,6 +119,8 @@ def test_addresses_of_other_kinds_are_refused(site, url):
         "::",
         "fe80::1%eth0",
         "fd00::1",
+        "fec0::1",
+        "feff:ffff::1",
         "ff02::1",
         "::ffff:127.0.0.1",
         "::ffff:169.254.169.254",
@@ -143,6 +145,34 @@ def test_one_private_address_among_public_ones_is_enough(site):
     opened = site(PAGE, names={"mixed.test": [PUBLIC, "127.0.0.1"]})
     with pytest.raises(ToolError, match=r"127\.0\.0\.1"):
         opened.pages.visit("http://mixed.test/")
+
+
+@pytest.mark.parametrize(
+    ("address", "sent"),
+    [
+        ("http://public.test/wiki/Zürich?q=straße&a=%20b", "/wiki/Z%C3%BCrich?q=stra%C3%9Fe&a=%20b"),
+        ("http://public.test/東京#x", "/%E6%9D%B1%E4%BA%AC"),
+        ("http://public.test/a%2Fb;c='d'|{e}[f]?*", "/a%2Fb;c='d'|{e}[f]?*"),
+    ],
+)
+def test_letters_beyond_ascii_are_sent_as_browsers_send_them(site, address, sent):
+    opened = site(PAGE, redirect(address), PAGE)
+    assert opened.pages.visit(address) == opened.pages.visit("http://public.test/") == "Hello reader"
+    assert [request.split()[1] for request in opened.requests] == [sent, "/", sent]
+
+
+def test_a_redirect_in_latin_1_is_followed(site):
+    opened = site(redirect("/Z?rich").replace(b"?", b"\xfc"), PAGE)
+    assert opened.pages.visit("http://public.test/") == "Hello reader"
+    assert opened.requests[1].startswith("GET /Z%FCrich ")
+
+
+@pytest.mark.parametrize("target", ["http://127.0.0.1/ü", "http://127。0。0。1/"])
+def test_letters_beyond_ascii_lead_nowhere_else(site, target):
+    opened = site(redirect(target))
+    with pytest.raises(ToolError):
+        opened.pages.visit("http://public.test/")
+    assert opened.connected == [(PUBLIC, 80)]
 
 
 @pytest.mark.parametrize("target", ["http://127.0.0.1/", "http://inside.test/", "file:///etc/passwd", "//10.0.0.1/x"])
@@ -200,6 +230,15 @@ def test_headers_and_bodies_that_never_end_are_left(site, start):
 def test_what_is_no_page_is_said(site, reply, said):
     with pytest.raises(ToolError, match=said):
         site(reply).pages.visit("http://public.test/")
+
+
+@pytest.mark.parametrize(
+    ("codec", "header"), [("cp1251", "; charset=windows-1251"), ("cp1251", ""), ("koi8-r", "; charset=koi8-r")]
+)
+def test_the_encoding_that_header_or_page_declares_is_used(site, codec, header):
+    body = "<meta charset=windows-1251><p>Привет</p>".encode(codec)
+    page = f"HTTP/1.1 200 OK\r\nContent-Type: text/html{header}\r\n\r\n".encode() + body
+    assert site(page).pages.visit("http://public.test/") == "Привет"
 
 
 def test_a_name_that_is_not_known(site):

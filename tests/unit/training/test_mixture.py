@@ -85,6 +85,31 @@ def test_a_mixture_of_files_and_generated_tasks(tmp_path, monkeypatch):
     assert all(row.score(row.reply).total == 1.0 for row in mixture.rows)
 
 
+def test_a_store_lists_the_actions_of_the_platform_that_its_trajectories_came_from(tmp_path):
+    sources = ("androidcontrol", "agentnet", "miniwob", "mm_traj")
+    kept = [trajectory(number).model_copy(update={"source": name}) for number, name in enumerate(sources)]
+    kept[3] = kept[3].model_copy(update={"steps": kept[3].steps[-1:]})  # it finishes, as tool tasks do
+    write_trajectories(tmp_path / "a.jsonl", kept)
+    source = {"reader": "store", "path": str(tmp_path / "a.jsonl")}
+    mixture = load_mixture(MixtureConfig.model_validate({"profile": "qwen-tool-call", "sources": [source]}))
+    found = {row.recorded.trajectory.source: row for row in mixture.rows}
+    platforms = [found[name].recorded.options.platform for name in sources]
+    assert platforms == ["mobile", "computer", "computer", "tools"]
+    listed = [[action in found[name].messages[0].text for action in ("long_press", "left_click")] for name in sources]
+    assert listed == [[True, False], [False, True], [False, True], [False, False]]
+
+
+@pytest.mark.parametrize("platform", ["", "tools"])
+def test_actions_on_a_screen_are_refused_where_prompts_would_not_list_them(tmp_path, platform):
+    own = trajectory(1).model_copy(update={"source": "shop"})
+    write_trajectories(tmp_path / "a.jsonl", [own])
+    source = {"reader": "store", "path": str(tmp_path / "a.jsonl"), "platform": platform}
+    with pytest.raises(ConfigurationError, match=r"'store' has actions on a screen \(open_app in .*set platform: comp"):
+        load_mixture(MixtureConfig.model_validate({"sources": [source]}))
+    mixture = load_mixture(MixtureConfig.model_validate({"sources": [{**source, "platform": "mobile"}]}))
+    assert {row.recorded.options.platform for row in mixture.rows} == {"mobile"}
+
+
 def test_a_broken_line_is_a_problem_and_an_empty_source_an_error(tmp_path):
     path = tmp_path / "a.jsonl"
     write_trajectories(path, [trajectory(1)])

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from tracer1_agents.actions.codec import Broken
-from tracer1_agents.actions.space import Finish, load_action
+from tracer1_agents.actions.space import Finish, is_encodable, load_action
 from tracer1_agents.types import SYNTHETIC, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
@@ -214,8 +215,9 @@ def complete(
         last: What the screen shows at the appended end, where the source has it.
 
     Raises:
-        RecordError: No step is left.
+        RecordError: No step is left, or a text cannot be written down: it has half of a surrogate pair.
     """
+    _check_texts(trajectory, answer)
     steps = tuple(step for step in trajectory.steps if not step.flags & options.drop_flags)
     if not steps:
         msg = "the trajectory has no steps" + (" but flagged ones" if trajectory.steps else "")
@@ -226,3 +228,28 @@ def complete(
         seen = Observation(image=last)
         steps = (*steps, ReferenceStep(observation=seen, action=end, flags=frozenset({SYNTHETIC})))
     return trajectory.model_copy(update={"steps": steps})
+
+
+def _check_texts(trajectory: ReferenceTrajectory, answer: str | None) -> None:
+    try:
+        trajectory.model_dump_json()
+        unsound = None if is_encodable(answer or "") else "the answer"
+    except PydanticSerializationError:  # seldom, and does not say where
+        unsound = _unsound(trajectory.model_dump(), "")
+    if unsound:
+        msg = f"{unsound} holds half of a surrogate pair (\\ud800 to \\udfff alone), which is no text"
+        raise RecordError(msg)
+
+
+def _unsound(value: Any, where: str) -> str | None:
+    """Where a text stands that cannot be written down, such as "steps.2.instruction"; None for nowhere."""
+    if isinstance(value, str):
+        return None if is_encodable(value) else where
+    if isinstance(value, dict):
+        if not all(is_encodable(str(key)) for key in value):
+            return f"a key in {where}"
+        inner = ((str(key), item) for key, item in value.items())
+    else:
+        inner = ((str(key), item) for key, item in enumerate(value if isinstance(value, list | tuple) else ()))
+    found = (_unsound(item, f"{where}.{key}".lstrip(".")) for key, item in inner)
+    return next((place for place in found if place), None)

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from tracer1_agents.actions.space import Action, Finish
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
     CONTINUED,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tracer1_agents.actions.space import Action
     from tracer1_agents.data.records import Record
     from tracer1_agents.errors import DataError
     from tracer1_agents.types import ImageRef
@@ -169,12 +169,12 @@ def _actions(
     """What a turn did: nothing, one action, or code and then the end."""
     none: frozenset[str] = frozenset()
     if turn.block is None:
-        given = Finish(answer=answer if answer is not None else turn.text)
+        given = build("finish", answer=answer if answer is not None else turn.text)
         return [(given, frozenset({UNCODED}))] if last else []
     if last and (end := final_answer(turn.block)):
         return [(end, none)]
     if last and turn.block.hands_over:
         code = build("code", source=printed_instead(turn.block))
-        return [(code, none), (Finish(answer=answer), frozenset({CONTINUED}))]
+        return [(code, none), (build("finish", answer=answer), frozenset({CONTINUED}))]
     call = tool_call(turn.block, used_later)
     return [(call or build("code", source=turn.block.source), none)]

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from tracer1_agents.actions.space import Finish, ToolCall
+from tracer1_agents.actions.space import ToolCall
 from tracer1_agents.data.readers.base import RecordError, build
+
+if TYPE_CHECKING:
+    from tracer1_agents.actions.space import Action
 
 FINAL: Final = "final_answer"
 TOOLS: Final[dict[str, tuple[str, ...]]] = {  # names and argument order: mat-agent/MAT-Agent
@@ -89,7 +92,7 @@ def tool_call(block: Block, used_later: frozenset[str]) -> ToolCall | None:
     return action if isinstance(action, ToolCall) else None
 
 
-def final_answer(block: Block) -> Finish | None:
+def final_answer(block: Block) -> Action | None:
     """The end that the block is, when it does nothing but hand over a literal; None otherwise."""
     body = block.tree.body if block.tree else []
     calls = _final_calls(block.tree)
@@ -98,7 +101,7 @@ def final_answer(block: Block) -> Finish | None:
     values = [*calls[0].args, *(item.value for item in calls[0].keywords)]
     if len(values) != 1 or not _is_literal(values[0]):
         return None
-    return Finish(answer=str(ast.literal_eval(values[0])))
+    return build("finish", answer=str(ast.literal_eval(values[0])))
 
 
 def printed_instead(block: Block) -> str:
