@@ -1,4 +1,6 @@
-"""Steps of recorded trajectories as the prompts that a planner would have got there, for training and evaluation alike.
+"""Recorded steps, and windows of generated tasks, as the prompts that a planner would have got there.
+
+For training and evaluation alike.
 
 History lines: the source's own summary of what was seen next where it has one, else the text that the action returned,
 else the step instruction. A planner that is shown no screenshot reads the last of them as its observation (rule: ours).
@@ -9,8 +11,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.planner.history import one_line
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.planner.prompt import build_messages
@@ -21,13 +24,16 @@ if TYPE_CHECKING:
 
     from tracer1_agents.actions.codec import Grammar
     from tracer1_agents.actions.space import Platform
+    from tracer1_agents.data.taskgen.windows import Window
     from tracer1_agents.planner.prompt import Message, ToolSpec
     from tracer1_agents.types import ImageRef, ReferenceStep, ReferenceTrajectory
+
+_OF_WINDOWS: Final = "compact"  # the profile that windows of generated tasks are written in
 
 
 @dataclass(frozen=True)
 class PromptOptions:
-    """How the prompts of recorded trajectories are written.
+    """How prompts are written.
 
     Attributes:
         profile: Dialect and templates.
@@ -103,6 +109,38 @@ def recorded_prompt(
         step=at + 1,
     )
     return RecordedPrompt(tuple(messages), grammar, observation, history)
+
+
+def window_prompt(window: Window, options: PromptOptions) -> RecordedPrompt:
+    """The prompt of a generated window, in the words of any profile; that of `compact` stands in the window itself.
+
+    Args:
+        window: Cut with the same horizon and history window.
+        options: How prompts are written.
+    """
+    observation = Observation(text=window.observation)
+    if options.profile == _OF_WINDOWS:
+        return RecordedPrompt(window.messages, CanonicalGrammar(), observation, window.history)
+    profile = profile_named(options.profile)
+    grammar = profile.grammar_for(platform=options.platform)
+    history = tuple(_reworded(entry, grammar) for entry in window.history)
+    messages = build_messages(
+        profile,
+        instruction=window.task.instruction,
+        observation=observation,
+        history=history,
+        horizon=options.horizon,
+        tools=options.tools,
+        platform=options.platform,
+        previous=window.previous,
+        step=window.number,
+    )
+    return RecordedPrompt(tuple(messages), grammar, observation, history)
+
+
+def _reworded(entry: HistoryEntry, grammar: Grammar) -> HistoryEntry:
+    action = CanonicalGrammar.parse_pair(entry.action).action
+    return entry.model_copy(update={"action": grammar.render_action(action)}) if action is not None else entry
 
 
 def _forecast_before(trajectory: ReferenceTrajectory, at: int, horizon: int) -> Forecast | None:

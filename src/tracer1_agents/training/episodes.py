@@ -8,7 +8,6 @@ sampled would learn something else without a word.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +18,7 @@ from tracer1_agents.planner.policy import Policy, PolicyReply
 from tracer1_agents.rewards.grounded import GroundedOutcome
 from tracer1_agents.serving.sampling import SampleRequest
 from tracer1_agents.tools.timed import Stopwatch, TimedExecutor
-from tracer1_agents.tools.toolbox import default_toolbox
+from tracer1_agents.training.offered import offered_tools
 from tracer1_agents.training.rollouts import seed_of
 from tracer1_agents.types import Status, Usage
 
@@ -200,15 +199,14 @@ class Episodes:
     def graph(self, platform: Platform) -> Any:
         """The compiled inference graph for a platform's action list; one for all rollouts."""
         if platform not in self._graphs:
-            with tempfile.TemporaryDirectory() as nowhere:  # only names and schemas are wanted, for the prompt
-                self._graphs[platform] = create_tracer1_agent(
-                    UnsetPolicy(),
-                    default_toolbox(nowhere) if platform == "tools" else (),
-                    horizon=self.data.horizon,
-                    history_window=self.data.history_window,
-                    profile=self.data.profile,
-                    platform=platform,
-                )
+            self._graphs[platform] = create_tracer1_agent(
+                UnsetPolicy(),
+                offered_tools(self.data) if platform == "tools" else (),
+                horizon=self.data.horizon,
+                history_window=self.data.history_window,
+                profile=self.data.profile,
+                platform=platform,
+            )
         return self._graphs[platform]
 
     async def run(self, row: TrainingRow, policy: Policy) -> GroundedOutcome | None:

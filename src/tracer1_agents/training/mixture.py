@@ -26,7 +26,11 @@ from tracer1_agents.data.readers.registry import reader_named
 from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001  (pydantic reads it)
 from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
 from tracer1_agents.errors import ConfigurationError, DataError
+from tracer1_agents.graphs.build import tool_specs
+from tracer1_agents.planner.profiles import profile_named
+from tracer1_agents.tools.base import ToolRegistry
 from tracer1_agents.training.config import BaseConfig
+from tracer1_agents.training.offered import offered_tools
 from tracer1_agents.training.row_store import RowStore
 from tracer1_agents.training.rows import generated_row, rows_of
 
@@ -183,12 +187,11 @@ class Mixture:
         return self.rows
 
 
-def load_mixture(config: MixtureConfig, tools: Sequence[ToolSpec] = ()) -> Mixture:
+def load_mixture(config: MixtureConfig) -> Mixture:
     """Read every source.
 
     Args:
         config: Which, and how prompts are written.
-        tools: What tool-using planners may call, for profiles that show it.
 
     Raises:
         ConfigurationError: A source gives no rows, two have the same name, or one has actions that its platform lacks.
@@ -196,6 +199,7 @@ def load_mixture(config: MixtureConfig, tools: Sequence[ToolSpec] = ()) -> Mixtu
     """
     rows = RowStore()
     mixture = Mixture(rows)
+    tools = tool_specs(ToolRegistry(offered_tools(config))) if profile_named(config.profile).shows_tools else ()
     total = sum(source.weight for source in config.sources)
     for source in config.sources:
         name = source.name or source.reader
@@ -203,7 +207,7 @@ def load_mixture(config: MixtureConfig, tools: Sequence[ToolSpec] = ()) -> Mixtu
             msg = f"two sources are called {name!r}; give one of them another name"
             raise ConfigurationError(msg)
         before = len(rows)
-        for row in _rows(source, name, config, tuple(tools), mixture.problems):
+        for row in _rows(source, name, config, tools, mixture.problems):
             rows.add(row)
         if len(rows) == before:
             msg = f"source {name!r} gives no rows: {len(mixture.problems)} problems so far; look at its filter and part"
@@ -254,6 +258,7 @@ def _recorded(
     for trajectory in islice(_trajectories(source, problems), source.filter.limit):
         platform = _platform(source, trajectory, name)
         changed: dict[str, Any] = {"platform": platform, "points": source.points}
+        changed |= {"tools": ()} if platform != "tools" else {}
         written = by_platform.setdefault(platform, replace(options, **changed))
         for row in rows_of(trajectory, written, source=name):
             if not wanted or row.window.steps[0].action.kind in wanted:

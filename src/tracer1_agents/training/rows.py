@@ -12,11 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.match import kind_of
 from tracer1_agents.actions.space import POINTING_KINDS, Finish
 from tracer1_agents.actions.thoughts import thinking
-from tracer1_agents.data.prompts import PromptOptions, recorded_prompt
+from tracer1_agents.data.prompts import PromptOptions, recorded_prompt, window_prompt
 from tracer1_agents.data.windows import window_at
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD, trajectory_reward
@@ -208,7 +207,8 @@ def with_history(row: TrainingRow, own: Mapping[int, ForecastPair]) -> TrainingR
 
 
 def generated_row(window: Window, options: PromptOptions, *, source: str, key: str) -> TrainingRow:
-    """A row from a window of the task generator, whose prompt already stands."""
+    """A row from a window of the task generator."""
+    asked = window_prompt(window, options)
     ahead = window.task.steps[window.step - 1 :]
     steps = tuple(
         ReferenceStep(action=action, instruction=instruction, result=planned.result)
@@ -218,15 +218,15 @@ def generated_row(window: Window, options: PromptOptions, *, source: str, key: s
         key=key,
         source=source,
         number=window.number,
-        messages=window.messages,
+        messages=asked.messages,
         window=ReferenceWindow(
             steps=steps,
             finished=isinstance(steps[-1].action, Finish),
-            known_text="\n".join(message.text for message in window.messages),
+            known_text="\n".join(message.text for message in asked.messages),
         ),
-        grammar=CanonicalGrammar(),
+        grammar=asked.grammar,
         horizon=options.horizon,
-        start=EpisodeStart(window.task.instruction, Observation(text=window.observation), window.history),
+        start=EpisodeStart(window.task.instruction, asked.observation, asked.history),
         generated=window,
         thought=_outline(steps) if options.thoughts else "",
     )

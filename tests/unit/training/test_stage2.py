@@ -92,6 +92,30 @@ def test_gold_earns_everything_with_real_tools_on_real_files():
     assert len({row.window.steps[0].action.kind for row in rows}) >= 2
 
 
+class Listening(ReplayPolicy):
+    async def asample(self, messages, **options):
+        self.heard = tuple(messages)
+        return await super().asample(messages, **options)
+
+
+@pytest.mark.parametrize("world", [None, {}])
+@pytest.mark.parametrize("profile", ["compact", "qwen-tool-call", "generic"])
+def test_rows_are_asked_what_the_graph_asks_tools_and_all(profile, world):
+    source = {"reader": "taskgen", "count": 20, "seed": 11, "world": world}
+    data = MixtureConfig.model_validate({"profile": profile, "horizon": 4, "sources": [source]})
+    rows = load_mixture(data).rows
+    episodes = Episodes(data, Anywhere(RecordingExecutor([Execution()] * 20)))
+    for row in rows:
+        policy = Listening([row.reply])
+        asyncio.run(episodes.run(row, policy))
+        assert policy.heard == row.messages
+        assert row.score(row.reply).total == 1.0
+    shown = "".join(message.text for message in rows[0].messages)
+    for name in ("table_aggregate", "visit_page"):
+        assert (name in shown) == (profile != "compact"), name
+    assert ("register_lookup" in shown) == (profile != "compact" and world is not None)
+
+
 def test_gold_earns_everything_on_records():
     """Pointing steps without boxes or a screen cannot be compared; everything else is worth 1.0."""
     records = [trajectory(number) for number in range(3)]

@@ -1,4 +1,4 @@
-"""Training windows: a prompt as the planner node would send it, and the reply that should follow.
+"""Training windows: a prompt as the planner node would send it (profile `compact`), and the reply that should follow.
 
 A window shows steps 1..t-1 of a reference (now and then with mishaps in between) and asks for steps t..t+T-1. The
 messages come from `planner.prompt.build_messages`, the function that serves inference too. Arguments that nobody can
@@ -48,6 +48,7 @@ class Window:
         history: The past steps that the prompt shows.
         observation: What the newest of them returned.
         task: The task, with its files and its whole reference.
+        previous: The reference's forecast of the step before, where the prompt shows it.
     """
 
     family: str
@@ -59,6 +60,7 @@ class Window:
     history: tuple[HistoryEntry, ...]
     observation: str
     task: Task
+    previous: Forecast | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ def cut_window(task: Task, step: int, rng: Random, options: WindowOptions) -> Wi
     )
     if not _knowable(task, step, messages):
         return None
-    return Window(task.family, step, now, messages, pairs, _GRAMMAR.render(pairs), history, observation, task)
+    reply = _GRAMMAR.render(pairs)
+    return Window(task.family, step, now, messages, pairs, reply, history, observation, task, previous)
 
 
 def _play(task: Task, step: int, rng: Random, options: WindowOptions) -> tuple[list[HistoryEntry], str, dict[int, int]]:
