@@ -12,7 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from tracer1_agents.errors import ToolError
-from tracer1_agents.tools.formatting import Cell, collapse, format_cell, short
+from tracer1_agents.tools.formatting import Cell, collapse, format_cell, short, without_noise
 from tracer1_agents.tools.tables import ROW_LIMIT, Table, parse_cell
 
 if TYPE_CHECKING:
@@ -151,5 +151,6 @@ def _numbers(cells: list[Cell], column: str) -> list[int | float]:
 def _arithmetic(numbers: list[int | float], operation: Operation) -> int | float:
     if operation == "median":
         return statistics.median(numbers)
-    total = sum(numbers) if all(isinstance(number, int) for number in numbers) else math.fsum(numbers)
+    whole = all(isinstance(number, int) for number in numbers)
+    total = sum(numbers) if whole else without_noise(math.fsum(numbers), *numbers)
     return total if operation == "sum" else total / len(numbers)

@@ -83,6 +83,21 @@ def test_arithmetic_on_text_names_a_culprit(box: ToolRegistry, operation: str) -
     assert ask(box, operation, "city") == 'error: column "city" is not numeric, for example "Berlin"'
 
 
+def test_small_numbers_are_not_zero(box: ToolRegistry, folder: Path) -> None:
+    (folder / "p.csv").write_text("test,p\nt,0.00000003\nu,1.2e-9\n")
+    head = "table, 2 rows, columns: test, p"
+    text = box.run("inspect_file_as_text", {"file_path": "p.csv"}).text
+    assert text == f"{head}\nt, 3e-08\nu, 1.2e-09"
+    call = {"file_path": "p.csv", "column": "p", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == "3.12e-08"
+
+
+def test_a_sum_that_is_only_rounding_is_zero(box: ToolRegistry, folder: Path) -> None:
+    (folder / "b.csv").write_text("change\n0.1\n0.2\n-0.3\n")
+    call = {"file_path": "b.csv", "column": "change", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == "0"
+
+
 def test_aggregate_of_an_empty_column(box: ToolRegistry, folder: Path) -> None:
     (folder / "gap.csv").write_text("a,b\n1,\n")
     call = {"file_path": "gap.csv", "column": "b", "operation": "max"}
