@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.errors import ToolError
 from tracer1_agents.tools.archives import check_office_archive
 from tracer1_agents.tools.confined import parser
+from tracer1_agents.tools.delimited import delimited_rows
 from tracer1_agents.tools.formatting import Cell, collapse, format_cell, format_moment, short
 from tracer1_agents.tools.plain_text import read_text
 from tracer1_agents.tools.workspace import optional, reading
@@ -165,10 +166,7 @@ def _loose(name: str) -> str:
 
 
 def _csv_rows(path: Path, kind: str) -> Iterator[list[Cell]]:
-    text = read_text(path)
-    first = text.partition("\n")[0]
-    delimiter = "\t" if kind == "tsv" else ";" if ";" in first and "," not in first else ","
-    for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+    for row in delimited_rows(read_text(path), tabs=kind == "tsv"):
         yield [parse_cell(cell) for cell in row]
 
 

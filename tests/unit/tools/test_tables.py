@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import openpyxl
 import pytest
 
 from tracer1_agents.tools import tables
+from tracer1_agents.tools.delimited import find_delimiter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,6 +209,47 @@ def test_dialects_of_text_tables(box: ToolRegistry, folder: Path, name: str, con
     (folder / name).write_bytes(content)
     done = box.run("inspect_file_as_text", {"file_path": name})
     assert done.text == "table, 1 rows, columns: a, b\n1, x y"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("t.csv", '"Name, Vorname";Alter;Ort\n"Meier, Ida";5;Ulm\n', "Name, Vorname, Alter, Ort\nMeier, Ida, 5, Ulm"),
+        ("t.csv", 'Alter;"Name, Vorname"\n5;"Meier, Ida"\n', "Alter, Name, Vorname\n5, Meier, Ida"),
+        ("t.csv", "Preis, netto;Menge\n5;6\n7;8\n", "Preis, netto, Menge\n5, 6\n7, 8"),
+        ("t.csv", "a, b\n1;2,3\n", "a, b\n1;2, 3"),  # the comma of the header comes first
+        ("t.csv", "a;b,c\n1,2\n3,4\n", "a;b, c\n1, 2\n3, 4"),
+        ("t.csv", "a|b\n1|2\n", "a, b\n1, 2"),
+        ("t.csv", "a\tb\n1\t2\n", "a, b\n1, 2"),
+        ("t.csv", "yes|no\nmaybe\nnever\n", "yes|no\nmaybe\nnever"),  # no table of two columns
+        ("t.csv", "sep=;\na,b;c\n1;2\n", "a,b, c\n1, 2"),
+        ("t.csv", '"sep=\t"\r\na\tb\r\n1\t2\r\n', "a, b\n1, 2"),
+        ("t.csv", "sep=|\n", None),
+        ("t.csv", 'size,"5"" disk; new"\n1,2\n', 'size, 5" disk; new\n1, 2'),
+        ("t.csv", 'a;b\n1;"x\n,,,\ny"\n', "a, b\n1, x ,,, y"),
+        ("t.tsv", "a;b\tc\n1\t2\n", "a;b, c\n1, 2"),
+    ],
+)
+def test_delimiters(box: ToolRegistry, folder: Path, name: str, content: str, text: str | None) -> None:
+    (folder / name).write_bytes(content.encode())
+    done = box.run("inspect_file_as_text", {"file_path": name})
+    if text is None:
+        assert done.text == 'error: "t.csv" cannot be read as csv: it is empty'
+    else:
+        assert done.text.partition("columns: ")[2] == text
+
+
+@pytest.mark.parametrize("text", ['"' * 65_535, ',"' * 30_000, '"a""' * 16_000, '"",' * 20_000])
+def test_a_delimiter_is_found_quickly(text: str) -> None:
+    began = time.perf_counter()
+    assert find_delimiter(text) == ","
+    assert time.perf_counter() - began < 2
+
+
+def test_a_long_cell(box: ToolRegistry, folder: Path) -> None:
+    (folder / "t.csv").write_text(f"a,b\n{'x' * 200_000},1\n")
+    call = {"file_path": "t.csv", "column": "b", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == "1"
 
 
 def test_headers_without_names_or_with_the_same(box: ToolRegistry, folder: Path) -> None:
