@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from tracer1_agents.errors import ToolError
@@ -58,7 +59,7 @@ def select(table: Table, column: str, operator: Operator, wanted: Cell) -> Table
     """
     place = table.index(column)
     rows = tuple(row for row in table.rows if matches(row[place], operator, wanted))
-    return Table(table.columns, rows, table.sheet)
+    return replace(table, rows=rows)
 
 
 def aggregate(table: Table, column: str, operation: Operation) -> Cell:
@@ -94,7 +95,7 @@ def order(table: Table, column: str, *, descending: bool = False) -> Table:
     present = [row for row in table.rows if row[place] is not None]
     absent = [row for row in table.rows if row[place] is None]
     present.sort(key=lambda row: _key(row[place]), reverse=descending)
-    return Table(table.columns, (*present, *absent), table.sheet)
+    return replace(table, rows=(*present, *absent))
 
 
 def join(left: Table, right: Table, on: str) -> Table:
@@ -116,7 +117,10 @@ def join(left: Table, right: Table, on: str) -> Table:
         if len(rows) > ROW_LIMIT:
             msg = f'the join on "{short(on)}" has more than {ROW_LIMIT} rows; join on a column with fewer repeats'
             raise ToolError(msg)
-    return Table(_joined_names(left.columns, _without(right.columns, right_place)), tuple(rows))
+    others = _without(right.columns, right_place)
+    names = _joined_names(left.columns, others)
+    renamed = dict(zip(others, names[len(left.columns) :], strict=True))
+    return Table(names, tuple(rows), unstored=(*left.unstored, *(renamed[column] for column in right.unstored)))
 
 
 def _joined_names(left: tuple[str, ...], right: Iterable[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -278,6 +279,72 @@ def test_workbook_with_several_sheets(box: ToolRegistry, folder: Path) -> None:
     assert box.run("table_columns", {"file_path": "t.xlsx#Two"}).text == "table, 2 rows, columns: b"
     missing = box.run("table_columns", {"file_path": "t.xlsx#Three"})
     assert missing.text == 'error: no sheet "Three"; sheets: One, Two'
+
+
+UNSTORED = 'error: column "total" holds formulas without stored values; open and save the file in a spreadsheet program'
+
+
+@pytest.fixture
+def unstored(folder: Path) -> Path:
+    """As libraries write it: formulas without values."""
+    rows = [["item", "n", "total"], ["a", 2, "=B2*2"], ["b", 3, "=B3*2"], ["c", 4, 9]]
+    save_workbook(folder / "t.xlsx", {"One": rows, "Two": [["a"], [1]]})
+    return folder / "t.xlsx"
+
+
+def computed(path: Path, value: bytes, kind: bytes = b"") -> None:
+    """Store a value with each formula, as spreadsheet programs do."""
+    with zipfile.ZipFile(path) as book:
+        parts = {item: book.read(item) for item in book.namelist()}
+    with zipfile.ZipFile(path, "w") as book:
+        for name, data in parts.items():
+            stored = re.sub(
+                rb'<c r="C(.)">(<f>.*?</f>)<v></v>', rb'<c r="C\1"' + kind + rb">\2<v>" + value + b"</v>", data
+            )
+            book.writestr(name, stored)
+
+
+@pytest.mark.usefixtures("unstored")
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("table_aggregate", {"column": "total", "operation": "sum"}),
+        ("table_aggregate", {"column": "TOTAL", "operation": "count"}),
+        ("table_aggregate", {"column": "n", "operation": "sum", "where_column": "total", "where_value": 4}),
+        ("table_filter", {"column": "total", "operator": ">", "value": 1}),
+        ("table_filter", {"column": "n", "operator": ">", "value": 2, "output": "o.csv"}),  # would save empty cells
+        ("table_sort", {"column": "total"}),
+    ],
+)
+def test_formulas_without_values_are_not_empty(box: ToolRegistry, tool: str, arguments: dict[str, Any]) -> None:
+    assert box.run(tool, {"file_path": "t.xlsx", **arguments}).text == UNSTORED
+
+
+@pytest.mark.usefixtures("unstored")
+def test_other_columns_of_such_a_table(box: ToolRegistry) -> None:
+    call = {"file_path": "t.xlsx", "column": "n", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == "9"
+    assert box.run("table_filter", {"file_path": "t.xlsx", "column": "n", "operator": ">", "value": 3}).ok
+    head = "table, 3 rows, columns: item, n, total; formulas without stored values: total"
+    assert box.run("table_columns", {"file_path": "t.xlsx#One"}).text == head
+    assert box.run("table_columns", {"file_path": "t.xlsx#Two"}).text == "table, 1 rows, columns: a"
+    assert head in box.run("inspect_file_as_text", {"file_path": "t.xlsx"}).text
+
+
+def test_joins_keep_it_in_mind(box: ToolRegistry, unstored: Path) -> None:
+    call = {"left_path": "t.xlsx", "right_path": "t.xlsx", "on": "n", "output": "o.csv"}
+    assert box.run("table_join", call).text == UNSTORED
+    assert not unstored.with_name("o.csv").exists()
+
+
+@pytest.mark.parametrize(("value", "kind", "total"), [(b"4", b"", "17"), (b"", b' t="str"', "9")])
+def test_formulas_with_values_are_values(
+    box: ToolRegistry, unstored: Path, value: bytes, kind: bytes, total: str
+) -> None:
+    computed(unstored, value, kind)
+    call = {"file_path": "t.xlsx", "column": "total", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == total
+    assert box.run("table_columns", {"file_path": "t.xlsx#One"}).text == "table, 3 rows, columns: item, n, total"
 
 
 def test_declared_but_empty_cells_cost_nothing(box: ToolRegistry, folder: Path) -> None:
