@@ -6,6 +6,7 @@ of a stranger is decoded there. The worker half runs with the limits on memory a
 
 from __future__ import annotations
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -26,6 +27,7 @@ def write_picture(path: Path, output: str, form: Form, pixels: int) -> dict[str,
         path: Of the picture.
         output: Of the file to write.
         form: "size" writes nothing; "pixels" bare grey, RGB or RGBA; "grey" bare grey on white; "png" an RGB file.
+            Deeper greys become 8 bits: 16 bits lose the lower 8, others are scaled by their range (`_scale`).
         pixels: How many it may have.
 
     Returns:
@@ -50,6 +52,7 @@ def write_picture(path: Path, output: str, form: Form, pixels: int) -> dict[str,
 
 
 def _plain(image: Any, form: Form) -> Any:
+    image = _eight_bits(image)
     if form == "png":
         return image.convert("RGB")
     clear = image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
@@ -57,7 +60,38 @@ def _plain(image: Any, form: Form) -> Any:
         return on_white(image).convert("L") if clear else image.convert("L")
     if image.mode in _BANDS and not (clear and image.mode != "RGBA"):
         return image
-    return image.convert("RGBA" if clear else "L" if image.mode in {"1", "I", "I;16", "F"} else "RGB")
+    return image.convert("RGBA" if clear else "L" if image.mode == "1" else "RGB")
+
+
+def _eight_bits(image: Any) -> Any:
+    """Deeper greys as 8 bits; Pillow's own conversion makes everything above 255 white."""
+    sixteen = image.mode.startswith("I;16")
+    if not sixteen and image.mode not in {"I", "F"}:
+        return image
+    whole = image.convert("I") if sixteen else image
+    black, scale = (0.0, 1 / 256) if sixteen else _scale(image)
+    grey = whole.convert("F").point(lambda value: value * scale - black * scale).convert("L")
+    clear = image.info.get("transparency")
+    if not sixteen or not isinstance(clear, int):
+        return grey
+    seen = whole.point([0 if value == clear else 255 for value in range(1 << 16)], "L")
+    return optional("PIL.Image", "reading images").merge("LA", (grey, seen))
+
+
+def _scale(image: Any) -> tuple[float, float]:
+    """Which value is black, and how many of 255 steps one more of it is.
+
+    White is the first of 1 (fractions only), 255 and 65535 that no value is above; values outside all of these are
+    stretched from the smallest to the largest.
+    """
+    smallest, largest = image.getextrema()
+    if not (math.isfinite(smallest) and math.isfinite(largest)):
+        return 0.0, 1.0  # measurements with gaps: no range to go by
+    scales = {1.0: 255.0, 255.0: 1.0, 65535.0: 1 / 256}
+    for white in list(scales)[image.mode == "I" :]:
+        if smallest >= 0 and largest <= white:
+            return 0.0, scales[white]
+    return smallest, 255 / ((largest - smallest) or 1)
 
 
 def on_white(image: Any) -> Any:

@@ -16,7 +16,7 @@ from pydantic import Field
 from tracer1_agents.errors import ToolError
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.expressions import Algebra, ExpressionError, parse_expression, walk
-from tracer1_agents.tools.formatting import format_number, short
+from tracer1_agents.tools.formatting import format_number, short, without_noise
 from tracer1_agents.tools.workspace import optional
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _EQUATION_LENGTH: Final = 200
 _IMPLICIT_PRODUCT: Final = re.compile(
     r"((?<![\w.])[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\))\s*(?=[A-Za-z(])(?![eE][+-]?[0-9])"
 )
-_ZERO: Final = 1e-9  # an imaginary part below this is rounding
+_ZERO: Final = 1e-9  # an imaginary part below this is rounding, and so is a real part this much smaller than it
 
 
 def maths_tools() -> list[BaseTool]:
@@ -99,8 +99,8 @@ _ARITHMETIC: Final = Algebra(
     names={"pi": math.pi, "e": math.e},
     functions={"sqrt": math.sqrt, "abs": abs, "round": _round, "min": min, "max": max},
     binary={
-        "+": operator.add,
-        "-": operator.sub,
+        "+": lambda left, right: without_noise(left + right, left, right),
+        "-": lambda left, right: without_noise(left - right, left, right),
         "*": lambda left, right: _bounded(left * right),
         "/": operator.truediv,
         "//": operator.floordiv,
@@ -225,6 +225,8 @@ def _special_parts(sympy: Any, expression: Any, symbol: Any) -> int:
 
 
 def _vanishes(sympy: Any, value: Any) -> bool:
+    if value.is_Rational:
+        return bool(value == 0)  # exact, however small: 1.6e-19 is not zero
     return bool(value.has(sympy.zoo, sympy.nan)) or abs(complex(value)) < _ZERO
 
 
@@ -236,7 +238,7 @@ def _ordered(roots: set[Any]) -> list[int | float | complex]:
 
 
 def _as_number(value: complex, root: Any) -> int | float | complex:
-    if abs(value.imag) > _ZERO * max(1.0, abs(value)):
+    if abs(value.imag) > _ZERO * max(1.0, abs(value)) or root.is_imaginary:
         return value
     return int(root) if root.is_Integer else value.real
 
@@ -247,6 +249,6 @@ def _root_text(root: complex) -> str:
     size = format_number(abs(root.imag))
     imaginary = "i" if size == "1" else f"{size}i"
     sign = "-" if root.imag < 0 else ""
-    if abs(root.real) < _ZERO:
+    if abs(root.real) < _ZERO * abs(root.imag):
         return f"{sign}{imaginary}"
     return f"{format_number(root.real)} {sign or '+'} {imaginary}"

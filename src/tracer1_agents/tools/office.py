@@ -9,12 +9,14 @@ from tracer1_agents.tools.formatting import collapse
 from tracer1_agents.tools.workspace import optional
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 CELL_MARK: Final = " | "
 _PAGE_LIMIT: Final = 2_000
 _NESTING_LIMIT: Final = 20  # groups in groups
+_WORD: Final = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_WRAPPERS: Final = ("sdt", "customXml", "smartTag", "fldSimple", "ins", "moveTo")  # text that is in force
 
 
 def read_pdf(path: Path) -> str:
@@ -35,17 +37,57 @@ def read_pdf(path: Path) -> str:
 
 
 def read_docx(path: Path) -> str:
-    """Paragraphs and table rows in the order of the document."""
+    """Paragraphs and table rows in the order of the document; page headers before it, page footers after it."""
     check_office_archive(path)
     docx = optional("docx", "reading docx files")
-    table_type = optional("docx.table", "reading docx files").Table
-    lines: list[str] = []
-    for block in docx.Document(str(path)).iter_inner_content():
-        if isinstance(block, table_type):
-            lines += [_row(row.cells) for row in block.rows]
-        else:
-            lines.append(block.text)
+    document = docx.Document(str(path))
+    _unwrap(document.element.body)
+    lines = [*_page_marks(document, "header"), *_block_lines(document), *_page_marks(document, "footer")]
     return _lines(lines)
+
+
+def _unwrap(root: Any) -> None:
+    """Take what content controls and the like wrap out of them: python-docx passes over them and all that they hold."""
+    for element in list(root.iter(*(f"{{{_WORD}}}{name}" for name in _WRAPPERS))):
+        content = next((child for child in element if child.tag == f"{{{_WORD}}}sdtContent"), element)
+        for child in list(content):
+            element.addprevious(child)
+        element.getparent().remove(element)
+
+
+def _page_marks(document: Any, kind: str) -> list[str]:
+    """The page headers or footers that are used, each once, with what they are in front."""
+    standing: dict[str, Any] = {}  # a section without one of its own goes on with that of the section before
+    found: dict[str, None] = {}
+    for section in document.sections:
+        used = {
+            kind: True,
+            f"first_page_{kind}": section.different_first_page_header_footer,
+            f"even_page_{kind}": document.settings.odd_and_even_pages_header_footer,
+        }
+        for name, is_used in used.items():
+            part = getattr(section, name)
+            if not part.is_linked_to_previous:
+                _unwrap(part._element)  # noqa: SLF001  (it has no public name)
+                standing[name] = part
+            if is_used and name in standing:
+                lines = map(collapse, _block_lines(standing[name]))
+                found |= dict.fromkeys(f"page {kind}: {line}" for line in lines if line)
+    return list(found)
+
+
+def _block_lines(container: Any) -> Iterator[str]:
+    table_type = optional("docx.table", "reading docx files").Table
+    for block in container.iter_inner_content():
+        if isinstance(block, table_type):
+            yield from (_row(row.cells, _cell_text) for row in block.rows)
+        else:
+            yield block.text
+
+
+def _cell_text(cell: Any) -> str:
+    """All that a cell holds on one line, tables in it row by row."""
+    return " ".join(_block_lines(cell))
 
 
 def read_pptx(path: Path) -> str:
@@ -61,17 +103,17 @@ def _shape_texts(shapes: Iterable[Any], depth: int = 0) -> Iterator[str]:
         if shape.has_text_frame and (text := collapse(shape.text_frame.text)):
             yield text
         elif getattr(shape, "has_table", False):
-            yield from (_row(row.cells) for row in shape.table.rows)
+            yield from (_row(row.cells, lambda cell: cell.text) for row in shape.table.rows)
         elif hasattr(shape, "shapes") and depth < _NESTING_LIMIT:
             yield from _shape_texts(shape.shapes, depth + 1)
 
 
-def _row(cells: Iterable[Any]) -> str:
+def _row(cells: Iterable[Any], read: Callable[[Any], str]) -> str:
     texts: list[str] = []
     previous = None
     for cell in cells:
         if cell._tc is not previous:  # noqa: SLF001  (a merged cell is listed once per column it spans)
-            texts.append(collapse(cell.text))
+            texts.append(collapse(read(cell)))
         previous = cell._tc  # noqa: SLF001
     return CELL_MARK.join(texts)
 

@@ -84,7 +84,8 @@ class Corpus:
 
     def search(self, query: str, limit: int) -> list[Passage]:
         """The passages that share words with the query, best (BM25, titles weighted) first."""
-        terms = list(dict.fromkeys(word.casefold() for word in _WORD.findall(query)))[:_TERM_LIMIT]
+        # As written: FTS5 folds case on both sides, by another table than Python's (it keeps "ß", casefold() does not).
+        terms = list({word.lower(): word for word in _WORD.findall(query)}.values())[:_TERM_LIMIT]
         if not terms:
             return []
         match = " OR ".join(f'"{term}"' for term in terms)
@@ -105,7 +106,8 @@ class Corpus:
 
 def _read_passages(path: Path) -> Iterator[Passage]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # not splitlines(): JSON lets U+2028 and its like stand inside a string
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         problem = f"the corpus cannot be read: {error}"
         raise DataError(problem, path=path) from error

@@ -1,7 +1,8 @@
 """Questions about one table: aggregate, filter, sort, join. Pure: no files, no text for the planner.
 
 Equality is the same everywhere: numbers as numbers, text without regard to case or surrounding blanks. A missing cell
-equals nothing, sorts last, and takes part in no aggregate.
+equals nothing, sorts last, and takes part in no aggregate. Whether a column holds numbers is asked of the whole column
+(`number_formats`); one that is mostly numbers but not all is neither added up nor put in order.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from tracer1_agents.errors import ToolError
-from tracer1_agents.tools.formatting import Cell, collapse, format_cell, short
+from tracer1_agents.tools.formatting import Cell, collapse, format_cell, short, without_noise
+from tracer1_agents.tools.number_formats import ColumnReading, is_missing_mark, read_column
 from tracer1_agents.tools.tables import ROW_LIMIT, Table, parse_cell
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 Operation = Literal["sum", "mean", "median", "min", "max", "count", "unique"]
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "contains"]
 
-_ORDERINGS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+ORDERINGS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "<": lambda cell, wanted: cell < wanted,
     "<=": lambda cell, wanted: cell <= wanted,
     ">": lambda cell, wanted: cell > wanted,
@@ -47,29 +50,59 @@ def matches(cell: Cell, operator: Operator, wanted: Cell) -> bool:
     left, right = _key(cell), _key(wanted)
     if operator == "=":
         return left == right
-    return left[0] == right[0] and _ORDERINGS[operator](left, right)
+    return left[0] == right[0] and ORDERINGS[operator](left, right)
+
+
+def reading_of(table: Table, column: str) -> ColumnReading:
+    """How the cells of a column are to be read.
+
+    Raises:
+        ToolError: No such column.
+    """
+    place = table.index(column)
+    return read_column([row[place] for row in table.rows])
 
 
 def select(table: Table, column: str, operator: Operator, wanted: Cell) -> Table:
     """The rows whose cell matches.
 
     Raises:
-        ToolError: No such column.
+        ToolError: No such column; an order among cells that are partly numbers.
     """
     place = table.index(column)
-    rows = tuple(row for row in table.rows if matches(row[place], operator, wanted))
-    return Table(table.columns, rows, table.sheet)
+    reading = reading_of(table, column)
+    if operator in ORDERINGS and reading.kind == "mixed":
+        _numbers([row[place] for row in table.rows], table.columns[place])
+    rows = tuple(row for row in table.rows if _matches_read(row[place], operator, wanted, reading))
+    return replace(table, rows=rows)
 
 
-def aggregate(table: Table, column: str, operation: Operation) -> Cell:
+def _matches_read(cell: Cell, operator: Operator, wanted: Cell, reading: ColumnReading) -> bool:
+    if operator == "!=":
+        return not _matches_read(cell, "=", wanted, reading)
+    value = reading.value(cell)
+    if operator in ORDERINGS:
+        return matches(value, operator, reading.value(wanted))
+    as_read = operator == "=" and value is not None and matches(value, "=", reading.value(wanted))
+    return as_read or matches(cell, operator, wanted)
+
+
+def aggregate(table: Table, column: str, operation: Operation, reading: ColumnReading | None = None) -> Cell:
     """One number (for min and max also a text) out of a column.
+
+    Args:
+        table: The rows that count.
+        column: Of which.
+        operation: What to compute.
+        reading: Of the whole column, where `table` has only some of its rows.
 
     Raises:
         ToolError: No such column; a text where numbers are needed; no value for an operation that needs one.
     """
     place = table.index(column)
     name = table.columns[place]
-    cells = [row[place] for row in table.rows if row[place] is not None]
+    reading = reading or reading_of(table, column)
+    cells = [cell for row in table.rows if (cell := reading.value(row[place])) is not None]
     if operation == "count":
         return len(cells)
     if operation == "unique":
@@ -77,10 +110,9 @@ def aggregate(table: Table, column: str, operation: Operation) -> Cell:
     if not cells and operation != "sum":
         msg = f'column "{name}" has no values'
         raise ToolError(msg)
-    if operation == "min":
-        return min(cells, key=_key)
-    if operation == "max":
-        return max(cells, key=_key)
+    if operation in {"min", "max"}:
+        comparable = _numbers(cells, name) if reading.kind == "mixed" else cells
+        return (min if operation == "min" else max)(comparable, key=_key)
     return _arithmetic(_numbers(cells, name), operation)
 
 
@@ -88,13 +120,16 @@ def order(table: Table, column: str, *, descending: bool = False) -> Table:
     """The rows sorted by a column: numbers before texts, missing cells last either way, ties as they were.
 
     Raises:
-        ToolError: No such column.
+        ToolError: No such column, or one whose cells are partly numbers.
     """
     place = table.index(column)
-    present = [row for row in table.rows if row[place] is not None]
-    absent = [row for row in table.rows if row[place] is None]
-    present.sort(key=lambda row: _key(row[place]), reverse=descending)
-    return Table(table.columns, (*present, *absent), table.sheet)
+    reading = reading_of(table, column)
+    if reading.kind == "mixed":
+        _numbers([row[place] for row in table.rows], table.columns[place])
+    present = [row for row in table.rows if reading.value(row[place]) is not None]
+    absent = [row for row in table.rows if reading.value(row[place]) is None]
+    present.sort(key=lambda row: _key(reading.value(row[place])), reverse=descending)
+    return replace(table, rows=(*present, *absent))
 
 
 def join(left: Table, right: Table, on: str) -> Table:
@@ -116,7 +151,10 @@ def join(left: Table, right: Table, on: str) -> Table:
         if len(rows) > ROW_LIMIT:
             msg = f'the join on "{short(on)}" has more than {ROW_LIMIT} rows; join on a column with fewer repeats'
             raise ToolError(msg)
-    return Table(_joined_names(left.columns, _without(right.columns, right_place)), tuple(rows))
+    others = _without(right.columns, right_place)
+    names = _joined_names(left.columns, others)
+    renamed = dict(zip(others, names[len(left.columns) :], strict=True))
+    return Table(names, tuple(rows), unstored=(*left.unstored, *(renamed[column] for column in right.unstored)))
 
 
 def _joined_names(left: tuple[str, ...], right: Iterable[str]) -> tuple[str, ...]:
@@ -141,8 +179,9 @@ def _key(cell: Cell) -> tuple[int, Any]:
 
 
 def _numbers(cells: list[Cell], column: str) -> list[int | float]:
-    text = next((cell for cell in cells if isinstance(cell, str)), None)
-    if text is not None:
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    if texts:
+        text = next((text for text in texts if not is_missing_mark(text)), texts[0])
         msg = f'column "{column}" is not numeric, for example "{short(text)}"'
         raise ToolError(msg)
     return cast("list[int | float]", cells)
@@ -151,5 +190,6 @@ def _numbers(cells: list[Cell], column: str) -> list[int | float]:
 def _arithmetic(numbers: list[int | float], operation: Operation) -> int | float:
     if operation == "median":
         return statistics.median(numbers)
-    total = sum(numbers) if all(isinstance(number, int) for number in numbers) else math.fsum(numbers)
+    whole = all(isinstance(number, int) for number in numbers)
+    total = sum(numbers) if whole else without_noise(math.fsum(numbers), *numbers)
     return total if operation == "sum" else total / len(numbers)

@@ -10,11 +10,13 @@ from tracer1_agents.errors import ToolError
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import format_cell, short
 from tracer1_agents.tools.table_questions import (
+    ORDERINGS,
     Operation,
     Operator,
     aggregate,
     join,
     order,
+    reading_of,
     select,
     wanted_cell,
 )
@@ -23,6 +25,7 @@ from tracer1_agents.tools.tables import Table, named_tables, read_table
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
+    from tracer1_agents.tools.number_formats import ColumnReading
     from tracer1_agents.tools.workspace import Workspace
 
 _TABLE: Final = 'A csv, tsv or xlsx file, for example "sales.csv"; "book.xlsx#Sheet2" names a sheet'
@@ -60,11 +63,19 @@ def _question_tools(workspace: Workspace) -> list[BaseTool]:
         where_value: Annotated[Value | None, Field(description="... has this value")] = None,
     ) -> Output:
         """Compute one number from a column of a table, of all rows or of those where another column has a value."""
-        table = _where(read_table(workspace, file_path), where_column, where_value, operation)
-        result = aggregate(table, column, operation)
-        return format_cell(result), result
+        table = read_table(workspace, file_path)
+        rows = _where(table, where_column, where_value, operation)
+        reading = reading_of(table, column)
+        result = aggregate(rows, column, operation, reading)
+        left_out = _left_out(rows, column, reading)
+        return f"{format_cell(result)}\n{left_out}" if left_out else format_cell(result), result
 
     return [make_tool(table_columns), make_tool(table_aggregate)]
+
+
+def _left_out(table: Table, column: str, reading: ColumnReading) -> str:
+    place = table.index(column)
+    return reading.left_out(row[place] for row in table.rows)
 
 
 def _where(table: Table, column: str | None, value: Value | None, operation: Operation) -> Table:
@@ -93,7 +104,8 @@ def _row_tools(workspace: Workspace) -> list[BaseTool]:
         table = read_table(workspace, file_path)
         kept = select(table, column, operator, wanted_cell(value))
         saved = _save(workspace, kept, output) if output is not None else ""
-        return _listing(f"{len(kept.rows)} of {len(table.rows)} rows{saved}", kept)
+        left_out = _left_out(table, column, reading_of(table, column)) if operator in ORDERINGS else ""
+        return _listing(f"{len(kept.rows)} of {len(table.rows)} rows{left_out and f'; {left_out}'}{saved}", kept)
 
     def table_sort(
         file_path: FilePath,

@@ -11,14 +11,16 @@ import csv
 import io
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import ToolError
 from tracer1_agents.tools.archives import check_office_archive
 from tracer1_agents.tools.confined import parser
+from tracer1_agents.tools.delimited import delimited_rows
 from tracer1_agents.tools.formatting import Cell, collapse, format_cell, format_moment, short
+from tracer1_agents.tools.formulas import unstored_columns
 from tracer1_agents.tools.plain_text import read_text
 from tracer1_agents.tools.workspace import optional, reading
 
@@ -46,23 +48,48 @@ class Table:
         columns: Unique names, in order.
         rows: One tuple of `len(columns)` cells each.
         sheet: Name of the sheet, in a workbook.
+        unstored: Columns with formulas whose values the workbook does not hold; their cells are missing here.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     sheet: str | None = None
+    unstored: tuple[str, ...] = ()
 
     @property
     def headline(self) -> str:
         """The first line of every description: rows and columns."""
-        return f"table, {len(self.rows)} rows, columns: {', '.join(self.columns)}"
+        unstored = f"; formulas without stored values: {', '.join(self.unstored)}" if self.unstored else ""
+        return f"table, {len(self.rows)} rows, columns: {', '.join(self.columns)}{unstored}"
 
     def index(self, column: str) -> int:
         """Position of a column: its exact name, else the only one alike but for case, "_", "-" and blanks.
 
         Raises:
-            ToolError: There is none, or several are alike.
+            ToolError: There is none, several are alike, or its values are not stored.
         """
+        place = self._place(column)
+        self.check_stored(self.columns[place])
+        return place
+
+    def check_stored(self, *columns: str) -> None:
+        """Refuse columns whose values are missing only because nobody computed them.
+
+        Args:
+            *columns: Exact names; all columns where none is given.
+
+        Raises:
+            ToolError: One of them holds formulas without stored values.
+        """
+        for column in self.unstored:
+            if column in columns or not columns:
+                msg = (
+                    f'column "{short(column)}" holds formulas without stored values; '
+                    "open and save the file in a spreadsheet program"
+                )
+                raise ToolError(msg)
+
+    def _place(self, column: str) -> int:
         if column in self.columns:
             return self.columns.index(column)
         alike = [place for place, name in enumerate(self.columns) if _loose(name) == _loose(column)]
@@ -72,7 +99,12 @@ class Table:
         return alike[0]
 
     def as_csv(self) -> bytes:
-        """The table as a csv file, values unrounded."""
+        """The table as a csv file, values unrounded.
+
+        Raises:
+            ToolError: It has columns whose values are not stored.
+        """
+        self.check_stored()
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.columns)
@@ -109,7 +141,10 @@ def read_tables(workspace: Workspace, name: str) -> list[Table]:
         raise ToolError(msg)
     with reading(path, name, kind):
         found = parser.read("tables", path, kind=kind)
-        return [Table(tuple(table["columns"]), tuple(map(tuple, table["rows"])), table["sheet"]) for table in found]
+        return [
+            Table(tuple(table["columns"]), tuple(map(tuple, table["rows"])), table["sheet"], tuple(table["unstored"]))
+            for table in found
+        ]
 
 
 def parse_tables(path: Path, kind: str) -> list[Table]:
@@ -165,10 +200,7 @@ def _loose(name: str) -> str:
 
 
 def _csv_rows(path: Path, kind: str) -> Iterator[list[Cell]]:
-    text = read_text(path)
-    first = text.partition("\n")[0]
-    delimiter = "\t" if kind == "tsv" else ";" if ";" in first and "," not in first else ","
-    for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
+    for row in delimited_rows(read_text(path), tabs=kind == "tsv"):
         yield [parse_cell(cell) for cell in row]
 
 
@@ -176,10 +208,16 @@ def _read_workbook(path: Path) -> list[Table]:
     check_office_archive(path)
     openpyxl = optional("openpyxl", "reading xlsx files")
     book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+    unstored = unstored_columns(path)
     try:
-        return [_build(_sheet_rows(sheet), sheet.title) for sheet in book.worksheets]
+        tables = [_build(_sheet_rows(sheet), sheet.title) for sheet in book.worksheets]
     finally:
         book.close()
+    return [replace(table, unstored=_named(table.columns, unstored.get(table.sheet or "", ()))) for table in tables]
+
+
+def _named(columns: tuple[str, ...], places: Iterable[int]) -> tuple[str, ...]:
+    return tuple(columns[place] for place in sorted(places) if place < len(columns))
 
 
 def _sheet_rows(sheet: Any) -> Iterator[list[Cell]]:

@@ -1,7 +1,8 @@
 """The one folder a toolbox may see.
 
 Every path that a model writes passes through `Workspace`: absolute paths, ".." and links that lead out of the folder
-are refused before anything is opened. It confines the *tools*; code that a model wrote is confined by a sandbox.
+are refused before anything is opened, and so are hidden files, where the folder's own records are kept. It confines the
+*tools*; code that a model wrote is confined by a sandbox.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import os
+import re
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 FILE_LIMIT: Final = 50_000_000  # bytes
 _LISTED: Final = 20
 _SCANNED: Final = 10_000  # entries looked at when files are listed
+_HIDDEN: Final = re.compile(r"\.[^.]")  # "...zip" is only an odd name
 EXTRA: Final = "tools"
 
 
@@ -63,6 +66,13 @@ class Workspace:
         """Files that are new or changed since `digests` gave `before`, with the hash of what they hold now."""
         return {name: digest for name, digest in self.digests().items() if before.get(name) != digest}
 
+    def listed_name(self, name: str) -> str | None:
+        """The one name that `files` has for a path, however it is spelled; None where tools may not go."""
+        try:
+            return self._inside(name).relative_to(self.root).as_posix()
+        except (ToolError, OSError):
+            return None
+
     def contains(self, name: str) -> bool:
         """Whether `name` is a file of this folder."""
         try:
@@ -74,7 +84,7 @@ class Workspace:
         """The existing file of that name.
 
         Raises:
-            ToolError: It is outside the folder, does not exist, or is too large.
+            ToolError: It is outside the folder, hidden, does not exist, or is too large.
         """
         path = self._inside(name)
         try:
@@ -98,7 +108,7 @@ class Workspace:
             suffixes: Allowed endings, lower case with the dot.
 
         Raises:
-            ToolError: The name is outside the folder, has another ending, or cannot be a file.
+            ToolError: The name is outside the folder, hidden, has another ending, or cannot be a file.
         """
         path = self._inside(name)
         if path.suffix.lower() not in suffixes:
@@ -121,12 +131,15 @@ class Workspace:
         if allowed:
             try:
                 path = (self.root / pure).resolve()
-            except (OSError, RuntimeError):  # a loop of links
+            except (OSError, RuntimeError, ValueError):  # a loop of links, half a surrogate pair
                 allowed = False
             else:
                 allowed = path.is_relative_to(self.root)
         if not allowed:
             msg = f'"{short(name)}" is outside this task\'s folder'
+            raise ToolError(msg)
+        if any(_HIDDEN.match(part) for part in (*pure.parts, *path.relative_to(self.root).parts)):
+            msg = f'"{short(name)}" is hidden; name a file without a leading dot'
             raise ToolError(msg)
         return path
 

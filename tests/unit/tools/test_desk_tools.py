@@ -14,6 +14,7 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.workbench import open_workbench
 from tracer1_agents.tools.base import ToolRegistry
 from tracer1_agents.tools.desk import DeskRegistry, desk_tools, final_state, has_desk
+from tracer1_agents.tools.desk.state import DeskStore
 from tracer1_agents.tools.toolbox import default_toolbox
 from tracer1_agents.tools.workspace import Workspace
 
@@ -151,6 +152,102 @@ class TestArchive:
         )
         texts(registry, self.PACK)
         assert pack("archive_files", {"archive": "box.zip", "files": "t.json"}).text == 'error: "box.zip" is sealed'
+
+
+SPELLINGS = ["box.zip", "./box.zip", ".//box.zip", "box.zip/", "box.zip/.", "link.zip"]
+
+
+class TestOtherSpellings:
+    @pytest.mark.parametrize("name", SPELLINGS)
+    def test_what_is_sealed_stays_sealed(self, folder, name):
+        registry = desk(folder)
+        texts(registry, TestArchive.PACK)
+        (folder / "link.zip").symlink_to("box.zip")
+        assert registry.run("inspect_file_as_text", {"file_path": name}).text == 'error: "box.zip" is sealed'
+        assert not (folder / "a.txt").exists()
+
+    def test_an_archive_is_sealed_however_it_was_named(self, folder):
+        registry = desk(folder)
+        said = registry.run("archive_files", {"archive": "./box.zip", "files": "a.txt"}).text
+        assert said == "sealed in box.zip: a.txt"
+        assert registry.run("inspect_file_as_text", {"file_path": "box.zip"}).text == 'error: "box.zip" is sealed'
+        assert final_state(folder)["archives"] == {"box.zip": ["a.txt"]}
+
+    @pytest.mark.parametrize("name", SPELLINGS[:-1])
+    def test_what_is_sealed_is_not_packed_away(self, folder, name):
+        registry = desk(folder)
+        texts(registry, TestArchive.PACK)
+        said = registry.run("archive_files", {"archive": "c.zip", "files": f"{name}, t.json"}).text
+        assert said == 'error: "box.zip" is sealed'
+        assert (folder / "t.json").exists()
+        assert list(final_state(folder)["archives"]) == ["box.zip"]
+
+    def test_a_file_named_twice_is_packed_once(self, folder):
+        registry = desk(folder)
+        said = registry.run("archive_files", {"archive": "b.zip", "files": "a.txt, ./a.txt, a.txt"})
+        assert (said.text, said.value) == ("sealed in b.zip: a.txt", ["a.txt"])
+        assert final_state(folder)["archives"] == {"b.zip": ["a.txt"]}
+        assert not (folder / "a.txt").exists()
+
+    @pytest.mark.parametrize("name", ["t.csv", "./t.csv"])
+    def test_what_is_on_its_way_is_not_written_before(self, folder, name):
+        (folder / "s.csv").write_text("qty\n1\n")
+        keep = {"file_path": "s.csv", "column": "qty", "operator": "=", "value": 1, "output": name}
+        said = texts(desk(folder), TestConversion.CONVERT, ("table_filter", keep), SUM, TestConversion.USE)
+        assert said[1] == 'error: "t.csv" is not ready'
+        assert said[-1] == "7"
+
+    @pytest.mark.parametrize("name", ["./t.json", "sub/t.json"])
+    def test_a_conversion_of_a_file_by_another_path(self, folder, name):
+        (folder / "sub").mkdir()
+        (folder / "sub" / "t.json").write_text((folder / "t.json").read_text())
+        output = name.removeprefix("./").replace("json", "csv")
+        use = {**TestConversion.USE[1], "file_path": output}
+        convert = ("convert_file", {"file_path": name, "to": "csv"})
+        said = texts(desk(folder), convert, SUM, SUM, ("table_aggregate", use))
+        assert (said[0], said[-1]) == (f"{output} will be ready after 2 more calls", "7")
+
+    @pytest.mark.parametrize("name", [".desk/state.json", "./.desk/state.json", ".desk//state.json", "way/state.json"])
+    def test_the_state_is_out_of_reach(self, folder, name):
+        registry = desk(folder, calls=9)
+        (folder / "way").symlink_to(".desk")
+        read = registry.run("inspect_file_as_text", {"file_path": name}).text
+        packed = registry.run("archive_files", {"archive": "b.zip", "files": name}).text
+        hidden = f'error: "{name}" is hidden; name a file without a leading dot'
+        assert (read, packed) == (hidden, hidden)
+        assert json.loads((folder / ".desk" / "state.json").read_text())["made"] == 2
+
+    def test_nothing_is_written_into_the_state(self, folder):
+        registry = desk(folder, calls=9)
+        (folder / "s.csv").write_text("qty\n1\n")
+        keep = {"file_path": "s.csv", "column": "qty", "operator": "=", "value": 1, "output": ".desk/t.csv"}
+        assert "is hidden" in registry.run("table_filter", keep).text
+        assert "is hidden" in registry.run("archive_files", {"archive": ".desk/b.zip", "files": "s.csv"}).text
+        assert (folder / "s.csv").exists()
+
+    def test_a_result_called_like_the_state(self, folder):
+        (folder / "state.csv").write_text("qty\n1\n")
+        registry = desk(folder, calls=5)
+        said = texts(registry, ("convert_file", {"file_path": "state.csv", "to": "json"}), SUM, SUM, SUM, SUM, SUM)
+        assert said[-2:] == ["2", "error: all 5 calls are used up"]
+        assert json.loads((folder / "state.json").read_text()) == [{"qty": 1}]
+
+    def test_files_go_only_when_the_state_is_written(self, folder, monkeypatch):
+        registry = desk(folder)
+
+        def full(store, state):
+            if state.sealed:
+                raise OSError(28, "No space left on device")
+            plain(store, state)
+
+        plain = DeskStore.write
+        monkeypatch.setattr(DeskStore, "write", full)
+        assert not registry.run(*TestArchive.PACK).ok
+        assert (folder / "a.txt").exists()
+
+    def test_an_argument_that_is_no_path(self, folder):
+        said = desk(folder).run("inspect_file_as_text", {"file_path": "\ud800"})
+        assert not said.ok
 
 
 class TestRegister:

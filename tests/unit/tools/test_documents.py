@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import docx
 import pptx
 import pypdf
 import pytest
+from docx.oxml import OxmlElement
 from PIL import Image
 from pptx.util import Inches
 from reportlab.pdfgen.canvas import Canvas
@@ -103,6 +104,76 @@ def test_docx(box: ToolRegistry, folder: Path) -> None:
     document.add_paragraph("The   end")
     document.save(folder / "a.docx")
     assert inspect(box, "a.docx") == "Minutes\nname | qty | price\nboth | 2 3\nThe end"
+
+
+def content_control(*elements: Any) -> Any:
+    """A control with these elements in it, put where the first of them stood."""
+    control, content = OxmlElement("w:sdt"), OxmlElement("w:sdtContent")
+    control.append(OxmlElement("w:sdtPr"))
+    control.append(content)
+    elements[0].addprevious(control)
+    content.extend(elements)
+    return control
+
+
+def test_docx_content_controls(box: ToolRegistry, folder: Path) -> None:
+    document = docx.Document()
+    document.add_paragraph("before")
+    inner = content_control(document.add_paragraph("in a control")._p)
+    content_control(inner, document.add_paragraph("and one around it")._p)
+    filled = document.add_paragraph("Name: ")
+    content_control(filled.add_run("Ida")._r)
+    filled.add_run(" (applicant)")
+    table = document.add_table(rows=2, cols=2)
+    for place in range(4):
+        table.cell(place // 2, place % 2).text = f"cell {place}"
+    content_control(table.rows[1]._tr)
+    content_control(table.cell(0, 1)._tc)
+    document.add_paragraph("after")
+    document.save(folder / "a.docx")
+    lines = ["before", "in a control", "and one around it", "Name: Ida (applicant)"]
+    assert inspect(box, "a.docx").split("\n") == [*lines, "cell 0 | cell 1", "cell 2 | cell 3", "after"]
+
+
+def test_docx_changes_in_force(box: ToolRegistry, folder: Path) -> None:
+    document = docx.Document()
+    paragraph = document.add_paragraph("old ")
+    change = OxmlElement("w:ins")
+    change.append(paragraph.add_run("new")._r)
+    paragraph._p.append(change)
+    document.save(folder / "a.docx")
+    assert inspect(box, "a.docx") == "old new"
+
+
+def test_docx_tables_in_tables(box: ToolRegistry, folder: Path) -> None:
+    document = docx.Document()
+    outer = document.add_table(rows=1, cols=2)
+    outer.cell(0, 0).text = "a"
+    inner = outer.cell(0, 0).add_table(rows=2, cols=2)
+    for place in range(4):
+        inner.cell(place // 2, place % 2).text = str(place + 1)
+    outer.cell(0, 1).text = "b"
+    document.save(folder / "a.docx")
+    assert inspect(box, "a.docx") == "a 1 | 2 3 | 4 | b"
+
+
+def test_docx_page_headers_and_footers(box: ToolRegistry, folder: Path) -> None:
+    document = docx.Document()
+    document.add_paragraph("text")
+    first = document.sections[0]
+    first.header.paragraphs[0].text = "Draft   3"
+    content_control(first.header.add_paragraph("secret")._p)
+    first.footer.paragraphs[0].text = "Page 1"
+    first.first_page_header.paragraphs[0].text = "not used"
+    second = document.add_section()
+    second.header.is_linked_to_previous = False
+    second.header.paragraphs[0].text = "Draft 3"
+    second.different_first_page_header_footer = True
+    second.first_page_header.is_linked_to_previous = False
+    second.first_page_footer.paragraphs[0].text = "Annex"  # written to the first section, used in the second
+    document.save(folder / "a.docx")
+    lines = ["page header: Draft 3", "page header: secret", "text", "page footer: Page 1", "page footer: Annex"]
+    assert inspect(box, "a.docx").split("\n") == lines
 
 
 def test_pptx(box: ToolRegistry, folder: Path) -> None:

@@ -86,6 +86,23 @@ def test_output_through_a_link(box: ToolRegistry, folder: Path) -> None:
     assert victim.read_text() == "keep"
 
 
+@pytest.mark.parametrize("name", [".env", "./.env", ".git/config", "sub/.env", ".x.xlsx#One", "seen.txt"])
+def test_hidden_files_are_not_opened(box: ToolRegistry, folder: Path, name: str) -> None:
+    for hidden in (".env", ".git/config", "sub/.env", ".x.xlsx"):
+        (folder / hidden).parent.mkdir(exist_ok=True)
+        (folder / hidden).write_text("secret")
+    (folder / "seen.txt").symlink_to(".env")
+    done = inspect(box, name)
+    assert not done.ok
+    assert "is hidden; name a file without a leading dot" in done.text
+
+
+def test_hidden_files_are_not_written(box: ToolRegistry, folder: Path) -> None:
+    call = {"file_path": "sales.csv", "column": "qty", "operator": "=", "value": 2, "output": ".out.csv"}
+    assert "is hidden" in box.run("table_filter", call).text
+    assert not (folder / ".out.csv").exists()
+
+
 def test_folders_pipes_and_endless_names(box: ToolRegistry, folder: Path) -> None:
     (folder / "sub.csv").mkdir()
     os.mkfifo(folder / "pipe.txt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import subprocess
 import sys
@@ -58,18 +59,67 @@ def refused(path: Path, content: bytes, form: str = "pixels") -> str:
 
 @pytest.mark.parametrize(
     ("mode", "options"),
-    [("RGB", {}), ("RGBA", {}), ("L", {}), ("1", {}), ("P", {}), ("LA", {}), ("CMYK", {"kind": "TIFF"}), ("I;16", {})],
+    [("RGB", {}), ("RGBA", {}), ("L", {}), ("1", {}), ("P", {}), ("LA", {}), ("CMYK", {"kind": "TIFF"})],
 )
 def test_every_mode_arrives_as_pillow_decodes_it(tmp_path: Path, mode: str, options: dict[str, str]) -> None:
     picture = Image.radial_gradient("L").resize((31, 17)).convert("RGBA" if mode == "LA" else "RGB")
-    picture = Image.new(mode, (31, 17), 900) if mode == "I;16" else picture.convert(mode)
+    picture = picture.convert(mode)
     path = tmp_path / "a.img"
     path.write_bytes(encoded(picture, options.get("kind", "PNG")))
     got = decoded(path)
     assert got.size == (31, 17)
     assert got.mode in {"L", "RGB", "RGBA"}
-    if mode != "I;16":
-        assert got.tobytes() == picture.convert(got.mode).tobytes()
+    assert got.tobytes() == picture.convert(got.mode).tobytes()
+
+
+def sixteen(values: list[int]) -> Image.Image:
+    return Image.frombytes("I;16", (len(values), 1), struct.pack(f"<{len(values)}H", *values))
+
+
+def deep(mode: str, values: list[float]) -> Image.Image:
+    picture = Image.new(mode, (len(values), 1))
+    picture.putdata(values)
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("picture", "kind", "greys"),
+    [
+        (sixteen([0, 255, 256, 32768, 65535]), "PNG", [0, 0, 1, 128, 255]),  # the upper eight bits
+        (sixteen([0, 200]), "PNG", [0, 0]),  # nearly black is no white
+        (sixteen([0, 32768]), "TIFF", [0, 128]),
+        (deep("I", [0, 100, 255]), "TIFF", [0, 100, 255]),
+        (deep("I", [0, 32768, 65535]), "TIFF", [0, 128, 255]),
+        (deep("I", [-100, 0, 100]), "TIFF", [0, 127, 255]),  # from the smallest to the largest
+        (deep("I", [70_000, 70_000]), "TIFF", [0, 0]),
+        (deep("F", [0, 0.5, 1]), "TIFF", [0, 127, 255]),
+        (deep("F", [0, 100.5, 255]), "TIFF", [0, 100, 255]),
+        (deep("F", [-3, -2, -1]), "TIFF", [0, 127, 255]),
+    ],
+)
+def test_deep_greys_keep_their_shades(tmp_path: Path, picture: Image.Image, kind: str, greys: list[int]) -> None:
+    path = tmp_path / "a.img"
+    path.write_bytes(encoded(picture, kind))
+    for grey in (True, False):
+        got = decoded(path, grey=grey)
+        assert (got.mode, list(got.tobytes())) == ("L", greys)
+    png_bytes = clean_png(path.read_bytes())[2]
+    assert list(Image.open(io.BytesIO(png_bytes)).convert("L").tobytes()) == greys
+
+
+def test_a_clear_value_of_sixteen_bits_is_clear(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(sixteen([257, 258, 65535]), transparency=257))
+    got = decoded(path)
+    assert got.mode == "RGBA"
+    assert list(got.getchannel("A").tobytes()) == [0, 255, 255]
+    assert list(decoded(path, grey=True).tobytes()) == [255, 1, 255]
+
+
+def test_measurements_with_gaps_are_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.img"
+    path.write_bytes(encoded(deep("F", [math.nan, 7, 300]), "TIFF"))
+    assert list(decoded(path).tobytes())[1:] == [7, 255]
 
 
 def test_photos_are_turned_and_the_size_says_so(tmp_path: Path) -> None:

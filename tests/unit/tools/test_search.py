@@ -102,6 +102,35 @@ def test_a_corpus_file(folder: Path, tmp_path: Path) -> None:
     assert box.run("search", {"query": "b"}).text == "1. B (): x"
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x1c"])
+def test_a_line_of_a_corpus_ends_where_json_lets_it(tmp_path: Path, mark: str) -> None:
+    path = tmp_path / "corpus.jsonl"
+    rows = [{"title": "A", "text": f"one{mark}two"}, {"title": "B", "text": "x"}]
+    text = "\r\n".join(json.dumps(row, ensure_ascii=mark == "\x1c") for row in rows)  # a control character is escaped
+    path.write_text(text, encoding="utf-8", newline="")
+    assert [item.title for word in ("two", "b") for item in Corpus.load(path).search(word, 3)] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("Sie wohnt in der Friedrichstraße 7.", "Friedrichstraße"),
+        ("Sie wohnt in der Friedrichstraße 7.", "FRIEDRICHSTRAẞE"),
+        ("a \ufb01ne day", "\ufb01ne"),
+        ("\u039f\u0394\u039f\u03a3", "\u03bf\u03b4\u03bf\u03c2"),  # capitals, and a last letter of its own form
+        ("\u13a0\u13a1", "\u13a0\u13a1"),  # letters whose case is younger than SQLite's table
+        ("Caf\u00e9 M\u00dcLLER", "cafe muller"),
+    ],
+)
+def test_words_of_other_languages(text: str, query: str) -> None:
+    assert Corpus([Passage("T", "u", text)]).search(query, 1)
+
+
+def test_a_word_twice_is_a_word() -> None:
+    twice, once = (Corpus(PASSAGES).search(query, 9) for query in ("born Lisbon LISBON lisbon", "born lisbon"))
+    assert twice == once
+
+
 @pytest.mark.parametrize("line", ["{", "[]", '{"title": "no text"}', "3"])
 def test_a_broken_corpus_names_the_line(tmp_path: Path, line: str) -> None:
     path = tmp_path / "corpus.jsonl"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import openpyxl
 import pytest
 
 from tracer1_agents.tools import tables
+from tracer1_agents.tools.delimited import find_delimiter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +84,21 @@ def test_where_needs_both_halves(box: ToolRegistry) -> None:
 @pytest.mark.parametrize("operation", ["sum", "mean", "median"])
 def test_arithmetic_on_text_names_a_culprit(box: ToolRegistry, operation: str) -> None:
     assert ask(box, operation, "city") == 'error: column "city" is not numeric, for example "Berlin"'
+
+
+def test_small_numbers_are_not_zero(box: ToolRegistry, folder: Path) -> None:
+    (folder / "p.csv").write_text("test,p\nt,0.00000003\nu,1.2e-9\n")
+    head = "table, 2 rows, columns: test, p"
+    text = box.run("inspect_file_as_text", {"file_path": "p.csv"}).text
+    assert text == f"{head}\nt, 3e-08\nu, 1.2e-09"
+    call = {"file_path": "p.csv", "column": "p", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == "3.12e-08"
+
+
+def test_a_sum_that_is_only_rounding_is_zero(box: ToolRegistry, folder: Path) -> None:
+    (folder / "b.csv").write_text("change\n0.1\n0.2\n-0.3\n")
+    call = {"file_path": "b.csv", "column": "change", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == "0"
 
 
 def test_aggregate_of_an_empty_column(box: ToolRegistry, folder: Path) -> None:
@@ -194,6 +212,47 @@ def test_dialects_of_text_tables(box: ToolRegistry, folder: Path, name: str, con
     assert done.text == "table, 1 rows, columns: a, b\n1, x y"
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("t.csv", '"Name, Vorname";Alter;Ort\n"Meier, Ida";5;Ulm\n', "Name, Vorname, Alter, Ort\nMeier, Ida, 5, Ulm"),
+        ("t.csv", 'Alter;"Name, Vorname"\n5;"Meier, Ida"\n', "Alter, Name, Vorname\n5, Meier, Ida"),
+        ("t.csv", "Preis, netto;Menge\n5;6\n7;8\n", "Preis, netto, Menge\n5, 6\n7, 8"),
+        ("t.csv", "a, b\n1;2,3\n", "a, b\n1;2, 3"),  # the comma of the header comes first
+        ("t.csv", "a;b,c\n1,2\n3,4\n", "a;b, c\n1, 2\n3, 4"),
+        ("t.csv", "a|b\n1|2\n", "a, b\n1, 2"),
+        ("t.csv", "a\tb\n1\t2\n", "a, b\n1, 2"),
+        ("t.csv", "yes|no\nmaybe\nnever\n", "yes|no\nmaybe\nnever"),  # no table of two columns
+        ("t.csv", "sep=;\na,b;c\n1;2\n", "a,b, c\n1, 2"),
+        ("t.csv", '"sep=\t"\r\na\tb\r\n1\t2\r\n', "a, b\n1, 2"),
+        ("t.csv", "sep=|\n", None),
+        ("t.csv", 'size,"5"" disk; new"\n1,2\n', 'size, 5" disk; new\n1, 2'),
+        ("t.csv", 'a;b\n1;"x\n,,,\ny"\n', "a, b\n1, x ,,, y"),
+        ("t.tsv", "a;b\tc\n1\t2\n", "a;b, c\n1, 2"),
+    ],
+)
+def test_delimiters(box: ToolRegistry, folder: Path, name: str, content: str, text: str | None) -> None:
+    (folder / name).write_bytes(content.encode())
+    done = box.run("inspect_file_as_text", {"file_path": name})
+    if text is None:
+        assert done.text == 'error: "t.csv" cannot be read as csv: it is empty'
+    else:
+        assert done.text.partition("columns: ")[2] == text
+
+
+@pytest.mark.parametrize("text", ['"' * 65_535, ',"' * 30_000, '"a""' * 16_000, '"",' * 20_000])
+def test_a_delimiter_is_found_quickly(text: str) -> None:
+    began = time.perf_counter()
+    assert find_delimiter(text) == ","
+    assert time.perf_counter() - began < 2
+
+
+def test_a_long_cell(box: ToolRegistry, folder: Path) -> None:
+    (folder / "t.csv").write_text(f"a,b\n{'x' * 200_000},1\n")
+    call = {"file_path": "t.csv", "column": "b", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == "1"
+
+
 def test_headers_without_names_or_with_the_same(box: ToolRegistry, folder: Path) -> None:
     (folder / "t.csv").write_text("a,,a\n1,2,3,4\n5\n")
     done = box.run("inspect_file_as_text", {"file_path": "t.csv"})
@@ -220,6 +279,72 @@ def test_workbook_with_several_sheets(box: ToolRegistry, folder: Path) -> None:
     assert box.run("table_columns", {"file_path": "t.xlsx#Two"}).text == "table, 2 rows, columns: b"
     missing = box.run("table_columns", {"file_path": "t.xlsx#Three"})
     assert missing.text == 'error: no sheet "Three"; sheets: One, Two'
+
+
+UNSTORED = 'error: column "total" holds formulas without stored values; open and save the file in a spreadsheet program'
+
+
+@pytest.fixture
+def unstored(folder: Path) -> Path:
+    """As libraries write it: formulas without values."""
+    rows = [["item", "n", "total"], ["a", 2, "=B2*2"], ["b", 3, "=B3*2"], ["c", 4, 9]]
+    save_workbook(folder / "t.xlsx", {"One": rows, "Two": [["a"], [1]]})
+    return folder / "t.xlsx"
+
+
+def computed(path: Path, value: bytes, kind: bytes = b"") -> None:
+    """Store a value with each formula, as spreadsheet programs do."""
+    with zipfile.ZipFile(path) as book:
+        parts = {item: book.read(item) for item in book.namelist()}
+    with zipfile.ZipFile(path, "w") as book:
+        for name, data in parts.items():
+            stored = re.sub(
+                rb'<c r="C(.)">(<f>.*?</f>)<v></v>', rb'<c r="C\1"' + kind + rb">\2<v>" + value + b"</v>", data
+            )
+            book.writestr(name, stored)
+
+
+@pytest.mark.usefixtures("unstored")
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("table_aggregate", {"column": "total", "operation": "sum"}),
+        ("table_aggregate", {"column": "TOTAL", "operation": "count"}),
+        ("table_aggregate", {"column": "n", "operation": "sum", "where_column": "total", "where_value": 4}),
+        ("table_filter", {"column": "total", "operator": ">", "value": 1}),
+        ("table_filter", {"column": "n", "operator": ">", "value": 2, "output": "o.csv"}),  # would save empty cells
+        ("table_sort", {"column": "total"}),
+    ],
+)
+def test_formulas_without_values_are_not_empty(box: ToolRegistry, tool: str, arguments: dict[str, Any]) -> None:
+    assert box.run(tool, {"file_path": "t.xlsx", **arguments}).text == UNSTORED
+
+
+@pytest.mark.usefixtures("unstored")
+def test_other_columns_of_such_a_table(box: ToolRegistry) -> None:
+    call = {"file_path": "t.xlsx", "column": "n", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == "9"
+    assert box.run("table_filter", {"file_path": "t.xlsx", "column": "n", "operator": ">", "value": 3}).ok
+    head = "table, 3 rows, columns: item, n, total; formulas without stored values: total"
+    assert box.run("table_columns", {"file_path": "t.xlsx#One"}).text == head
+    assert box.run("table_columns", {"file_path": "t.xlsx#Two"}).text == "table, 1 rows, columns: a"
+    assert head in box.run("inspect_file_as_text", {"file_path": "t.xlsx"}).text
+
+
+def test_joins_keep_it_in_mind(box: ToolRegistry, unstored: Path) -> None:
+    call = {"left_path": "t.xlsx", "right_path": "t.xlsx", "on": "n", "output": "o.csv"}
+    assert box.run("table_join", call).text == UNSTORED
+    assert not unstored.with_name("o.csv").exists()
+
+
+@pytest.mark.parametrize(("value", "kind", "total"), [(b"4", b"", "17"), (b"", b' t="str"', "9")])
+def test_formulas_with_values_are_values(
+    box: ToolRegistry, unstored: Path, value: bytes, kind: bytes, total: str
+) -> None:
+    computed(unstored, value, kind)
+    call = {"file_path": "t.xlsx", "column": "total", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == total
+    assert box.run("table_columns", {"file_path": "t.xlsx#One"}).text == "table, 3 rows, columns: item, n, total"
 
 
 def test_declared_but_empty_cells_cost_nothing(box: ToolRegistry, folder: Path) -> None:

@@ -55,6 +55,7 @@ def convert(workspace: Workspace, name: str, to: str) -> bytes:
         table = read_table(workspace, name)
         if to == "csv":
             return table.as_csv()
+        table.check_stored()
         records = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
         return json.dumps(records, ensure_ascii=False).encode()
     return f"{inspect_file(workspace, name)}\n".encode()

@@ -2,7 +2,7 @@
 
 A call passes in this order: the fault of the task, if it is this call's turn (it times out, reaches no tool and is not
 counted); the budget; finished conversions, whose results are put into the folder; files that are not there yet or
-sealed; then the tool itself. A call that is refused or fails was made all the same.
+sealed, however their path is spelled; then the tool itself. A call that is refused or fails was made all the same.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class DeskRegistry(ToolRegistry):
         state.made += 1
         self._deliver(state)
         self._store.write(state)
-        named = {value for value in arguments.values() if isinstance(value, str)}
+        named = {self._store.workspace.listed_name(value) for value in arguments.values() if isinstance(value, str)}
         for output in named & {job.output for job in state.jobs}:
             return _failed(f'"{output}" is not ready')
         for archive in named & set(state.sealed):
@@ -63,7 +63,7 @@ class DeskRegistry(ToolRegistry):
     def _deliver(self, state: DeskState) -> None:
         """Put finished conversions into the folder."""
         for job in [job for job in state.jobs if job.due < state.made]:
-            (self._store.folder / job.output).replace(self._store.workspace.root / job.output)
+            self._store.pending(job.output).replace(self._store.workspace.root / job.output)
             state.jobs.remove(job)
 
 

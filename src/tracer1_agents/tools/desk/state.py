@@ -4,7 +4,8 @@
      "offers": {"oak": {"slots": [9, 11]}, "screen": {"slots": [9], "rooms": ["elm"]}},
      "jobs": [], "sealed": [], "reservations": {}}
 
-Whoever sets a task up writes the file; every key may be left out. Hidden files are not listed to the planner.
+Whoever sets a task up writes the file; every key may be left out. Hidden files are not listed to the planner, and no
+tool opens them.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Job(_Plain):
     """A conversion under way.
 
     Attributes:
-        output: Name of the file to come.
+        output: Name of the file to come, as the workspace lists it.
         due: It is there once so many calls were made.
     """
 
@@ -63,7 +64,7 @@ class DeskState(_Plain):
         register: Its entries.
         offers: What can be reserved, by name.
         jobs: Conversions under way.
-        sealed: Names of sealed archives.
+        sealed: Names of sealed archives, as the workspace lists them.
         reservations: Hour by name.
     """
 
@@ -108,6 +109,10 @@ class DeskStore:
         except ValidationError as error:
             msg = f"{FOLDER}/{FILE} is not the state of a desk ({error.errors()[0]['msg']}); set the task up again"
             raise ConfigurationError(msg) from None
+
+    def pending(self, output: str) -> Path:
+        """Where the result of a conversion waits; in a folder of its own, since a result may be called `state.json`."""
+        return self.folder / "pending" / output
 
     def write(self, state: DeskState) -> None:
         """Replace the state; a reader sees the old one or the new one, never a part."""

@@ -19,6 +19,8 @@ from tracer1_agents.tools.desk.state import DeskState, DeskStore, Job, Offer
 from tracer1_agents.tools.formatting import short
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_core.tools import BaseTool
 
     from tracer1_agents.tools.workspace import Workspace
@@ -40,13 +42,14 @@ def _file_tools(workspace: Workspace, store: DeskStore) -> list[BaseTool]:
         to: Annotated[str, Field(description="csv or json for tables, csv for JSON, txt for documents")],
     ) -> Output:
         """Start to convert a file; the result is there after two more tool calls."""
-        output = converted_name(file_path, to)
         state = store.read()
         content = convert(workspace, file_path, to)
+        output = converted_name(workspace.listed_name(file_path) or file_path, to)
         if workspace.contains(output) or any(job.output == output for job in state.jobs):
             msg = f'"{short(output)}" is there or on its way'
             raise ToolError(msg)
-        workspace.write(store.folder / output, content)
+        store.pending(output).parent.mkdir(parents=True, exist_ok=True)
+        workspace.write(store.pending(output), content)
         state.jobs.append(Job(output=output, due=state.made + CONVERSION_CALLS))
         store.write(state)
         return f"{output} will be ready after {CONVERSION_CALLS} more calls", output
@@ -56,11 +59,8 @@ def _file_tools(workspace: Workspace, store: DeskStore) -> list[BaseTool]:
         files: Annotated[str, Field(description='Names with commas between, for example "a.txt, b.txt"')],
     ) -> Output:
         """Pack files into an archive and take them away; it is sealed then and nothing in it can be read again."""
-        names = sorted({name.strip() for name in files.split(",") if name.strip()})
-        if not names:
-            msg = "files must name at least one file"
-            raise ToolError(msg)
-        paths = {name: workspace.file(name) for name in names}
+        state = store.read()
+        paths = _to_pack(workspace, state, files)
         target = workspace.output(archive, (".zip",))
         if target.exists():
             msg = f'"{short(archive)}" is there already; an archive takes files once'
@@ -70,14 +70,28 @@ def _file_tools(workspace: Workspace, store: DeskStore) -> list[BaseTool]:
             for name, path in paths.items():
                 opened.writestr(zipfile.ZipInfo(name, _SEALING_TIME), path.read_bytes())
         workspace.write(target, packed.getvalue())
+        sealed = target.relative_to(workspace.root).as_posix()
+        state.sealed.append(sealed)
+        store.write(state)  # before the files go: what is packed is sealed, whatever fails after this
         for path in paths.values():
             path.unlink()
-        state = store.read()
-        state.sealed.append(archive)
-        store.write(state)
-        return f"sealed in {archive}: {', '.join(names)}", names
+        return f"sealed in {sealed}: {', '.join(paths)}", list(paths)
 
     return [make_tool(convert_file), make_tool(archive_files)]
+
+
+def _to_pack(workspace: Workspace, state: DeskState, files: str) -> dict[str, Path]:
+    """The files that a list names, each once, by the names that the workspace lists, sorted."""
+    found = [workspace.file(name) for name in sorted({name.strip() for name in files.split(",") if name.strip()})]
+    if not found:
+        msg = "files must name at least one file"
+        raise ToolError(msg)
+    paths = {path.relative_to(workspace.root).as_posix(): path for path in sorted(found)}
+    for name in paths:
+        if name in state.sealed:
+            msg = f'"{short(name)}" is sealed'
+            raise ToolError(msg)
+    return paths
 
 
 def _register_tools(store: DeskStore) -> list[BaseTool]:
