@@ -159,11 +159,13 @@ class Played:
         trace: What happened.
         files: What was written or changed; None where nobody looked.
         reward: What the place itself gave for it; None where it gives nothing.
+        left_right: Whether it left behind what the task expects; None where only the answer counts.
     """
 
     trace: Trace
     files: Mapping[str, str] | None
     reward: float | None
+    left_right: bool | None = None
 
 
 @dataclass
@@ -243,7 +245,7 @@ class Episodes:
             self.counts.planner_calls += state.get("planner_calls", 0)
             self.counts.executions += len(trace.steps)
             self.counts.lost += trace.status in _LOST
-            return Played(trace, scene.files(), scene.reward())
+            return Played(trace, scene.files(), scene.reward(), scene.left_right())
 
     def _timed(self, executor: Executor | None) -> Executor | None:
         return TimedExecutor(executor, self.executing) if executor else None

@@ -4,9 +4,9 @@ Rows stand in the order [prompt][turn][member], so that a group is one prompt's 
 stays per prompt and turn. An episode that ends early leaves places without a reply; those repeat its last row without a
 reward, which neither counts in the baseline nor moves the weights.
 
-Credit is either the end's (the final answer by GAIA's rules, or what a live page gives, the same for all turns) or each
-step's own, while the episode follows the reference; after the first step that does not, nothing is known and nothing is
-learnt.
+Credit is either the end's, the same for all turns (the final answer by GAIA's rules, at a desk also what is left
+behind, or what a live page gives), or each step's own, while the episode follows the reference; after the first step
+that does not, nothing is known and nothing is learnt.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class OnlineRollouts(GraphRollouts):
         if row.generated is None:
             return [played.reward] * calls
         if self.config.credit == "end":
-            return [float(gaia_match(played.trace.answer, row.generated.task.answer))] * calls
+            solved = gaia_match(played.trace.answer, row.generated.task.answer) and played.left_right is not False
+            return [float(solved)] * calls
         return self._step_totals(row.generated, played.trace, calls)
 
     def _step_totals(self, window: Window, trace: Trace, calls: int) -> list[float | None]:

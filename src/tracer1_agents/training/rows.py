@@ -222,7 +222,7 @@ def generated_row(window: Window, options: PromptOptions, *, source: str, key: s
         window=ReferenceWindow(
             steps=steps,
             finished=isinstance(steps[-1].action, Finish),
-            known_text="\n".join(message.text for message in asked.messages),
+            known_text=_readable(asked.messages),
         ),
         grammar=asked.grammar,
         horizon=options.horizon,
@@ -230,6 +230,11 @@ def generated_row(window: Window, options: PromptOptions, *, source: str, key: s
         generated=window,
         thought=_outline(steps) if options.thoughts else "",
     )
+
+
+def _readable(messages: Sequence[Message]) -> str:
+    """What a planner can read of its prompt."""
+    return "\n".join(message.text for message in messages)
 
 
 def _outline(steps: Sequence[ReferenceStep]) -> str:
@@ -245,7 +250,7 @@ def _cut(recorded: RecordedStep, window: ReferenceWindow, source: str, own: Mapp
         source=source,
         number=at + 1,
         messages=asked.messages,
-        window=window,
+        window=window.model_copy(update={"known_text": _readable(asked.messages)}),
         grammar=asked.grammar,
         horizon=options.horizon,
         start=EpisodeStart(trajectory.instruction, asked.observation, asked.history),

@@ -59,8 +59,8 @@ class GraphRolloutConfig(RolloutConfig):
     )
     credit: Literal["end", "step"] = Field(
         "end",
-        description="with more steps: every planner call earns the final answer, or its own step while the episode "
-        "follows the reference",
+        description="with more steps: every planner call earns the end (the final answer, and what is left behind), or "
+        "its own step while the episode follows the reference",
     )
 
 

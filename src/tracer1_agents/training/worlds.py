@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
+from zipfile import BadZipFile
 
 from tracer1_agents.data.taskgen.bundle import corpus_entry
 from tracer1_agents.data.taskgen.write import write_task
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.workbench import open_workbench
+from tracer1_agents.tools.desk import final_state
 from tracer1_agents.tools.limited import LimitedExecutor
 from tracer1_agents.tools.replay import Recordings
 from tracer1_agents.tools.search import Corpus, Passage
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from tracer1_agents.data.taskgen.draft import Task
     from tracer1_agents.data.taskgen.windows import Window
     from tracer1_agents.planner.retries import Retries
     from tracer1_agents.sandboxes.base import Sandbox
@@ -49,12 +52,14 @@ class Scene:
         grounder: Carries out GUI actions; None where there is no screen.
         files: What was written or changed so far, by name, with a hash of the bytes; None where nobody looks.
         reward: What the place itself gives for the episode as it stands; None where it gives nothing.
+        left_right: Whether what was left behind so far is what the task expects; None where only the answer counts.
     """
 
     toolbox: Executor | None = None
     grounder: Executor | None = None
     files: Callable[[], Mapping[str, str] | None] = lambda: None
     reward: Callable[[], float | None] = lambda: None
+    left_right: Callable[[], bool | None] = lambda: None
 
 
 class World(Protocol):
@@ -101,6 +106,7 @@ class TaskWorld:
         if row.generated is None:
             msg = f"row {row.key} is no generated task; give its source another executor"
             raise ConfigurationError(msg)
+        task = row.generated.task
         source = self._folder(row.key, row.generated)
         with tempfile.TemporaryDirectory(prefix="tracer1-scene-", ignore_cleanup_errors=True) as scratch:
             folder = Path(scratch)
@@ -111,7 +117,11 @@ class TaskWorld:
             ) as executor:
                 limited = LimitedExecutor(executor, slots=self.slots, retries=self.retries, threads=True)
                 try:
-                    yield Scene(toolbox=limited, files=lambda: changed(before, hashes(folder)))
+                    yield Scene(
+                        toolbox=limited,
+                        files=lambda: changed(before, hashes(folder)),
+                        left_right=lambda: _is_left_right(folder, task),
+                    )
                 finally:
                     self.lost += limited.lost
                     self.abandoned += limited.abandoned
@@ -140,6 +150,16 @@ class TaskWorld:
             for number, planned in enumerate(window.task.steps[: window.step - 1], 1):
                 executor.execute(planned.action(number - 1), planned.instruction, Observation())
         fresh.rename(folder)
+
+
+def _is_left_right(folder: Path, task: Task) -> bool | None:
+    """Whether the desk stands as the task wants it; None for tasks without one."""
+    if task.desk is None:
+        return None
+    try:
+        return final_state(folder) == task.desk.expected()
+    except (ConfigurationError, OSError, BadZipFile):  # code of the episode spoiled the desk's own files
+        return False
 
 
 def _corpus(window: Window) -> Corpus | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import tempfile
 from itertools import islice
 
 import pytest
@@ -122,3 +123,49 @@ def test_prompts_and_replies_are_short():
             prompt = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True)["input_ids"]
             assert len(prompt) < 1000
             assert len(tokenizer(window.reply)["input_ids"]) < 384
+
+
+def ends(task, written):
+    """What the planner calls of one on-line episode earn by `rollout.credit: end`, and the state it left."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    from tracer1_agents.training.episodes import Episodes  # noqa: PLC0415
+    from tracer1_agents.training.mixture import MixtureConfig  # noqa: PLC0415
+    from tracer1_agents.training.online_rollouts import OnlineRollouts  # noqa: PLC0415
+    from tracer1_agents.training.stage2 import GraphRolloutConfig  # noqa: PLC0415
+
+    window = cut_window(task, 1, random.Random(1), WindowOptions(mishap_rate=0.0, world=WORLD))
+    row = generated_row(window, PromptOptions(horizon=8), source="desk", key="online")
+    data = MixtureConfig.model_validate({"horizon": 8, "sources": [{"reader": "taskgen"}]})
+    episodes = Episodes(data, TaskWorld(None, Slots(2), Retries(attempts=1, timeout=20.0)))
+    played = asyncio.run(episodes.play(row, ReplayPolicy(written), len(written)))
+    assert played.trace.answer == task.answer
+    collector = OnlineRollouts([row], GraphRolloutConfig(max_steps=len(written)), episodes, None, seed=0)
+    return collector._totals(row, played, len(written)), played.left_right
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("family", ["pack_one", "book_one"])
+def test_an_episode_ends_well_with_the_right_answer_and_the_right_state(family):
+    task = make_world_task(family, "online", WORLD)
+    written = [GRAMMAR.render([(step.action(at), step.instruction)]) for at, step in enumerate(task.steps)]
+    assert ends(task, written) == ([1.0] * len(written), True)
+    lazy = [reply for reply in written if not reply.startswith(("archive_files", "reserve"))]
+    assert len(lazy) < len(written)
+    assert ends(task, lazy) == ([0.0] * len(lazy), False)
+
+
+@pytest.mark.parametrize("damage", [b"", b"no archive", None])
+def test_a_desk_that_an_episode_spoiled_is_not_as_it_should_be(damage, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    task = make_world_task("pack_one", "online", WORLD)
+    window = cut_window(task, len(task.steps), random.Random(1), WindowOptions(mishap_rate=0.0, world=WORLD))
+    row = generated_row(window, PromptOptions(horizon=8), source="desk", key="spoiled")
+    world = TaskWorld(None, Slots(2), Retries(attempts=1, timeout=20.0))
+    with world.open(row) as scene:
+        assert scene.left_right() is True
+        [archive] = [name for name, _ in task.desk.archives]
+        [path] = tmp_path.glob(f"tracer1-scene-*/{archive}")
+        path.unlink()
+        if damage is not None:
+            path.write_bytes(damage)
+        assert scene.left_right() is False

@@ -8,13 +8,14 @@ pytest.importorskip("torch", reason="torch is not installed")
 
 from training_cases import trajectory
 
-from tracer1_agents.actions.space import OpenApp
+from tracer1_agents.actions.match import similarity
+from tracer1_agents.actions.space import OpenApp, Type, Wait
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.mixture import MixtureConfig, in_part, load_mixture
 from tracer1_agents.training.rows import PromptOptions, rows_of, with_history
 from tracer1_agents.training.sampler import MixtureSampler
-from tracer1_agents.types import ForecastPair, Observation
+from tracer1_agents.types import ForecastPair, Observation, ReferenceStep, ReferenceTrajectory
 
 pytestmark = pytest.mark.torch
 
@@ -36,11 +37,33 @@ def test_a_row_shows_past_steps_and_asks_for_the_next_ones():
         assert row.score(row.reply).total == 1.0
 
 
+@pytest.mark.parametrize(("seen", "worth"), [("code 4711", 0.5), ("x" * 1200 + " 4711", 1.0), ("nothing", 1.0)])
+@pytest.mark.parametrize("where", ["summary", "observation"])
+def test_a_placeholder_stands_for_what_the_prompt_does_not_say(seen, worth, where):
+    """History shows the next step's summary, and an observation is cut: what counts as known is what is there."""
+    code = Type(content="4711")
+    steps = (
+        ReferenceStep(
+            action=OpenApp(app_name="Mail"), instruction="open", summary="4711 unread"
+        ),  # nobody was shown it
+        ReferenceStep(action=Wait(), instruction="wait", **({"summary": seen} if where == "summary" else {})),
+        ReferenceStep(
+            action=code, instruction="type", observation=Observation(text=seen if where == "observation" else "a field")
+        ),
+    )
+    one = ReferenceTrajectory(id="1", source="androidcontrol", instruction="Type the code", steps=steps)
+    row = list(rows_of(one, options()))[1 if where == "summary" else 2]
+    assert row.window.known_text == "\n".join(message.text for message in row.messages)
+    waiting = Type(content="Result(step=2)")
+    assert similarity(waiting, code, known_text=row.window.known_text) == worth
+
+
 def test_the_policys_own_past_replaces_the_references():
     row = list(rows_of(trajectory(), options()))[2]
     other = with_history(row, {0: ForecastPair(action=OpenApp(app_name="Calendar"), instruction="x")})
     assert 'open_app(app_name="Calendar")' in other.messages[-1].text
-    assert other.window == row.window
+    assert other.window.steps == row.window.steps
+    assert other.window.known_text == "\n".join(message.text for message in other.messages)
     assert row.messages == with_history(row, {}).messages
 
 
