@@ -1,4 +1,7 @@
-"""A session that starts when it is first needed: most episodes never run code."""
+"""A session that starts when it is first needed: most episodes never run code.
+
+Invariant: once it is closed nothing of it runs, not even a session whose start was under way at that moment.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ class LazySession:
         self._opener = opener
         self._session: Session | None = None
         self._closed = False
-        self._lock = threading.Lock()
+        self._opening = threading.Lock()  # one caller opens, the others wait for it
+        self._state = threading.Lock()  # guards the two fields above; never held while a session starts
 
     def run(self, code: str, *, timeout: float | None = None) -> RunResult:
         """See `Session.run`."""
@@ -37,18 +41,30 @@ class LazySession:
         return await session.arun(code, timeout=timeout)
 
     def _opened(self) -> Session:
-        with self._lock:
-            if self._closed:
-                msg = "this session is closed; open another one"
-                raise SandboxError(msg)
-            if self._session is None:
-                self._session = self._opener()
-            return self._session
+        with self._opening:
+            with self._state:
+                if self._closed:
+                    msg = "this session is closed; open another one"
+                    raise SandboxError(msg)
+                if self._session is not None:
+                    return self._session
+            session = self._opener()
+            with self._state:
+                self._session, closed = session, self._closed
+        if closed:
+            session.close()
+            msg = "this session was closed while it started; open another one"
+            raise SandboxError(msg)
+        return session
 
     def close(self) -> None:
-        """Kill the session if it was ever opened; later runs are refused."""
-        self._closed = True
-        session = self._session
+        """Kill the session if it was ever opened; later runs are refused.
+
+        Does not wait for a session that is just starting: whoever starts it ends it.
+        """
+        with self._state:
+            self._closed = True
+            session = self._session
         if session is not None:
             session.close()
 

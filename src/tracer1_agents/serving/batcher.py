@@ -2,25 +2,45 @@
 
 There is no barrier: nothing waits for callers that have not asked yet, beyond a gathering window of a few milliseconds
 when the engine was idle. Sync and async callers use the same queue.
+
+Invariant: whoever has asked gets an answer, an error or a cancellation, also when the batcher is closed meanwhile. A
+forked child begins with an empty queue and a thread of its own; futures from before the fork are its parent's.
 """
 
 from __future__ import annotations
 
 import atexit
+import os
 import queue
 import threading
 import time
+import weakref
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.serving.sampling import Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tracer1_agents.serving.engine import SamplingEngine
     from tracer1_agents.serving.sampling import Row, SampleRequest
 
 _LAST_TOKEN: Final = 10.0  # seconds to wait for a forward pass to end
 _WINDOW: Final = 0.01  # seconds to gather callers that arrive together
+
+# Weak, so that an engine can go with its batcher; a hook of each batcher's own would keep it for ever.
+_batchers: weakref.WeakSet[Batcher] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for batcher in list(_batchers):
+        batcher._forget()  # noqa: SLF001  (this module's own)
+
+
+os.register_at_fork(after_in_child=_forget_all)
 
 
 class Batcher:
@@ -38,8 +58,12 @@ class Batcher:
     def __init__(self, engine: SamplingEngine, *, max_batch: int = 64) -> None:
         self.engine, self.max_batch = engine, max_batch
         self.batches = self.rows = 0
-        self._queue: queue.SimpleQueue[tuple[SampleRequest, Future[Sample]] | None] = queue.SimpleQueue()
         self._closed = threading.Event()
+        self._begin()
+        _batchers.add(self)
+
+    def _begin(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[SampleRequest, Future[Sample]] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
@@ -48,23 +72,28 @@ class Batcher:
 
         Raises:
             ValueError: The prompt does not fit the model (before anything is queued).
+            ConfigurationError: The batcher is closed.
         """
         self.engine.check(request)
         future: Future[Sample] = Future()
         future.add_done_callback(lambda done: request.cancelled.set() if done.cancelled() else None)
         with self._starting:
+            if self._closed.is_set():
+                msg = "this batcher is closed and its thread is gone; make another one"
+                raise ConfigurationError(msg)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="tracer1-batcher", daemon=True)
                 self._thread.start()
                 atexit.register(self.close)  # a thread inside a kernel while the interpreter goes away ends in abort()
-        self._queue.put((request, future))
+            self._queue.put((request, future))
         return future
 
     def sample(self, request: SampleRequest) -> Sample:
         """Queue one request and wait; an interrupt of the caller ends its row.
 
         Raises:
-            concurrent.futures.CancelledError: Someone set `request.cancelled`.
+            concurrent.futures.CancelledError: Someone set `request.cancelled`, or closed the batcher.
+            ConfigurationError: The batcher was closed before.
         """
         future = self.submit(request)
         try:
@@ -74,9 +103,10 @@ class Batcher:
             raise
 
     def close(self) -> None:
-        """End the thread after the token it is at; callers still waiting are cancelled."""
-        self._closed.set()
-        self._queue.put(None)
+        """End the thread after the token it is at; callers still waiting are cancelled, later ones refused."""
+        with self._starting:
+            self._closed.set()
+            self._queue.put(None)
         atexit.unregister(self.close)
         if self._thread is not None:
             self._thread.join(_LAST_TOKEN)
@@ -97,8 +127,21 @@ class Batcher:
                 if row.finish_reason:
                     _settle(future, row.sample(self.engine.tokenizer))
                     del waiting[key]
-        for _, future in waiting.values():
+        for _, future in [*waiting.values(), *self._left()]:
             future.cancel()
+
+    def _left(self) -> Iterator[tuple[SampleRequest, Future[Sample]]]:
+        """Who is still queued; nobody joins once the batcher is closed."""
+        with suppress(queue.Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if item is not None:
+                    yield item
+
+    def _forget(self) -> None:
+        """In a forked child: the thread, its callers and their rows belong to the parent."""
+        self._begin()
+        self.engine.abandon()
 
     def _admit(self, waiting: dict[int, tuple[Row, Future[Sample]]]) -> None:
         """Let queued callers in; sleeps while there is nothing to do at all."""

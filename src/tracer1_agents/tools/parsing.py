@@ -1,4 +1,4 @@
-"""The process behind `confined`: reads one file a request with whatever library its kind needs.
+"""The process behind `confined`: reads one file a request with whatever library its kind needs, or solves an equation.
 
 Its limits are set before the first request and only shrink. An alarm ends it when a file takes too long and the host is
 no longer there to end it. Libraries print to standard output, so that the answers have a descriptor of their own.
@@ -13,12 +13,14 @@ import signal
 import sys
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import MissingExtraError
 from tracer1_agents.tools.archives import unpack
 from tracer1_agents.tools.decoding import write_picture
+from tracer1_agents.tools.equations import find_roots
 from tracer1_agents.tools.markup import visible_text
 from tracer1_agents.tools.office import read_docx, read_pdf, read_pptx
 from tracer1_agents.tools.plain_text import read_text, tidy
@@ -51,21 +53,25 @@ READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "zip": lambda path, root: unpack(path, Path(root)),
     "picture": write_picture,
 }
+JOBS: Final[Mapping[str, Callable[..., Any]]] = {"solve": find_roots}
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Serve one request; a file that cannot be read is an answer too.
 
     Args:
-        request: `reader`, `path`, and what else that reader takes.
+        request: `reader`, `path`, and what else that reader takes; or `job` and its arguments.
     """
-    reader, path = READERS[request.pop("reader")], Path(request.pop("path"))
+    if "job" in request:
+        work = JOBS[request.pop("job")]
+    else:
+        work = partial(READERS[request.pop("reader")], Path(request.pop("path")))
     try:
-        return {"value": reader(path, **request)}
+        return {"value": work(**request)}
     except MissingExtraError as error:
         return {"missing": str(error)}
     except MemoryError:
-        return {"error": "it needs more memory than a file may take", "ended": True}
+        return {"error": "it needs more memory than it may take", "ended": True}
     except RecursionError:
         return {"error": "it is nested too deeply"}
     except Exception as error:  # noqa: BLE001  (parsers raise anything on hostile bytes)
@@ -90,7 +96,7 @@ def main(limits: Mapping[str, float] | None = None) -> None:
         try:
             text = json.dumps(found).encode("ascii")
         except MemoryError:
-            found = {"error": "it needs more memory than a file may take", "ended": True}
+            found = {"error": "it needs more memory than it may take", "ended": True}
             text = json.dumps(found).encode("ascii")
         _write(replies, text + b"\n")
         if found.get("ended"):

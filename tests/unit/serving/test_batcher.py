@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import threading
 import time
+import weakref
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
+
+from tracer1_agents.errors import ConfigurationError
 
 pytestmark = pytest.mark.torch
 
@@ -184,3 +189,50 @@ def test_closing_ends_the_thread_and_cancels_who_waits(batcher):
     with pytest.raises(CancelledError):
         future.result(timeout=5)
     assert not batcher._thread.is_alive()
+
+
+def test_closing_cancels_who_is_queued(batcher, ask):
+    hold(batcher, ask(0))
+    queued = [batcher.submit(ask(number)) for number in range(1, 20)]  # more than the engine takes in at once
+    threading.Timer(0.1, batcher.engine.go.set).start()
+    batcher.close()
+    for future in queued:
+        with pytest.raises(CancelledError):
+            future.result(5)
+
+
+def test_a_closed_batcher_refuses(batcher, ask):
+    assert batcher.sample(ask(1)).text == "1"
+    batcher.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        batcher.submit(ask(2))
+    batcher.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_child_serves_its_own_callers(batcher, ask):
+    hold(batcher, ask(0))
+    queued = batcher.submit(ask(1))
+    child = os.fork()
+    if child == 0:
+        answer = None
+        try:
+            batcher.engine.go = threading.Event()
+            batcher.engine.go.set()
+            answer = batcher.submit(ask(5)).result(10).text
+        finally:
+            os._exit(0 if answer == "5" and [5] in batcher.engine.admitted else 1)
+    batcher.engine.go.set()
+    assert os.waitpid(child, 0)[1] == 0
+    assert queued.result(10).text == "1"
+
+
+def test_a_batcher_that_nobody_uses_goes_with_its_engine(tiny):
+    from tracer1_agents.serving.batcher import Batcher  # noqa: PLC0415  (torch)
+
+    engine = FakeEngine()
+    kept = weakref.ref(engine)
+    batcher = Batcher(engine)
+    del batcher, engine
+    gc.collect()
+    assert kept() is None

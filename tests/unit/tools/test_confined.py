@@ -9,6 +9,7 @@ import threading
 import time
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import openpyxl
@@ -39,15 +40,21 @@ def good(tmp_path):
     return path
 
 
+def process_id(parser):
+    """Of the one worker that has been started."""
+    (worker,) = parser._idle
+    return worker._process.pid
+
+
 def inspect(folder, name):
     return ToolRegistry(default_toolbox(folder)).run("inspect_file_as_text", {"file_path": name})
 
 
 def test_a_file_is_read_and_the_worker_is_kept(small, good):
     assert small.read("text", good) == "fine"
-    first = small._worker.pid
+    first = process_id(small)
     assert small.read("text", good) == "fine"
-    assert small._worker.pid == first
+    assert process_id(small) == first
 
 
 def test_a_file_that_takes_too_long_ends_its_worker_only(good, tmp_path):
@@ -64,7 +71,7 @@ def test_a_file_that_takes_too_long_ends_its_worker_only(good, tmp_path):
 
 def test_a_file_that_takes_too_much_memory_is_one_error(small, good, tmp_path):
     (tmp_path / "big.json").write_text("[" + "[]," * (8 * MIB) + "0]")
-    with pytest.raises(ValueError, match="more memory than a file may take"):
+    with pytest.raises(ValueError, match="more memory than it may take"):
         small.read("json", tmp_path / "big.json")
     assert small.read("text", good) == "fine"
 
@@ -72,7 +79,7 @@ def test_a_file_that_takes_too_much_memory_is_one_error(small, good, tmp_path):
 def test_a_crash_is_one_error(small, good, tmp_path):
     os.mkfifo(tmp_path / "pipe.txt")
     assert small.read("text", good) == "fine"
-    threading.Timer(0.5, os.kill, (small._worker.pid, 9)).start()
+    threading.Timer(0.5, os.kill, (process_id(small), 9)).start()
     with pytest.raises(ValueError, match=r"ended with status -9 \(a crash"):
         small.read("text", tmp_path / "pipe.txt")
     assert small.read("text", good) == "fine"
@@ -88,7 +95,7 @@ def test_a_long_answer_is_refused(good):
 def test_the_worker_has_no_secrets_and_no_core(monkeypatch, small, good):
     monkeypatch.setenv("MY_SECRET_TOKEN", "hunter2")
     small.read("text", good)
-    process = Path(f"/proc/{small._worker.pid}")
+    process = Path(f"/proc/{process_id(small)}")
     assert b"hunter2" not in (process / "environ").read_bytes()
     limits = [line.split() for line in (process / "limits").read_text().splitlines()]
     assert ["Max", "address", "space", str(400 * MIB), str(400 * MIB), "bytes"] in limits
@@ -99,7 +106,7 @@ def test_a_forked_child_starts_a_worker_of_its_own(small, good):
     small.read("text", good)
     child = os.fork()
     if child == 0:
-        os._exit(0 if small._worker is None else 1)
+        os._exit(0 if not small._idle else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert small.read("text", good) == "fine"
 
@@ -108,7 +115,7 @@ def test_a_missing_library_is_a_matter_of_configuration(monkeypatch, small, good
     monkeypatch.setitem(__import__("sys").modules, "pypdf", None)
     told = answer({"reader": "pdf", "path": str(good)})
     assert 'extra "tools"' in told["missing"]
-    monkeypatch.setattr(small, "_ask", lambda _request: told)
+    monkeypatch.setattr(small, "_ask", lambda _request, _seconds: told)
     with pytest.raises(ConfigurationError, match="tools"):
         small.read("pdf", good)
 
@@ -117,6 +124,66 @@ def test_a_worker_that_cannot_start_is_infrastructure(monkeypatch, small, good):
     monkeypatch.setattr(confined, "_BOOT", "raise SystemExit")
     with pytest.raises(SandboxError, match="did not start"):
         small.read("text", good)
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """A file that no reader comes to the end of."""
+    os.mkfifo(tmp_path / "endless.txt")
+    return tmp_path / "endless.txt"
+
+
+class Readers:
+    """Threads that read one file each, and what each was told."""
+
+    def __init__(self, parser, path, count):
+        self.path, self.told = path, []
+        self.threads = [threading.Thread(target=self.read, args=(parser,)) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+        while parser._places._value > parser._most - count:
+            time.sleep(0.01)
+
+    def read(self, parser):
+        try:
+            self.told.append(parser.read("text", self.path))
+        except ValueError as error:
+            self.told.append(str(error))
+
+    def end(self):
+        """Let the file end."""
+        while any(thread.is_alive() for thread in self.threads):
+            with suppress(OSError):  # nobody has opened it yet, or any more
+                os.close(os.open(self.path, os.O_WRONLY | os.O_NONBLOCK))
+            time.sleep(0.05)
+        return self.told
+
+
+def test_slow_files_do_not_hold_up_another(good, endless):
+    parser = Parser(ParserLimits(seconds=60))
+    slow = Readers(parser, endless, 3)
+    assert parser.read("text", good) == "fine"
+    assert slow.told == []
+    assert slow.end() == [""] * 3
+    parser.close()
+
+
+def test_waiting_for_a_worker_is_bounded_and_infrastructure(good, endless):
+    parser = Parser(ParserLimits(seconds=60, waiting_seconds=0.5), workers=1)
+    slow = Readers(parser, endless, 1)
+    with pytest.raises(SandboxError, match=r"all 1 processes that read files were busy for 0.5 seconds; try again"):
+        parser.read("text", good)
+    assert slow.end() == [""]
+    assert parser.read("text", good) == "fine"
+    parser.close()
+
+
+def test_one_file_after_another_needs_one_worker(good):
+    parser = Parser()
+    for _ in range(3):
+        parser.read("text", good)
+    assert len(parser._idle) == 1
+    parser.close()
 
 
 def pdf_with_objects(count):

@@ -204,7 +204,7 @@ def test_a_decoder_that_needs_too_much_memory_ends_its_worker_only(tmp_path: Pat
     good.write_bytes(encoded(Image.new("RGB", (3, 3))))
     parser = Parser(ParserLimits(seconds=60, memory_bytes=300 * MIB))
     call = {"output": str(tmp_path / "out"), "pixels": pictures.PIXEL_LIMIT}
-    with pytest.raises(ValueError, match="more memory than a file may take"):
+    with pytest.raises(ValueError, match="more memory than it may take"):
         parser.read("picture", path, form="grey", **call)
     assert parser.read("picture", good, form="grey", **call)["width"] == 3
     parser.close()

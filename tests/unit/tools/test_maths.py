@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tracer1_agents.tools import maths
 from tracer1_agents.tools.base import ToolRegistry
+from tracer1_agents.tools.equations import find_roots
 from tracer1_agents.tools.maths import calculate, maths_tools, solve
 
 if TYPE_CHECKING:
@@ -187,3 +190,48 @@ def test_solver_wants_a_name_for_its_unknown() -> None:
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=4, unique=True))
 def test_solver_finds_the_roots_it_was_given(roots: list[int]) -> None:
     assert solve("*".join(f"(x - ({root}))" for root in roots)) == sorted(roots)
+
+
+@pytest.mark.parametrize(
+    ("equation", "text"),
+    [
+        ("1000*(1+x)**12.5 = 2000", "x = 0.057018"),  # 2 ** (1 / 12.5) - 1
+        ("1000*(1+x)**12.5 + 500*(1+x)**2 = 2000", "x = 0.031206"),
+        ("x**1.234 + x = 3", "x = 1.436473"),  # 1.563526 + 1.436473
+        ("x**2.5 + x = 3", "x = 1.250683"),  # 1.749317 + 1.250683
+        ("x**12.5 = x", "x = 0, x = 1"),
+        ("x**1.234 + x = 0", "x = 0"),
+        ("x**1.234 + x + 1 = 0", "no solution"),
+        ("sqrt(2) * x**1.1 = pi", "x = 2.065963"),
+        ("x**2.5 = 3", "x = 1.551846, x = -1.255469 - 0.912152i, x = -1.255469 + 0.912152i"),
+    ],
+)
+def test_solver_takes_broken_exponents(equation: str, text: str) -> None:
+    assert solver(equation) == text
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 99), st.integers(1, 9), st.integers(1, 98).filter(lambda number: number % 50), st.integers(0, 9))
+def test_the_root_of_a_broken_power_solves_its_equation(factor: int, whole: int, hundredths: int, start: int) -> None:
+    exponent = whole + hundredths / 100
+    (root,) = find_roots(f"{factor}*(x + {start})**{exponent} + x = 10", "x")
+    assert isinstance(root, int | float)
+    assert factor * (root + start) ** exponent + root == pytest.approx(10)
+
+
+def test_an_equation_that_takes_too_long_is_an_error_and_the_next_one_is_solved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert solver("x = 1") == "x = 1"
+    monkeypatch.setattr(maths, "_SECONDS", 2.0)
+    call = BOX.arun("solver", {"equation": "sqrt(x**6 + x + 1) + sqrt(x**5 + 3) = 7"}, timeout=60)
+    started = time.perf_counter()
+    text = asyncio.run(call).text
+    assert "it takes longer than 2 seconds; write it in a simpler form, or try values with calculator" in text
+    assert time.perf_counter() - started < 20
+    monkeypatch.undo()
+    assert solver("x**2 = 4") == "x = -2, x = 2"
+
+
+def test_a_root_of_thousands_of_digits_is_refused() -> None:
+    assert solver("x = " + "*".join(["9**800"] * 20)).endswith("a root is too large")
