@@ -148,6 +148,11 @@ class Status(StrEnum):
     REJECTED = "rejected"
     CANCELLED = "cancelled"
 
+    @property
+    def lost(self) -> bool:
+        """Whether the run ended for reasons that say nothing of the planner: not scored, and worth another try."""
+        return self in {Status.MODEL_ERROR, Status.INFRASTRUCTURE_ERROR, Status.CANCELLED}
+
 
 class StepRecord(_Noun):
     """One step of a trace: what was forecast, what was executed, what came back.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PRIVATE: Final = 0o600
-REDO: Final = frozenset({Status.MODEL_ERROR.value, Status.INFRASTRUCTURE_ERROR.value, Status.CANCELLED.value})
+REDO: Final = frozenset(status.value for status in Status if status.lost)
 
 
 class TaskResult(BaseModel):

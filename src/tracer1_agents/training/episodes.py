@@ -20,7 +20,7 @@ from tracer1_agents.serving.sampling import SampleRequest
 from tracer1_agents.tools.timed import Stopwatch, TimedExecutor
 from tracer1_agents.training.offered import offered_tools
 from tracer1_agents.training.rollouts import seed_of
-from tracer1_agents.types import Status, Usage
+from tracer1_agents.types import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.training.worlds import World
     from tracer1_agents.types import Trace
-
-_LOST = frozenset({Status.MODEL_ERROR, Status.INFRASTRUCTURE_ERROR, Status.CANCELLED})
 
 
 class UnsetPolicy:
@@ -219,7 +217,7 @@ class Episodes:
         """
         played = await self.play(row, policy, 1)
         if not played.trace.steps:
-            return None if played.trace.status in _LOST else GroundedOutcome(None)
+            return None if played.trace.status.lost else GroundedOutcome(None)
         step = played.trace.steps[0]
         return GroundedOutcome(step.executed, step.execution, played.files)
 
@@ -244,7 +242,7 @@ class Episodes:
             trace = trace_of(state)
             self.counts.planner_calls += state.get("planner_calls", 0)
             self.counts.executions += len(trace.steps)
-            self.counts.lost += trace.status in _LOST
+            self.counts.lost += trace.status.lost
             return Played(trace, scene.files(), scene.reward(), scene.left_right())
 
     def _timed(self, executor: Executor | None) -> Executor | None:

@@ -19,7 +19,7 @@ from tracer1_agents.rewards.grounded import GroundedOutcome, grounded_reward
 from tracer1_agents.training.episodes import check_prompt
 from tracer1_agents.training.grounded_rollouts import GraphRollouts
 from tracer1_agents.training.rollouts import Rollout
-from tracer1_agents.types import ReferenceStep, Status
+from tracer1_agents.types import ReferenceStep
 
 if TYPE_CHECKING:
     from tracer1_agents.data.taskgen.windows import Window
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.training.stage2 import GraphRolloutConfig
     from tracer1_agents.types import StepRecord, Trace
-
-_LOST = frozenset({Status.MODEL_ERROR, Status.INFRASTRUCTURE_ERROR, Status.CANCELLED})
 
 
 class OnlineRollouts(GraphRollouts):
@@ -71,7 +69,7 @@ class OnlineRollouts(GraphRollouts):
 
     def _totals(self, row: TrainingRow, played: Played, calls: int) -> list[float | None]:
         """What each planner call earns."""
-        if played.trace.status in _LOST:
+        if played.trace.status.lost:
             return [None] * calls
         if row.generated is None:
             return [played.reward] * calls
