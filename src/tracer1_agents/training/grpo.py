@@ -35,6 +35,7 @@ from tracer1_agents.training.processes import (
     wait_for_all,
     weights_are_spread,
 )
+from tracer1_agents.training.sampler import MixtureSampler
 from tracer1_agents.training.schedule import ConfiguredLearningRate
 from tracer1_agents.training.settings import EstimateConfig, ModelConfig, RolloutConfig, RunConfig, TrainerConfig
 from tracer1_agents.training.trainer import ForecastTrainer, check_batch
@@ -171,14 +172,39 @@ def save(trainer: ForecastTrainer, planner: Planner, folder: Path) -> None:
     wait_for_all()
 
 
-def dry_run(config: GrpoRun) -> None:
+def dry_run(config: Run, check: Callable[[Run, Mixture], None] | None = None) -> None:
     """Print what a run would do; the planner's weights are not needed.
+
+    Args:
+        config: Of the run.
+        check: What the stage refuses by itself before it loads anything.
 
     Raises:
         ConfigurationError: It could not work.
     """
     check_engine(config)
-    from_first(lambda: _announce(config, outline_planner(config.model), load_mixture(config.data)))
+
+    def look() -> None:
+        planner, mixture = outline_planner(config.model), load_mixture(config.data)
+        _announce(config, planner, mixture)
+        check_draws(config, mixture)
+        if check:
+            check(config, mixture)
+
+    from_first(look)
+
+
+def check_draws(config: GrpoRun, mixture: Mixture) -> None:
+    """Refuse updates that cannot be drawn or dealt out, as the trainer would.
+
+    Raises:
+        ConfigurationError: There are too few rows, or micro-batches do not divide the completions.
+    """
+    rollout = config.rollout
+    check_batch(rollout, config.trainer, process_count())
+    MixtureSampler(
+        mixture.sizes, mixture.weights, group_size=rollout.group_size, groups_per_batch=rollout.prompts_per_update
+    )
 
 
 def look_ahead(config: GrpoRun, planner: Planner, mixture: Mixture, *, device_bytes: int | None = None) -> Preflight:
@@ -334,8 +360,9 @@ def command(
     program: str,
     train: Callable[..., Path],
     argv: Sequence[str] | None,
+    check: Callable[[Run, Mixture], None] | None = None,
 ) -> int:
-    """The command line of a stage: `--config`, `--set`, `--resume`, `--dry-run`.
+    """The command line of a stage: `--config`, `--set`, `--resume`, `--dry-run` (which also asks `check`).
 
     Returns:
         Exit status.
@@ -344,7 +371,7 @@ def command(
     def work() -> None:
         arguments = parse_run(config_type, program, argv)
         if arguments.dry_run:
-            dry_run(arguments.config)
+            dry_run(arguments.config, check)
             return
         model = train(arguments.config, resume=arguments.resume)
         if is_first():

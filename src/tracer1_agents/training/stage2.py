@@ -133,32 +133,51 @@ def check_beginnings(data: MixtureConfig) -> None:
         raise ConfigurationError(msg)
 
 
+def check_options(config: Stage2Config, mixture: Mixture) -> None:
+    """Refuse options that do not go together; nothing is loaded or executed for it.
+
+    Raises:
+        ConfigurationError: Which, and what to change.
+    """
+    check_executors(config.executors, mixture)
+    if config.data.history == "own":
+        msg = "data.history: own is stage 1's; stage 2 runs the graph from the reference's state"
+        raise ConfigurationError(msg)
+    rollout = config.rollout
+    if rollout.way == "replay":
+        if rollout.max_steps > 1:
+            msg = "rollout.max_steps above 1 works with rollout.way: graph; a replay has one reply"
+            raise ConfigurationError(msg)
+        if rollout.resample_rounds:
+            msg = "rollout.resample_rounds works with rollout.way: graph; TRL has drawn the replies that are replayed"
+            raise ConfigurationError(msg)
+        return
+    check_beginnings(config.data)
+    if rollout.max_steps > 1:
+        check_online(config, mixture)
+    elif rollout.engine != "local" and (rollout.engine != "vllm" or rollout.vllm_mode != "server"):
+        got = f"{rollout.engine} ({rollout.vllm_mode})" if rollout.engine == "vllm" else rollout.engine
+        msg = (
+            "rollout.way: graph samples with rollout.engine: local, or with engine: vllm and vllm_mode: server, got "
+            f"{got}; or use way: replay"
+        )
+        raise ConfigurationError(msg)
+
+
 def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assembly:
     """Replies go through the graph; their first actions are executed and compared.
 
     Raises:
         ConfigurationError: Options that do not go together, and what to change.
     """
+    check_options(config, mixture)
     episodes = Episodes(config.data, build_world(config, mixture))
     scorer = Scorer(config.grounded, config.reward, config.trajectory_weight, ZeroRates())
     reward = replay_rewards(mixture.rows, episodes, scorer, end_ids(planner))
-    first_pair_only = config.scope == "first"
-    if config.data.history == "own":
-        msg = "data.history: own is stage 1's; stage 2 runs the graph from the reference's state"
-        raise ConfigurationError(msg)
-    if config.rollout.way == "replay":
-        if config.rollout.max_steps > 1:
-            msg = "rollout.max_steps above 1 works with rollout.way: graph; a replay has one reply"
-            raise ConfigurationError(msg)
-        if config.rollout.resample_rounds:
-            msg = "rollout.resample_rounds works with rollout.way: graph; TRL has drawn the replies that are replayed"
-            raise ConfigurationError(msg)
-        check_gold(config, mixture, episodes)
-        return Assembly(None, reward, first_pair_only=first_pair_only)
-    check_beginnings(config.data)
-    collector = graph_rollouts(config, mixture, episodes, scorer)
+    replayed = config.rollout.way == "replay"
+    collector = None if replayed else graph_rollouts(config, mixture, episodes, scorer)
     check_gold(config, mixture, episodes)
-    return Assembly(collector, reward, first_pair_only=first_pair_only)
+    return Assembly(collector, reward, first_pair_only=config.scope == "first")
 
 
 def check_gold(config: Stage2Config, mixture: Mixture, episodes: Episodes) -> None:
@@ -191,21 +210,13 @@ def graph_rollouts(config: Stage2Config, mixture: Mixture, episodes: Episodes, s
     """Who samples for the planner node: this process, or a vLLM server.
 
     Raises:
-        ConfigurationError: The engine cannot be asked by the graph, or the server is not fit for training.
+        ConfigurationError: The server is not fit for training.
     """
     rollout = config.rollout
     if rollout.max_steps > 1:
-        check_online(config, mixture)
         return OnlineRollouts(mixture.rows, rollout, episodes, scorer, seed=config.trainer.seed)
     if rollout.engine == "local":
         return GraphRollouts(mixture.rows, rollout, episodes, scorer, seed=config.trainer.seed)
-    if rollout.engine != "vllm" or rollout.vllm_mode != "server":
-        got = f"{rollout.engine} ({rollout.vllm_mode})" if rollout.engine == "vllm" else rollout.engine
-        msg = (
-            "rollout.way: graph samples with rollout.engine: local, or with engine: vllm and vllm_mode: server, got "
-            f"{got}; or use way: replay"
-        )
-        raise ConfigurationError(msg)
     from tracer1_agents.training.server_rollouts import ServerRollouts, connect  # noqa: PLC0415  (seldom needed)
 
     model = connect(rollout)
@@ -317,7 +328,8 @@ def grounding_agent(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m tracer1_agents.training.stage2`."""
-    return command(Stage2Config, "Stage 2: GRPO with the grounded reward of the executed first action.", train, argv)
+    program = "Stage 2: GRPO with the grounded reward of the executed first action."
+    return command(Stage2Config, program, train, argv, check_options)
 
 
 if __name__ == "__main__":

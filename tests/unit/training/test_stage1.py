@@ -487,6 +487,10 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(planner, tmp_path, 
     assert not (tmp_path / "run").exists()
     assert stage1.main([*arguments, "--set", "rollout.max_new_tokens=5000"]) == 1
     assert "set rollout.max_new_tokens (5,000) to at most" in capsys.readouterr().err
+    assert stage1.main([*arguments, "--set", "trainer.micro_batch=7"]) == 1
+    assert "cannot take in micro-batches of 7" in capsys.readouterr().err
+    assert stage1.main([*arguments, "--set", "data.sources=[{reader: taskgen, count: 1}]"]) == 1
+    assert "prompts and there are 1 rows" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("module", [stage1, warmstart])

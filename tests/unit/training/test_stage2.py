@@ -463,6 +463,24 @@ def test_what_online_episodes_cannot_do_is_refused(planner, tmp_path, change, me
         stage2.train(config(planner, tmp_path, "rollout.max_steps=3", *change))
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("executors.live=[nowhere]",), "executors.live names the source 'nowhere'"),
+        (("rollout.max_steps=3", "rollout.resample_rounds=1"), "replaces groups of single steps"),
+        (("data.show_last_forecast=true",), "does not go with rollout.way: graph"),
+        (("rollout.engine=transformers", "rollout.resample_rounds=0"), "rollout.way: graph samples with"),
+        (("data.history=own",), "data.history: own is stage 1's"),
+    ],
+)
+def test_a_dry_run_refuses_what_the_run_would(planner, tmp_path, capsys, change, message):
+    arguments = ["--config", "tiny/stage2", "--dry-run"]
+    for one in (f"model.path={planner}", *SMALL, f"trainer.output_dir={tmp_path / 'run'}", *change):
+        arguments += ["--set", one]
+    assert stage2.main(arguments) == 1
+    assert message in capsys.readouterr().err
+
+
 def test_a_world_in_which_the_reference_earns_nothing_is_refused(planner, tmp_path, monkeypatch):
     """As where there is no sandbox: right actions would be taught to be wrong."""
     monkeypatch.setattr(
