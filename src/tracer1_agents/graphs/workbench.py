@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tracer1_agents.errors import SandboxUnavailableError
 from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
+from tracer1_agents.sandboxes.base import DEFAULT_LIMITS
 from tracer1_agents.sandboxes.choose import default_sandbox
 from tracer1_agents.sandboxes.lazy import LazySession
 from tracer1_agents.tools.base import ToolRegistry
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tracer1_agents.sandboxes.base import Sandbox, Session
+    from tracer1_agents.sandboxes.base import Limits, Sandbox, Session
     from tracer1_agents.tools.backends import Backends, VisionModel
     from tracer1_agents.tools.search import Corpus, WebBackend
 
@@ -50,6 +51,7 @@ def open_workbench(
     vision_model: VisionModel | None = None,
     backends: Backends | None = None,
     timeout: float = 60.0,
+    limits: Limits | None = None,
 ) -> Iterator[ToolboxExecutor]:
     """The default toolbox over one folder, for one episode; with the desk tools where the folder has a desk.
 
@@ -61,6 +63,8 @@ def open_workbench(
         vision_model: For the tools that look at pictures.
         backends: Further models for tools; see `default_toolbox`.
         timeout: See `ToolboxExecutor`.
+        limits: Of the sandbox: memory, and how many files of which size go in and come back (what does not is named in
+            the result of the code); None: `sandboxes.base.DEFAULT_LIMITS`.
 
     Yields:
         An executor; leaving the block ends the sandbox.
@@ -70,7 +74,7 @@ def open_workbench(
     def start() -> Session:
         if sandbox is None:  # pragma: no cover  (no session is made then)
             raise AssertionError
-        return sandbox.open(workspace, host_calls(registry))
+        return sandbox.open(workspace, host_calls(registry), limits or DEFAULT_LIMITS)
 
     session = LazySession(start) if sandbox is not None else None
     tools = default_toolbox(

@@ -61,7 +61,7 @@ class Limits:
     disk_bytes: int = 128 * MIB
     inodes: int = 20_000
     file_bytes: int = 64 * MIB
-    files: int = 256
+    files: int = 2_000
     open_files: int = 128
     output_bytes: int = 100_000
     value_bytes: int = 20_000
@@ -94,7 +94,9 @@ class RunResult:
         state_lost: The interpreter is gone (timeout, crash, `os._exit`, memory); the next run starts in a fresh one,
             without the variables of this one. Files in the workspace stay.
         files: Paths, relative to the workspace, that this run made or changed and that now lie there, sorted.
-        dropped_files: Files that were not carried in or out, each with its reason.
+        missing_files: Files of the workspace that were not carried in, so that the code did not find them (or found an
+            older content), each as "path: reason".
+        dropped_files: Files that the run made or changed and that were not carried out, each as "path: reason".
     """
 
     ok: bool
@@ -106,6 +108,7 @@ class RunResult:
     truncated: bool = False
     state_lost: bool = False
     files: tuple[str, ...] = ()
+    missing_files: tuple[str, ...] = ()
     dropped_files: tuple[str, ...] = ()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.sandboxes.base import DEFAULT_LIMITS, Limits
+from tracer1_agents.sandboxes.notes import dropped_note, missing_note
 
 try:
     from smolagents.local_python_executor import CodeOutput, InterpreterError, PythonExecutor
@@ -84,7 +85,8 @@ class SandboxExecutor(PythonExecutor):  # type: ignore[misc]  # smolagents has n
         """Run one block.
 
         Returns:
-            The last expression as text, what was printed, and whether `final_answer` was called.
+            The last expression as text, what was printed and which files were not carried in or out, and whether
+            `final_answer` was called.
 
         Raises:
             InterpreterError: The code failed.
@@ -92,12 +94,12 @@ class SandboxExecutor(PythonExecutor):  # type: ignore[misc]  # smolagents has n
         """
         self._answers.clear()
         result = self._run(code_action)
-        self.state["_print_outputs"] = result.stdout
+        logs = self.state["_print_outputs"] = _logs(result)
         if self._answers:
-            return CodeOutput(output=self._answers[0], logs=result.stdout, is_final_answer=True)
+            return CodeOutput(output=self._answers[0], logs=logs, is_final_answer=True)
         if not result.ok:
             raise InterpreterError(result.traceback or result.error)
-        return CodeOutput(output=result.value, logs=result.stdout, is_final_answer=False)
+        return CodeOutput(output=result.value, logs=logs, is_final_answer=False)
 
     def cleanup(self) -> None:
         """End the session; the next block begins a new one."""
@@ -117,6 +119,11 @@ class SandboxExecutor(PythonExecutor):  # type: ignore[misc]  # smolagents has n
         """Keep the first answer, and stop the code by an error that it may catch: the answer stands."""
         self._answers.append(self._tools[_FINAL](*args, **kwargs))
         raise StopIteration(_DONE)
+
+
+def _logs(result: RunResult) -> str:
+    notes = [missing_note(result.missing_files), dropped_note(result.dropped_files)]
+    return "\n".join([result.stdout.removesuffix("\n"), *filter(None, notes)]) if any(notes) else result.stdout
 
 
 def _definition(name: str, text: str) -> str:

@@ -198,7 +198,7 @@ class E2BSession:
         dropped: list[str] = []
         if self._context is None:
             self._begin()
-        self._carry_in(dropped)
+        missing = self._carry_in()
         self._desk.begin_run()
         run = self._call(code, seconds)
         stdout = "".join(run.printed)
@@ -208,12 +208,18 @@ class E2BSession:
             error = f"{late}; its variables are gone, the next run starts in a fresh interpreter"
             timed_out = "stopped" not in run.told
             return RunResult(
-                ok=False, stdout=stdout, error=error, timed_out=timed_out, truncated=run.cut, state_lost=True
+                ok=False,
+                stdout=stdout,
+                error=error,
+                timed_out=timed_out,
+                truncated=run.cut,
+                state_lost=True,
+                missing_files=missing,
             )
         execution = run.told["done"]
         files = self._carry_out(dropped) + self._displayed(execution, dropped)
         result = outcome(execution, stdout, self._limits.value_bytes, cut=run.cut)
-        return replace(result, files=tuple(sorted(files)), dropped_files=tuple(dropped))
+        return replace(result, files=tuple(sorted(files)), missing_files=missing, dropped_files=tuple(dropped))
 
     def _begin(self) -> None:
         """A fresh context with the working folder and the host calls."""
@@ -309,16 +315,17 @@ class E2BSession:
         with suppress(Exception):
             self._sandbox.files.write(f"{self._home}/calls/{nonce}-{answer.get('id')}", json.dumps(answer))
 
-    def _carry_in(self, dropped: list[str]) -> None:
+    def _carry_in(self) -> tuple[str, ...]:
+        """Send what is new or changed on the host; what stays out, with the reasons."""
         if self._workspace is None:
-            return
+            return ()
         pending = self._workspace.pending()
-        dropped += pending.dropped
         with as_sandbox_error("took no files"):
             for path, data in pending.files:
                 self._sandbox.files.write(f"{self._home}/work/{path}", data)
         if pending.files:
             self._seen.update({entry[0]: entry for entry in self._listed()})
+        return tuple(note[:400] for note in pending.dropped)
 
     def _listed(self) -> list[list[Any]]:
         run = self._call(e2b_snippets.list_files(self._home, self._mark, self._limits.inodes), _FILES_SECONDS)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tracer1_agents.sandboxes.base import Limits
 
+MOST_NOTES: Final = 10_000  # files named with a reason, in one run and one direction
 _MAX_DEPTH: Final = 16
 _MAX_NAME: Final = 255
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -59,17 +60,21 @@ class Workspace:
 
     def pending(self) -> Pending:
         """Files that are new or changed on the host since they were last carried in."""
-        pending, total = Pending(), 0
-        for count, (path, folder, status) in enumerate(self._walk()):
-            if count >= self._limits.files:
+        pending, total, count = Pending(), 0, 0
+        for path, folder, status in self._walk():
+            known = self._carried.get(path) == _signature(status)
+            if not known and count >= self._limits.files:
                 pending.dropped.append(f"{path}: more than {self._limits.files} files in the workspace")
-                break
-            total += status.st_size
-            if status.st_size > self._limits.file_bytes or total > self._limits.disk_bytes:
-                total -= status.st_size
+            elif not known and (
+                status.st_size > self._limits.file_bytes or total + status.st_size > self._limits.disk_bytes
+            ):
                 pending.dropped.append(f"{path}: {status.st_size} bytes do not fit into the sandbox")
-            elif self._carried.get(path) != _signature(status):
-                self._add(pending, path, folder, status)
+            else:
+                total, count = total + status.st_size, count + 1
+                if not known:
+                    self._add(pending, path, folder, status)
+            if len(pending.dropped) >= MOST_NOTES:
+                break
         return pending
 
     def _add(self, pending: Pending, path: str, folder: int, status: os.stat_result) -> None:

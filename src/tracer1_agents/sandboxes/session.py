@@ -233,6 +233,7 @@ def _ended(run: _Run, stdout: str, *, cut: bool) -> RunResult:
         timed_out=run.timed_out,
         truncated=cut,
         state_lost=True,
+        missing_files=run.transfer.missing,
         dropped_files=run.transfer.dropped,
     )
 
@@ -247,6 +248,7 @@ def _answered(run: _Run, done: dict[str, Any], stdout: str, *, cut: bool) -> Run
         traceback=_text(done.get("traceback")) or "",
         truncated=cut or done.get("cut") is True,
         files=files,
+        missing_files=run.transfer.missing,
         dropped_files=run.transfer.dropped,
     )
 

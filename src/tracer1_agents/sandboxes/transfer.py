@@ -9,6 +9,8 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any, Final
 
+from tracer1_agents.sandboxes.files import MOST_NOTES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from tracer1_agents.sandboxes.files import Workspace
 
 _CHUNK: Final = 512 * 1024
-_MAX_NOTES, _MAX_NOTE = 100, 400
+_MAX_NOTE: Final = 400
 
 
 class Transfer:
@@ -32,11 +34,17 @@ class Transfer:
         self._parts: dict[str, bytearray] = {}
         self._complete: set[str] = set()
         self._bytes = 0
+        self._missing: list[str] = []
         self._dropped: list[str] = []
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Files that were not carried in, each with its reason; a flood of them is cut."""
+        return tuple(self._missing)
+
+    @property
     def dropped(self) -> tuple[str, ...]:
-        """Files that were not carried, each with its reason; a flood of them is cut."""
+        """Files that were not carried out, each with its reason; a flood of them is cut."""
         return tuple(self._dropped)
 
     @property
@@ -50,7 +58,7 @@ class Transfer:
             return
         pending = self._workspace.pending()
         for note in pending.dropped:
-            self._drop(note)
+            _note(self._missing, note)
         for path, data in pending.files:
             for start in range(0, max(len(data), 1), _CHUNK):
                 chunk = base64.b64encode(data[start : start + _CHUNK]).decode()
@@ -61,17 +69,18 @@ class Transfer:
         """Keep one chunk that the worker sent, or its note that a file cannot be sent."""
         path = str(message.get("path"))
         if message.get("op") == "drop":
-            self._drop(f"{path}: {message.get('reason')}")
+            notes = self._missing if message.get("way") == "in" else self._dropped
+            _note(notes, f"{path}: {message.get('reason')}")
             return
         try:
             chunk = binascii.a2b_base64(str(message.get("data")))
         except ValueError:
-            self._drop(f"{path}: unreadable")
+            _note(self._dropped, f"{path}: unreadable")
             return
         self._bytes += len(chunk)
         parts = len(self._parts.keys() | {path})
         if self._workspace is None or self._bytes > self._limits.disk_bytes or parts > self._limits.files:
-            self._drop(f"{path}: over the session's limits")
+            _note(self._dropped, f"{path}: over the session's limits")
             return
         self._parts.setdefault(path, bytearray()).extend(chunk)
         if message.get("last"):
@@ -85,9 +94,10 @@ class Transfer:
             if refusal is None:
                 written.append(path)
             else:
-                self._drop(f"{path}: {refusal}")
+                _note(self._dropped, f"{path}: {refusal}")
         return tuple(written)
 
-    def _drop(self, note: str) -> None:
-        if len(self._dropped) < _MAX_NOTES:
-            self._dropped.append(note[:_MAX_NOTE])
+
+def _note(notes: list[str], note: str) -> None:
+    if len(notes) < MOST_NOTES:
+        notes.append(note[:_MAX_NOTE])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol, runtime_check
 from pydantic import Field
 
 from tracer1_agents.errors import SandboxError, ToolError, ToolUnavailableError
+from tracer1_agents.sandboxes.notes import dropped_note, missing_note
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import cut, format_number
 
@@ -58,6 +59,16 @@ class CodeResult(Protocol):
     @property
     def files(self) -> tuple[str, ...]:
         """Files it wrote."""
+        ...
+
+    @property
+    def missing_files(self) -> tuple[str, ...]:
+        """Files of the workspace that it did not see, each as "path: reason"."""
+        ...
+
+    @property
+    def dropped_files(self) -> tuple[str, ...]:
+        """Files it wrote that were not kept, each as "path: reason"."""
         ...
 
     @property
@@ -116,24 +127,32 @@ def _output(result: CodeResult, timeout: float) -> Output:
 
 
 def output_text(result: CodeResult, timeout: float) -> str:
-    """What a block of code printed, then the value of its last expression.
+    """What a block of code printed, then the value of its last expression, then which files it did not see.
 
     Args:
         result: Of the run.
         timeout: Seconds it had.
 
     Raises:
-        ToolError: The code failed: "NameError: ...", followed by what it had printed.
+        ToolError: The code failed ("NameError: ...", followed by what it had printed), or files that it wrote are lost:
+            what comes after it counts on them.
     """
     printed = result.stdout.strip("\n")
+    missing, dropped = missing_note(result.missing_files), dropped_note(result.dropped_files)
     if not result.ok:
         problem = f"TimeoutError: the code ran longer than {format_number(timeout)} seconds"
         if not result.timed_out:
             problem = result.error or "Error: the code failed without a message"
         if result.state_lost:
             problem += "; Python was restarted, its variables are gone"
-        raise ToolError(f"{problem}\nprinted before: {cut(printed, _KEPT_OUTPUT)}" if printed else problem)
-    return "\n".join(part for part in (printed, result.value) if part) or _NO_OUTPUT
+        before = f"printed before: {cut(printed, _KEPT_OUTPUT)}" if printed else ""
+        raise ToolError("\n".join(filter(None, (problem, before, dropped, missing))))
+    said = "\n".join(filter(None, (printed, result.value)))
+    if dropped:
+        kept = f"{dropped}\nthe code ran to its end; its variables and {len(result.files)} other files are kept"
+        told = f"printed: {cut(said, _KEPT_OUTPUT)}" if said else ""
+        raise ToolError("\n".join(filter(None, (kept, told, missing))))
+    return "\n".join(filter(None, (said or _NO_OUTPUT, missing)))
 
 
 def host_calls(registry: ToolRegistry) -> dict[str, Callable[..., Any]]:

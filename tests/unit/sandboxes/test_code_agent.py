@@ -121,3 +121,15 @@ def test_a_block_that_hangs_is_ended(bubblewrap):
         executor("while True: pass")
     assert executor("'fresh'").output == "'fresh'"
     executor.cleanup()
+
+
+def test_files_that_stay_out_or_are_lost_stand_in_the_logs(bubblewrap, tmp_path):
+    (tmp_path / "large").write_bytes(bytes(2000))
+    executor = SandboxExecutor(bubblewrap, workspace=tmp_path, limits=Limits(file_bytes=1000, files=1))
+    try:
+        logs = executor("print(1)\nfor name in 'ab': open(name, 'w').write('x')").logs
+    finally:
+        executor.cleanup()
+    assert logs.split("\n")[0] == "1"
+    assert "1 file of the folder not carried into the sandbox: large: 2000 bytes" in logs
+    assert "1 file written by the code not carried back into the folder: b: more than 1 files" in logs

@@ -108,6 +108,15 @@ def test_files_over_the_limits_are_named(sandbox, tmp_path):
         )
     assert result.files == ("a", "c")
     assert [note.split(":")[0] for note in result.dropped_files] == ["b", "d"]
+    assert result.missing_files == ()
+
+
+def test_files_that_stay_out_are_named(sandbox, tmp_path):
+    (tmp_path / "large").write_bytes(bytes(2000))
+    with sandbox.open(tmp_path, limits=Limits(timeout=60, file_bytes=1000)) as session:
+        result = session.run("import os; os.listdir()")
+    assert (result.value, result.dropped_files) == ("[]", ())
+    assert result.missing_files == ("large: 2000 bytes do not fit into the sandbox",)
 
 
 T3_BLOCK = """

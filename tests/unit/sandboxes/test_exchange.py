@@ -83,17 +83,43 @@ os.link('plain', 'hard')
         with bubblewrap.open(root, limits=limits) as session:
             result = session.run("for n in range(5): open(f'n{n}', 'w').write('x')")
             assert result.files == ("n0", "n1", "n2")
+            assert result.missing_files == ("large: 2000 bytes do not fit into the sandbox",)
             assert result.dropped_files == (
-                "large: 2000 bytes do not fit into the sandbox",
                 "n3: more than 3 files",
                 "n4: more than 3 files",
             )
+
+    def test_every_file_that_stays_out_is_counted(self, bubblewrap, root):
+        for number in range(20):
+            (root / f"n{number:02}").write_text("x")
+        with bubblewrap.open(root, limits=Limits(files=5)) as session:
+            result = session.run("import os; len(os.listdir())")
+        assert result.value == "5"
+        assert len(result.missing_files) == 16
+        assert result.missing_files[0] == "n04: more than 5 files in the workspace"
+
+    def test_what_the_code_made_itself_is_not_missing(self, bubblewrap, root):
+        with bubblewrap.open(root, limits=Limits(files=3)) as session:
+            for start in (0, 3):
+                session.run(f"for n in range({start}, {start} + 3): open(f'n{{n}}', 'w').write('x')")
+            assert session.run("1").missing_files == ()
+            session.run("import os; os._exit(1)")
+            assert len(session.run("1").missing_files) == 4
+
+    def test_a_hundred_files_more_than_were_carried_once(self, bubblewrap, root):
+        for number in range(356):
+            (root / f"n{number:03}").write_text("x")
+        with bubblewrap.open(root) as session:
+            result = session.run("import os; len(os.listdir())")
+        assert (result.value, result.missing_files) == ("357", ())
 
     def test_a_file_the_code_is_in_the_way_of_is_named(self, bubblewrap, root):
         with bubblewrap.open(root) as session:
             session.run("import os; os.makedirs('late.txt')")
             (root / "late.txt").write_text("late")
-            assert session.run("1").dropped_files[0].startswith("late.txt: could not be put into the sandbox")
+            result = session.run("1")
+            assert result.missing_files[0].startswith("late.txt: could not be put into the sandbox")
+            assert result.dropped_files == ()
 
     def test_forged_paths_do_not_lead_out(self, bubblewrap, root):
         code = """

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
+from tracer1_agents.actions.space import Code
 from tracer1_agents.errors import MissingExtraError, SandboxError, ToolError
+from tracer1_agents.graphs.workbench import open_workbench
+from tracer1_agents.sandboxes.base import Limits
+from tracer1_agents.sandboxes.bubblewrap import BubblewrapSandbox
 from tracer1_agents.tools import bridges
 from tracer1_agents.tools.base import ToolRegistry
 from tracer1_agents.tools.bridges import to_smolagents
@@ -17,6 +21,7 @@ from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.picture_blocks import data_url_of, picture_of
 from tracer1_agents.tools.toolbox import default_toolbox
 from tracer1_agents.tools.workspace import optional
+from tracer1_agents.types import Observation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +36,8 @@ class Result:
     timed_out: bool = False
     state_lost: bool = False
     files: tuple[str, ...] = ()
+    missing_files: tuple[str, ...] = ()
+    dropped_files: tuple[str, ...] = ()
 
 
 class Session:
@@ -67,6 +74,27 @@ class Session:
             "error: TimeoutError: the code ran longer than 30 seconds; Python was restarted, its variables are gone",
         ),
         (Result(ok=False), False, "error: Error: the code failed without a message"),
+        (
+            Result(value="5", missing_files=("a.csv: 9 bytes do not fit into the sandbox",)),
+            True,
+            "5\n1 file of the folder not carried into the sandbox: a.csv: 9 bytes do not fit into the sandbox",
+        ),
+        (
+            Result(ok=False, error="FileNotFoundError: d", missing_files=("a: 1", "b: 2", "c: 3", "d: 4", "e: 5")),
+            False,
+            (
+                "error: FileNotFoundError: d\n"
+                "5 files of the folder not carried into the sandbox: a: 1; b: 2; c: 3; and 2 more"
+            ),
+        ),
+        (
+            Result(stdout="4\n", value="5", files=("a.png", "b.png"), dropped_files=("c\n.png: more than 2 files",)),
+            False,
+            (
+                "error: 1 file written by the code not carried back into the folder: c .png: more than 2 files\n"
+                "the code ran to its end; its variables and 2 other files are kept\nprinted: 4\n5"
+            ),
+        ),
     ],
 )
 def test_python(folder: Path, result: Result, ok: object, text: str) -> None:
@@ -75,6 +103,30 @@ def test_python(folder: Path, result: Result, ok: object, text: str) -> None:
     assert (done.ok, done.text, done.infrastructure) == (ok, text, False)
     assert session.seen == [("print(2 + 2)", 30.0)]
     assert done.value == ({"files": list(result.files)} if ok else None)
+
+
+@pytest.fixture
+def bubblewrap() -> BubblewrapSandbox:
+    found = BubblewrapSandbox().probe()
+    if not found.ok:
+        pytest.skip(f"bubblewrap does not work here: {found.reason}")
+    return BubblewrapSandbox()
+
+
+@pytest.mark.bwrap
+def test_code_of_a_workbench_says_which_files_it_did_not_get_and_which_it_lost(
+    folder: Path, bubblewrap: BubblewrapSandbox
+) -> None:
+    for number in range(4):
+        (folder / f"n{number}").write_text("x")
+    with open_workbench(folder, sandbox=bubblewrap, limits=Limits(files=3)) as bench:
+        seen = bench.execute(Code(source="import os; len(os.listdir())"), "", Observation())
+        lost = bench.execute(Code(source="for n in range(5): open(f'o{n}', 'w').write('y')"), "", Observation())
+    assert (seen.ok, seen.text.split("\n")[0]) == (True, "3")
+    assert "2 files of the folder not carried into the sandbox: n3: more than 3 files in the workspace" in seen.text
+    assert not lost.ok
+    assert "2 files written by the code not carried back into the folder: o3: more than 3 files; o4: more" in lost.text
+    assert sorted(path.name for path in folder.glob("o*")) == ["o0", "o1", "o2"]
 
 
 def test_python_from_async_code_in_a_thread(folder: Path) -> None:

@@ -62,8 +62,10 @@ def _answer(channel: Channel, interpreter: Interpreter, desk: Desk, files: Files
 
 def _send_files(channel: Channel, files: Files, limit: int) -> None:
     """Hand changed files to the host in chunks; what cannot be carried either way is named with its reason."""
+    for path, reason in files.refused().items():
+        channel.send({"op": "drop", "path": path, "reason": reason, "way": "in"})
     changed = files.changed()
-    dropped = files.refused() | dict.fromkeys(changed[limit:], f"more than {limit} files")
+    dropped = dict.fromkeys(changed[limit:], f"more than {limit} files")
     for path in changed[:limit]:
         try:
             data = files.read(path)
@@ -74,4 +76,4 @@ def _send_files(channel: Channel, files: Files, limit: int) -> None:
             chunk = binascii.b2a_base64(data[start : start + _CHUNK], newline=False).decode()
             channel.send({"op": "file", "path": path, "data": chunk, "last": start + _CHUNK >= len(data)})
     for path, reason in dropped.items():
-        channel.send({"op": "drop", "path": path, "reason": reason})
+        channel.send({"op": "drop", "path": path, "reason": reason, "way": "out"})
