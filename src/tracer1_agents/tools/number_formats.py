@@ -120,7 +120,7 @@ def _format(texts: list[str], numbers: list[int | float]) -> NumberFormat | None
     unit = first[0]
     fits: list[NumberFormat] = []
     for decimals in (".", ","):
-        candidate = NumberFormat(unit, decimals)  # type: ignore[arg-type]
+        candidate = NumberFormat(unit, decimals)
         # A decimal point was typed as a number already: beside decimal commas it may have meant thousands.
         typed = decimals == "," and any(isinstance(number, float) for number in numbers)
         if not typed and all(_is_written(text, candidate) for text in texts):

@@ -19,7 +19,7 @@ from tracer1_agents.tools.number_formats import ColumnReading, is_missing_mark, 
 from tracer1_agents.tools.tables import ROW_LIMIT, Table, parse_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 Operation = Literal["sum", "mean", "median", "min", "max", "count", "unique"]
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "contains"]
@@ -178,7 +178,7 @@ def _key(cell: Cell) -> tuple[int, Any]:
     return (1, collapse(cell).casefold()) if isinstance(cell, str) else (0, cell)
 
 
-def _numbers(cells: list[Cell], column: str) -> list[int | float]:
+def _numbers(cells: Sequence[Cell], column: str) -> list[int | float]:
     texts = [cell for cell in cells if isinstance(cell, str)]
     if texts:
         text = next((text for text in texts if not is_missing_mark(text)), texts[0])
