@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, AutoTokenizer
 
 from tracer1_agents.errors import ConfigurationError
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
     from tracer1_agents.training.settings import LoraConfig, ModelConfig
+
+_SIZES: Final = (
+    "hidden_size",
+    "intermediate_size",
+    "max_position_embeddings",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "vocab_size",
+)
 
 
 @dataclass(frozen=True)
@@ -84,15 +94,41 @@ def _planner(config: ModelConfig, build: Callable[[Any, str, PreTrainedConfig], 
         raise ConfigurationError(msg)
     try:
         architecture = AutoConfig.from_pretrained(path)
+        _check_family(config.path, architecture)
         if hasattr(architecture, "vision_config"):
             model = build(AutoModelForImageTextToText, path, architecture)
             allow_text_only_batches(model)
-            return Planner(model, load_processor(path), reads_images=True)
-        model = build(AutoModelForCausalLM, path, architecture)
-        return Planner(model, AutoTokenizer.from_pretrained(path, padding_side="left"), reads_images=False)
-    except (OSError, ValueError) as error:
-        msg = f"the planner {config.path!r} cannot be loaded: {error}"
+            planner = Planner(model, load_processor(path), reads_images=True)
+        else:
+            model = build(AutoModelForCausalLM, path, architecture)
+            planner = Planner(model, AutoTokenizer.from_pretrained(path, padding_side="left"), reads_images=False)
+    except SafetensorError as error:
+        msg = f"the weights (*.safetensors) of {config.path!r} are damaged or cut off ({error}); copy the folder again"
         raise ConfigurationError(msg) from error
+    except (OSError, ValueError) as error:
+        said = str(error).partition("Model type should be one of")[0].strip()  # of hundreds
+        msg = f"the planner {config.path!r} cannot be loaded: {said}"
+        raise ConfigurationError(msg) from error
+    if not planner.processor.chat_template:
+        msg = (
+            f"the planner {config.path!r} has no chat template, with which prompts are written; take an instruct or "
+            "chat model, or put its chat_template.jinja into the folder"
+        )
+        raise ConfigurationError(msg)
+    return planner
+
+
+def _check_family(path: str, architecture: PreTrainedConfig) -> None:
+    """Refuse architectures that memory and arithmetic cannot be reckoned for."""
+    text = architecture.get_text_config()
+    lacking = [name for name in _SIZES if not hasattr(text, name)]
+    if architecture.is_encoder_decoder or lacking:
+        why = f"has no {', '.join(lacking)} in its config" if lacking else "has an encoder of its own"
+        msg = (
+            f"the planner {path!r} is of the family {architecture.model_type}, which {why}; choose a model.path with a "
+            "decoder built like those of Llama and Qwen2, or one of Qwen's vision-language models"
+        )
+        raise ConfigurationError(msg)
 
 
 def allow_text_only_batches(model: Any) -> None:
