@@ -150,11 +150,12 @@ def carry_out(calls: list[Call], pointer: Pointer, type_text: Callable[[str], No
 
 
 def _carry_out(name: str, given: dict[str, Any], pointer: Pointer, type_text: Callable[[str], None]) -> None:
-    message = given.get("message")
-    if name in {"write", "typewrite"} and not isinstance(message, list | tuple):
-        type_text(str(given["message"]))
-    elif name in {"write", "typewrite"}:  # of a list, pyautogui presses each: names of keys and characters
-        for key in message:
+    if name in {"write", "typewrite"}:
+        message = given["message"]
+        if not isinstance(message, list | tuple):
+            type_text(str(message))
+            return
+        for key in message:  # of a list, pyautogui presses each: names of keys and characters
             pointer.press((key_name(str(key)),))
     elif name in {"keyDown", "keyUp"}:
         pointer.key(key_name(str(given["key"])), down=name == "keyDown")

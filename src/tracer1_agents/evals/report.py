@@ -174,8 +174,7 @@ def _row(group: Group) -> tuple[str, ...]:
 
 def _survival_row(distance: int, one: Survival) -> tuple[str, ...]:
     low, high = one.ends
-    known = low is not None and high is not None
-    interval = f"{100 * low:.0f}-{100 * high:.0f}%" if known else "-"
+    interval = "-" if low is None or high is None else f"{100 * low:.0f}-{100 * high:.0f}%"
     return f"{distance} ahead", f"{one.hits}/{one.total}", f"{one.share:.0%}", interval
 
 
