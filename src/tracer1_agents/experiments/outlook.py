@@ -29,13 +29,14 @@ def what_would_show_more(table: Table) -> list[str]:
     """
     lines = [table.plan.outlook.strip(), ""] if table.plan.outlook else []
     lines += _mistakes(table)
-    lines += [
-        _POWER,
-        "",
-        "| claim | half of the interval now | seeds now | seeds needed |",
-        "|---|---|---|---|",
-        *(line for claim in table.plan.claims if (line := _needed(table, claim))),
-    ]
+    if rows := [line for claim in table.plan.claims if (line := _needed(table, claim))]:
+        lines += [
+            _POWER,
+            "",
+            "| claim | half of the interval now | seeds now | seeds needed |",
+            "|---|---|---|---|",
+            *rows,
+        ]
     return lines
 
 

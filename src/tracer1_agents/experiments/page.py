@@ -53,7 +53,8 @@ def write_page(table: Table, page: Path, figures: Path) -> None:
     lines += ["## Differences", "", *_differences(table), "", "## Forecasts", "", *_survival(table), ""]
     for figure in draw(table, figures):
         lines += [f"![{figure.says}]({os.path.relpath(figure.path, page.parent)})", ""]
-    lines += ["## What would show more", "", *what_would_show_more(table), ""] if plan.claims else []
+    outlook = what_would_show_more(table) if plan.claims else []
+    lines += ["## What would show more", "", *outlook, ""] if outlook else []
     lines += ["## Runs", "", *_runs(table), ""]
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("\n".join(lines), encoding="utf-8")
