@@ -23,7 +23,7 @@ from tracer1_agents.graphs.build import trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.graphs.workbench import open_workbench
 from tracer1_agents.rewards.answers import gaia_match
-from tracer1_agents.tools.desk import final_state
+from tracer1_agents.tools.desk import is_left_as
 from tracer1_agents.tools.search import Corpus
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Runner:
             start = {"instruction": task_instruction(task.question, name)}
             try:
                 state = await self.agent.ainvoke(start, context=Tracer1Context(toolbox=executor))
-                left_right = None if task.state is None else final_state(folder) == task.state
+                left_right = None if task.state is None else is_left_as(folder, task.state)
                 return _result(task, began, state=state, left_right=left_right)
             except Exception as error:  # noqa: BLE001  (one task's fault is that task's result)
                 detail = f"{type(error).__name__}: {error}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from typing import TYPE_CHECKING
 
-from tracer1_agents.data.taskgen.desk.options import WorldOptions
 from tracer1_agents.tools.desk.tools import desk_tools
 from tracer1_agents.tools.search import Corpus
 from tracer1_agents.tools.toolbox import default_toolbox
@@ -26,7 +25,7 @@ def offered_tools(config: MixtureConfig) -> list[BaseTool]:
         config: Whose sources they are for.
     """
     generated = [source for source in config.sources if source.reader == "taskgen"]
-    has_desk = any(isinstance(getattr(source, "world", None), WorldOptions) for source in generated)
+    has_desk = any(getattr(source, "world", None) is not None for source in generated)
     with tempfile.TemporaryDirectory() as nowhere:
         tools = default_toolbox(nowhere, corpus=Corpus([]) if generated else None)
         return [*tools, *(desk_tools(Workspace(nowhere)) if has_desk else [])]

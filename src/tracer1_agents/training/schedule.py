@@ -22,10 +22,13 @@ class ConfiguredLearningRate(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """After the optimizer was restored, before the first update."""
-        del state, control
+        del control
+        if not state.global_step:
+            return
         schedule = getattr(kwargs.get("lr_scheduler"), "scheduler", kwargs.get("lr_scheduler"))
         optimizer = kwargs.get("optimizer")
         if optimizer is None or not isinstance(schedule, LambdaLR):  # DeepSpeed may bring its own
+            print("the learning rate of a resumed run is that of its checkpoint: this schedule cannot be changed")  # noqa: T201
             return
         schedule.base_lrs = [args.learning_rate] * len(schedule.base_lrs)
         for group, scale in zip(optimizer.param_groups, schedule.lr_lambdas, strict=True):

@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
-from zipfile import BadZipFile
 
 from tracer1_agents.data.taskgen.bundle import corpus_entry
 from tracer1_agents.data.taskgen.write import write_task
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.workbench import open_workbench
-from tracer1_agents.tools.desk import final_state
+from tracer1_agents.tools.desk import is_left_as
 from tracer1_agents.tools.limited import LimitedExecutor
 from tracer1_agents.tools.replay import Recordings
 from tracer1_agents.tools.search import Corpus, Passage
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from tracer1_agents.data.taskgen.draft import Task
     from tracer1_agents.data.taskgen.windows import Window
     from tracer1_agents.planner.retries import Retries
     from tracer1_agents.sandboxes.base import Sandbox
@@ -106,7 +104,7 @@ class TaskWorld:
         if row.generated is None:
             msg = f"row {row.key} is no generated task; give its source another executor"
             raise ConfigurationError(msg)
-        task = row.generated.task
+        desk = row.generated.task.desk
         source = self._folder(row.key, row.generated)
         with tempfile.TemporaryDirectory(prefix="tracer1-scene-", ignore_cleanup_errors=True) as scratch:
             folder = Path(scratch)
@@ -120,7 +118,7 @@ class TaskWorld:
                     yield Scene(
                         toolbox=limited,
                         files=lambda: changed(before, hashes(folder)),
-                        left_right=lambda: _is_left_right(folder, task),
+                        left_right=lambda: is_left_as(folder, desk.expected()) if desk else None,
                     )
                 finally:
                     self.lost += limited.lost
@@ -150,16 +148,6 @@ class TaskWorld:
             for number, planned in enumerate(window.task.steps[: window.step - 1], 1):
                 executor.execute(planned.action(number - 1), planned.instruction, Observation())
         fresh.rename(folder)
-
-
-def _is_left_right(folder: Path, task: Task) -> bool | None:
-    """Whether the desk stands as the task wants it; None for tasks without one."""
-    if task.desk is None:
-        return None
-    try:
-        return final_state(folder) == task.desk.expected()
-    except (ConfigurationError, OSError, BadZipFile):  # code of the episode spoiled the desk's own files
-        return False
 
 
 def _corpus(window: Window) -> Corpus | None:

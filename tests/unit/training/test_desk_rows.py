@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import tempfile
+import zipfile
 from itertools import islice
 
 import pytest
@@ -111,6 +112,17 @@ def test_success_is_answer_and_state(bundle, tmp_path):
         (task.truth, False, False),
         ("no", True, False),
     ]
+
+
+def test_a_desk_whose_files_are_spoiled_is_wrong_and_not_lost(bundle, tmp_path, monkeypatch):
+    def broken(folder):
+        message = f"{folder}: not an archive"
+        raise zipfile.BadZipFile(message)
+
+    monkeypatch.setattr("tracer1_agents.tools.desk.state.final_state", broken)
+    at, task = next((at, task) for at, task in enumerate(bundle.tasks) if task.family == "book_one")
+    (result,) = play([task], [replies(gold(task, at, WORLD))], tmp_path / "spoiled.jsonl", tmp_path)
+    assert (result.status, result.state, result.correct) == ("finished", False, False)
 
 
 @pytest.mark.torch

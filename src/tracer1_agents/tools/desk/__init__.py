@@ -6,7 +6,7 @@ the default toolbox: a workspace that has a desk (`has_desk`) is opened with the
 """
 
 from tracer1_agents.tools.desk.registry import DeskRegistry
-from tracer1_agents.tools.desk.state import final_state, has_desk
+from tracer1_agents.tools.desk.state import final_state, has_desk, is_left_as
 from tracer1_agents.tools.desk.tools import desk_tools
 
-__all__ = ["DeskRegistry", "desk_tools", "final_state", "has_desk"]
+__all__ = ["DeskRegistry", "desk_tools", "final_state", "has_desk", "is_left_as"]

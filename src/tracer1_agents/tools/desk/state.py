@@ -134,3 +134,19 @@ def final_state(folder: Path) -> dict[str, Any]:
         with zipfile.ZipFile(folder / name) as opened:
             archives[name] = sorted(opened.namelist())
     return {"archives": archives, "reservations": dict(sorted(state.reservations.items()))}
+
+
+def is_left_as(folder: Path, expected: dict[str, Any]) -> bool:
+    """Whether an episode left behind what it should have.
+
+    Args:
+        folder: Of the episode.
+        expected: As `final_state` gives it.
+
+    Returns:
+        False also where the desk's own files no longer can be read: only the episode's code can have spoiled them.
+    """
+    try:
+        return final_state(folder) == expected
+    except (ConfigurationError, OSError, zipfile.BadZipFile):
+        return False
