@@ -16,6 +16,7 @@ CELL_MARK: Final = " | "
 _PAGE_LIMIT: Final = 2_000
 _NESTING_LIMIT: Final = 20  # groups in groups
 _WORD: Final = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+_FALLBACK: Final = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"  # the same again
 _WRAPPERS: Final = ("sdt", "customXml", "smartTag", "fldSimple", "ins", "moveTo")  # text that is in force
 
 
@@ -37,22 +38,46 @@ def read_pdf(path: Path) -> str:
 
 
 def read_docx(path: Path) -> str:
-    """Paragraphs and table rows in the order of the document; page headers before it, page footers after it."""
+    """Paragraphs and table rows in the order of the document; page headers before it, notes and page footers after."""
     check_office_archive(path)
     docx = optional("docx", "reading docx files")
     document = docx.Document(str(path))
     _unwrap(document.element.body)
-    lines = [*_page_marks(document, "header"), *_block_lines(document), *_page_marks(document, "footer")]
-    return _lines(lines)
+    notes = [*_notes(document, "footnote"), *_notes(document, "endnote")]
+    return _lines([*_page_marks(document, "header"), *_block_lines(document), *notes, *_page_marks(document, "footer")])
 
 
 def _unwrap(root: Any) -> None:
-    """Take what content controls and the like wrap out of them: python-docx passes over them and all that they hold."""
+    """Take out what python-docx passes over with all that it holds: content controls and the like, and text boxes.
+
+    The paragraphs of a text box come after the paragraph that the box is anchored in.
+    """
+    for box in list(root.iter(f"{{{_WORD}}}txbxContent")):
+        anchor = next(box.iterancestors(f"{{{_WORD}}}p"), None)
+        if anchor is not None and next(box.iterancestors(_FALLBACK), None) is None:
+            for child in reversed(box):
+                anchor.addnext(child)
     for element in list(root.iter(*(f"{{{_WORD}}}{name}" for name in _WRAPPERS))):
         content = next((child for child in element if child.tag == f"{{{_WORD}}}sdtContent"), element)
         for child in list(content):
             element.addprevious(child)
         element.getparent().remove(element)
+
+
+def _notes(document: Any, kind: str) -> list[str]:
+    """The footnotes or endnotes in their own order; what has a type there is the line that parts them from the text."""
+    links = (link for link in document.part.rels.values() if link.reltype.endswith(f"/{kind}s"))
+    link = next((link for link in links if not link.is_external), None)
+    if link is None:
+        return []
+    root = optional("docx.oxml", "reading docx files").parse_xml(link.target_part.blob)
+    _unwrap(root)
+    notes = [note for note in root if f"{{{_WORD}}}type" not in note.attrib]
+    return [f"{kind} {number}: {_note_text(note)}" for number, note in enumerate(notes, start=1)]
+
+
+def _note_text(note: Any) -> str:
+    return " ".join(paragraph.text for paragraph in note.iter(f"{{{_WORD}}}p"))
 
 
 def _page_marks(document: Any, kind: str) -> list[str]:
@@ -91,11 +116,16 @@ def _cell_text(cell: Any) -> str:
 
 
 def read_pptx(path: Path) -> str:
-    """A line per slide: the texts of its shapes."""
+    """A line per slide: the texts of its shapes; a second one for the speaker's notes, where there are any."""
     check_office_archive(path)
     pptx = optional("pptx", "reading pptx files")
-    slides = enumerate(pptx.Presentation(str(path)).slides, start=1)
-    return _lines(f"slide {number}: {CELL_MARK.join(_shape_texts(slide.shapes))}" for number, slide in slides)
+    lines = []
+    for number, slide in enumerate(pptx.Presentation(str(path)).slides, start=1):
+        lines.append(f"slide {number}: {CELL_MARK.join(_shape_texts(slide.shapes))}")
+        frame = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
+        if frame is not None and (text := collapse(frame.text)):
+            lines.append(f"notes of slide {number}: {text}")
+    return _lines(lines)
 
 
 def _shape_texts(shapes: Iterable[Any], depth: int = 0) -> Iterator[str]:

@@ -9,7 +9,9 @@ import docx
 import pptx
 import pypdf
 import pytest
-from docx.oxml import OxmlElement
+from docx.opc.packuri import PackURI
+from docx.opc.part import Part
+from docx.oxml import OxmlElement, parse_xml
 from PIL import Image
 from pptx.util import Inches
 from reportlab.pdfgen.canvas import Canvas
@@ -174,6 +176,64 @@ def test_docx_page_headers_and_footers(box: ToolRegistry, folder: Path) -> None:
     document.save(folder / "a.docx")
     lines = ["page header: Draft 3", "page header: secret", "text", "page footer: Page 1", "page footer: Annex"]
     assert inspect(box, "a.docx").split("\n") == lines
+
+
+_TEXT_BOX = """<w:r xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+  xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"
+  xmlns:wps="http://schemas.microsoft.com/office/word/2010/wordprocessingShape" xmlns:v="urn:schemas-microsoft-com:vml">
+  <mc:AlternateContent>
+    <mc:Choice Requires="wps"><w:drawing><wps:txbx><w:txbxContent>
+      <w:p><w:r><w:t>in the box</w:t></w:r></w:p><w:p><w:r><w:t>its second line</w:t></w:r></w:p>
+    </w:txbxContent></wps:txbx></w:drawing></mc:Choice>
+    <mc:Fallback><w:pict><v:textbox><w:txbxContent>
+      <w:p><w:r><w:t>in the box</w:t></w:r></w:p><w:p><w:r><w:t>its second line</w:t></w:r></w:p>
+    </w:txbxContent></v:textbox></w:pict></mc:Fallback>
+  </mc:AlternateContent>
+</w:r>"""
+_NOTES = """<w:{kind}s xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">
+  <w:{kind} w:type="separator" w:id="-1"><w:p><w:r><w:separator/></w:r></w:p></w:{kind}>
+  <w:{kind} w:id="1"><w:p><w:r><w:t xml:space="preserve">first </w:t></w:r><w:r><w:t>{kind}</w:t></w:r></w:p>
+    <w:p><w:r><w:t>goes on</w:t></w:r></w:p></w:{kind}>
+  <w:{kind} w:id="2"><w:p><w:r><w:t>second</w:t></w:r></w:p></w:{kind}>
+</w:{kind}s>"""
+
+
+def test_docx_text_boxes_are_read_once(box: ToolRegistry, folder: Path) -> None:
+    document = docx.Document()
+    document.add_paragraph("before")._p.append(parse_xml(_TEXT_BOX))
+    document.add_paragraph("after")
+    document.add_table(rows=1, cols=1).cell(0, 0).paragraphs[0]._p.append(parse_xml(_TEXT_BOX))
+    document.sections[0].header.paragraphs[0]._p.append(parse_xml(_TEXT_BOX))
+    document.save(folder / "a.docx")
+    header = ["page header: in the box", "page header: its second line"]
+    text = ["before", "in the box", "its second line", "after", "in the box its second line"]
+    assert inspect(box, "a.docx").split("\n") == [*header, *text]
+
+
+@pytest.mark.parametrize("kind", ["footnote", "endnote"])
+def test_docx_notes(box: ToolRegistry, folder: Path, kind: str) -> None:
+    document = docx.Document()
+    document.add_paragraph("text")
+    document.sections[0].footer.paragraphs[0].text = "Page 1"
+    name, blob = PackURI(f"/word/{kind}s.xml"), _NOTES.format(kind=kind).encode()
+    content_type = f"application/vnd.openxmlformats-officedocument.wordprocessingml.{kind}s+xml"
+    part = Part(name, content_type, blob, document.part.package)
+    document.part.relate_to(part, f"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}s")
+    document.save(folder / "a.docx")
+    notes = [f"{kind} 1: first {kind} goes on", f"{kind} 2: second"]
+    assert inspect(box, "a.docx").split("\n") == ["text", *notes, "page footer: Page 1"]
+
+
+def test_pptx_notes(box: ToolRegistry, folder: Path) -> None:
+    deck = pptx.Presentation()
+    for title, notes in (("Plan", "say  hello\nfirst"), ("Empty", ""), ("None", None)):
+        slide = deck.slides.add_slide(deck.slide_layouts[5])
+        slide.shapes.title.text = title
+        if notes is not None:
+            slide.notes_slide.notes_text_frame.text = notes
+    deck.save(folder / "a.pptx")
+    lines = ["slide 1: Plan", "notes of slide 1: say hello first", "slide 2: Empty", "slide 3: None"]
+    assert inspect(box, "a.pptx").split("\n") == lines
 
 
 def test_pptx(box: ToolRegistry, folder: Path) -> None:
