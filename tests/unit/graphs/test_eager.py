@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from langchain_core.messages import AIMessageChunk
 from loop_helpers import FINISH, QUICK, TASK, THREE, TWO, make_agent
 
 from tracer1_agents import create_tracer1_agent
@@ -19,7 +20,7 @@ from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.graphs import replies
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.planner.forecast import read_forecast
-from tracer1_agents.planner.policy import ChatModelPolicy, ReplayPolicy
+from tracer1_agents.planner.policy import ChatModelPolicy, ReplayPolicy, read_message
 from tracer1_agents.planner.prompt import Message
 from tracer1_agents.planner.retries import Retries
 from tracer1_agents.planner.streaming import StreamedReply
@@ -152,6 +153,18 @@ def test_a_stream_that_says_nothing_in_time_is_left_alone():
 
     assert asyncio.run(ask()).text == FINISH
     assert tasks == []
+
+
+def test_a_long_reply_is_not_read_whole_at_every_piece():
+    looks = []
+
+    def enough(text):
+        looks.append(len(text))
+        return len(text) >= 9000
+
+    reply = StreamedReply(enough, read_message).follow(AIMessageChunk("abc") for _ in range(4000))
+    assert 9000 <= len(reply.head()) <= 9000 * 1.011
+    assert len(looks) < 600
 
 
 def test_cancelling_ends_the_sampling():
