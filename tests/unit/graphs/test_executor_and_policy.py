@@ -151,6 +151,11 @@ class TestReadMessage:
         [
             ({"finish_reason": "length"}, True),
             ({"stop_reason": "max_tokens"}, True),
+            ({"finish_reason": "MAX_TOKENS"}, True),  # Gemini
+            ({"stopReason": "max_tokens"}, True),  # Bedrock
+            ({"done_reason": "length"}, True),  # Ollama
+            ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, True),  # OpenAI's Responses
+            ({"status": "completed", "incomplete_details": None}, False),
             ({"finish_reason": "stop"}, False),
             ({}, False),
         ],
