@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 
 from tracer1_agents.actions.grammars.generic import GenericReply
@@ -288,6 +289,11 @@ def as_policy(
     if hasattr(model, "sample") and hasattr(model, "asample"):
         return model
     msg = f"model must be a chat model, a policy, a name or a folder, got {type(model).__name__}"
+    if isinstance(model, Runnable):
+        msg += (
+            "; busy endpoints are asked again here (retries=Retries(...)); any other wrapper around a chat model goes "
+            "in as ChatModelPolicy(model), of tracer1_agents.planner.policy, with profile= by name"
+        )
     raise ConfigurationError(msg)
 
 

@@ -20,6 +20,7 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.graphs.state import PlannerState
+from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.testing import RecordingExecutor, ScriptedModel
 from tracer1_agents.types import Execution, ImageRef
 
@@ -168,6 +169,13 @@ class TestRefusals:
     def test_model_of_no_kind(self):
         with pytest.raises(ConfigurationError, match="a name or a folder, got int"):
             create_tracer1_agent(5)
+
+    def test_a_chat_model_in_a_wrapper(self):
+        wrapped = ScriptedModel(script=[ValueError("down")]).with_fallbacks([ScriptedModel(script=[FINISH])])
+        with pytest.raises(ConfigurationError, match=r"got RunnableWithFallbacks; .* goes in as ChatModelPolicy\(model\)"):
+            create_tracer1_agent(wrapped)
+        agent = create_tracer1_agent(ChatModelPolicy(wrapped), profile="compact")
+        assert agent.invoke(TASK)["status"] == "finished"
 
     def test_missing_folder(self, tmp_path):
         for name in (tmp_path / "nothing", str(tmp_path / "nothing"), "./nothing"):
