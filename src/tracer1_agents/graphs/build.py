@@ -17,6 +17,7 @@ from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 
 from tracer1_agents.actions.grammars.generic import GenericReply
+from tracer1_agents.actions.grammars.spelling import ALIASES
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.nodes import AtOnce, ExecutorNode, ObserveNode, after_plan, begin, plan_or_end
@@ -236,6 +237,7 @@ def _settings(
 ) -> Settings:
     """What both factories make of their arguments; `fixed` are fields of `Settings` as they are."""
     chosen = _without_images(profile_named(profile or profile_for(_name_of(model))), model)
+    _check_names(registry, chosen)
     return Settings(
         policy=as_policy(model, blobs=blobs, retries=retries, profile=chosen),
         profile=chosen,
@@ -244,6 +246,14 @@ def _settings(
         confirm=(confirm,) if isinstance(confirm, str) else tuple(confirm),
         **fixed,
     )
+
+
+def _check_names(registry: ToolRegistry, profile: Profile) -> None:
+    """Refuse a tool that the profile's dialect takes for an action whenever it is called."""
+    for name in registry if profile.grammar != "canonical" else ():
+        if name in ALIASES:
+            msg = f'tool "{name}": with profile {profile.name} that name means the action {ALIASES[name][0]}; rename it'
+            raise ConfigurationError(msg)
 
 
 def default_summarizer(profile: Profile) -> Summarizer:

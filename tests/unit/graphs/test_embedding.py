@@ -195,6 +195,16 @@ class TestRefusals:
         with pytest.raises(ConfigurationError, match='two tools are named "look"'):
             create_tracer1_agent(ScriptedModel(script=[""]), [look, look])
 
+    def test_a_tool_that_the_dialect_takes_for_an_action(self):
+        def press(key: str) -> str:
+            """Press a key of the machine."""
+            return f"pressed {key}"
+
+        with pytest.raises(ConfigurationError, match='"press": with profile generic that name means the action hotkey'):
+            create_tracer1_agent(ScriptedModel(script=[""]), [press], profile="generic")
+        agent = create_tracer1_agent(ScriptedModel(script=['press(key="a")', FINISH]), [press], profile="compact")
+        assert agent.invoke(TASK)["forecast_log"][0]["execution"]["text"] == "pressed a"
+
     def test_planner_node_names_what_it_does_not_know(self):
         with pytest.raises(ConfigurationError, match="no argument 'horizons'"):
             create_planner_node(ScriptedModel(script=[""]), horizons=3)
