@@ -87,7 +87,7 @@ class _Tally:
     began: float = field(default_factory=time.perf_counter)
 
     def as_json(self, state: PlannerState) -> dict[str, Any]:
-        """The cost, with that of forecasts of this step that somebody rejected."""
+        """The cost, with that of forecasts of this step that somebody rejected, and when the newest was made."""
         rejections, seconds = state.get("rejections") or [], time.perf_counter() - self.began
         spent = (state.get("planning") or {}) if rejections else {}
         events = [*spent.get("events", []), f"rejected: {rejections[-1]}"] if rejections else []
@@ -96,6 +96,7 @@ class _Tally:
             "planner_calls": spent.get("planner_calls", 0) + self.calls,
             "events": [*events, *self.events],
             "seconds": round(spent.get("seconds", 0.0) + seconds, 4),
+            "until": time.time(),
         }
 
 

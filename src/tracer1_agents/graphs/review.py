@@ -15,6 +15,7 @@ same interrupt can be answered again.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -103,11 +104,13 @@ class ReviewNode(Runnable[AgentState, dict[str, Any]]):
             "reasons": input.get("concerns") or [],
         }
         review = interrupt(question, response_schema=PlanReview)
+        planning = dict(input.get("planning") or {})
+        now = time.time()
+        resumed = {"started_at": input["started_at"] + now - planning.get("until", now)}  # the wait is not the run's
         if review.decision == "reject":
-            return _rejected(input, review.reason, settings)
-        update: dict[str, Any] = {"ticket": issue_ticket()}  # the wait may have outlived the process that planned
+            return {**resumed, **_rejected(input, review.reason, settings)}
+        update: dict[str, Any] = {**resumed, "ticket": issue_ticket()}  # it may have outlived the process that planned
         if review.decision == "edit":
-            planning = dict(input.get("planning") or {})
             planning["events"] = [*planning.get("events", []), f"edited: the planner said {forecast.text.strip()}"]
             edited = forecast.model_copy(update={"pairs": review.pairs})
             update |= {"forecast": edited.model_dump(mode="json"), "planning": planning}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
@@ -106,6 +107,15 @@ class TestReview:
         agent.invoke(TASK, THREAD)
         agent.invoke(Command(resume={"decision": "reject", "reason": "not on a Sunday"}), THREAD)
         assert "your last plan was rejected: not on a Sunday" in prompt_texts(model)[1]
+
+    def test_somebody_may_think_longer_than_the_run_may_last(self, box, monkeypatch):
+        agent, _ = reviewed([THREE, TWO, FINISH, FINISH], time_limit=60)
+        context, clock = Tracer1Context(toolbox=box), time.time
+        agent.invoke(TASK, THREAD, context=context)
+        for hours, decision in enumerate((APPROVE, {"decision": "reject", "reason": "no"}, APPROVE), start=1):
+            monkeypatch.setattr(time, "time", lambda hours=hours: clock() + 3600 * hours)
+            result = agent.invoke(Command(resume=decision), THREAD, context=context)
+        assert (result["status"], result["detail"]) == ("finished", "")
 
     def test_too_many_rejections_end_the_run(self, box):
         agent, _ = reviewed([THREE, TWO], max_reasks=1)
