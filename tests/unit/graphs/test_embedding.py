@@ -79,6 +79,15 @@ class TestHostGraph:
         app.invoke({"messages": [("user", "second task")]}, thread)
         assert prompt_texts(model)[1].startswith("Task: second task")
 
+    def test_the_node_says_itself_what_it_takes(self):
+        graph = StateGraph(Host)
+        graph.add_node("plan", create_planner_node(ScriptedModel(script=[THREE]), profile="compact"))
+        graph.add_node("after", lambda state: {"planned": dict(state)}, input_schema=PlannerState)
+        graph.add_edge(START, "plan")
+        graph.add_edge("plan", "after")
+        result = graph.compile().invoke({"messages": [("user", "do it")]})
+        assert len(result["planned"]["forecast"]["pairs"]) == 3
+
     def test_a_bad_reply_is_a_status(self):
         result = host_graph(ScriptedModel(script=["?"])).invoke({"messages": [("user", "do it")]})
         assert result["planned"]["status"] == "parse_error"
