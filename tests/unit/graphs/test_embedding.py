@@ -181,7 +181,7 @@ class TestRefusals:
 
     def test_a_chat_model_in_a_wrapper(self):
         wrapped = ScriptedModel(script=[ValueError("down")]).with_fallbacks([ScriptedModel(script=[FINISH])])
-        with pytest.raises(ConfigurationError, match=r"got RunnableWithFallbacks; .* goes in as ChatModelPolicy\(model\)"):
+        with pytest.raises(ConfigurationError, match=r"got RunnableWithFallbacks; .* as ChatModelPolicy\(model\)"):
             create_tracer1_agent(wrapped)
         agent = create_tracer1_agent(ChatModelPolicy(wrapped), profile="compact")
         assert agent.invoke(TASK)["status"] == "finished"

@@ -154,7 +154,7 @@ class TestReadMessage:
             ({"finish_reason": "MAX_TOKENS"}, True),  # Gemini
             ({"stopReason": "max_tokens"}, True),  # Bedrock
             ({"done_reason": "length"}, True),  # Ollama
-            ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, True),  # OpenAI's Responses
+            ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, True),  # OpenAI
             ({"status": "completed", "incomplete_details": None}, False),
             ({"finish_reason": "stop"}, False),
             ({}, False),

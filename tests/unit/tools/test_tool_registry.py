@@ -339,7 +339,7 @@ def test_names_of_actions_are_taken(name: str) -> None:
 @pytest.mark.parametrize("name", ["get weather", "2fa", "files/read", "a:b", "\u00fcber", ""])
 def test_names_that_no_planner_can_write(name: str) -> None:
     odd = StructuredTool(name=name, description="d", func=lambda: "", args_schema={"type": "object"})
-    with pytest.raises(ConfigurationError, match=f'no planner can write "{name}"'):
+    with pytest.raises(ConfigurationError, match=f'tool "{name}": no planner can write that name'):
         ToolRegistry([odd])
 
 
