@@ -305,7 +305,7 @@ def read_message(message: BaseMessage) -> PolicyReply:
     return PolicyReply(
         text=str(message.text),
         reasoning=reasoning,
-        usage=Usage(input_tokens=usage.get("input_tokens", 0), output_tokens=usage.get("output_tokens", 0)),
+        usage=Usage(input_tokens=usage.get("input_tokens") or 0, output_tokens=usage.get("output_tokens") or 0),
         truncated=_was_cut(metadata),
         prompt_ids=_ids(metadata.get("prompt_token_ids")),
         completion_ids=_ids(metadata.get("token_ids")),

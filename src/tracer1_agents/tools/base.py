@@ -95,7 +95,8 @@ class ToolRegistry(Mapping[str, BaseTool]):
             raise ConfigurationError(msg)
         for tool in map(as_langchain_tool, tools):
             if not re.fullmatch(TOOL_NAME, tool.name):
-                msg = f'tool "{tool.name}": no planner can write that name; use letters, digits, _, - and ., no digit first'
+                form = "letters, digits, _, - and ., no digit first"
+                msg = f'tool "{tool.name}": no planner can write that name; it takes {form}; rename it'
                 raise ConfigurationError(msg)
             if tool.name in RESERVED_NAMES:
                 msg = f'a tool cannot be named "{tool.name}": that is the name of an action; rename it'

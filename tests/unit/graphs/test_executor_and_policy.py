@@ -146,6 +146,11 @@ class TestReadMessage:
             "hello", usage=Usage(input_tokens=7, output_tokens=3)
         )
 
+    def test_a_provider_that_does_not_count(self):
+        message = AIMessage("hello")
+        message.usage_metadata = {"input_tokens": None, "output_tokens": 3, "total_tokens": None}
+        assert read_message(message).usage == Usage(output_tokens=3)
+
     @pytest.mark.parametrize(
         ("metadata", "truncated"),
         [
