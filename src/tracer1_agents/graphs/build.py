@@ -367,7 +367,13 @@ def trace_of(result: Mapping[str, Any]) -> Trace:
 
     Args:
         result: What `invoke` or `ainvoke` returned.
+
+    Raises:
+        ConfigurationError: The run has not ended.
     """
+    if not result.get("status"):
+        msg = "this result has no status: the run waits for an answer, or was stopped; take the trace when it has ended"
+        raise ConfigurationError(msg)
     steps = [StepRecord.model_validate(step) for step in result.get("forecast_log", [])]
     seen = steps[0].observation if steps else None
     return Trace.model_validate(

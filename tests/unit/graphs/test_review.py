@@ -14,6 +14,7 @@ from loop_helpers import FINISH, TASK, THREE, TWO, make_agent, prompt_texts
 from pydantic import ValidationError
 
 from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.graphs.build import trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.graphs.state import AgentInput, AgentOutput
 from tracer1_agents.testing import RecordingExecutor
@@ -185,6 +186,12 @@ class TestWhere:
         result = app.invoke(Command(resume=APPROVE), THREAD, context=context)
         assert result["messages"][-1].text == "42"
         assert len(box.calls) == 1
+
+    def test_a_run_that_waits_has_no_trace_yet(self):
+        agent, _ = reviewed([FINISH])
+        with pytest.raises(ConfigurationError, match="this result has no status: the run waits for an answer"):
+            trace_of(agent.invoke(TASK, THREAD))
+        assert trace_of(agent.invoke(Command(resume=APPROVE), THREAD)).status == "finished"
 
     def test_without_a_checkpointer(self):
         agent, _ = make_agent([THREE], approve_plan=True)
