@@ -161,8 +161,8 @@ def _request(tool: BaseTool, arguments: Mapping[str, Any]) -> Any:
 def _read(name: str, output: Any, seconds: float) -> Execution:
     """What a tool returned; output that cannot be read is a failed execution."""
     if _is_of_langgraph(output, "Command"):
-        told = f"{name} ran, but nothing here carries out the Command it returned; only LangGraph's ToolNode does"
-        return _failure(name, ToolError(told), seconds)
+        ignored = ToolError(f"{name} ran, but nothing here carries out the Command it returned; only ToolNode does")
+        return _failure(name, ignored, seconds)
     if isinstance(output, ToolMessage):
         content, value = output.content, output.artifact
     else:
