@@ -24,6 +24,7 @@ from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from tracer1_agents.actions.space import pending_results
+from tracer1_agents.actions.thoughts import split_thought
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.nodes import after_approval
 from tracer1_agents.graphs.once import issue_ticket
@@ -111,7 +112,8 @@ class ReviewNode(Runnable[AgentState, dict[str, Any]]):
             return {**resumed, **_rejected(input, review.reason, settings)}
         update: dict[str, Any] = {**resumed, "ticket": issue_ticket()}  # it may have outlived the process that planned
         if review.decision == "edit":
-            planning["events"] = [*planning.get("events", []), f"edited: the planner said {forecast.text.strip()}"]
+            said = split_thought(forecast.text).rest.strip()
+            planning["events"] = [*planning.get("events", []), f"edited: the planner said {said}"]
             edited = forecast.model_copy(update={"pairs": review.pairs})
             update |= {"forecast": edited.model_dump(mode="json"), "planning": planning}
         return update

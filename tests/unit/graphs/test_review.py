@@ -65,7 +65,7 @@ class TestReview:
         assert asyncio.run(run())["status"] == "finished"
 
     def test_edit(self, box):
-        agent, _ = reviewed([THREE, FINISH])
+        agent, _ = reviewed([f"<think>A long thought.</think>\n{THREE}", FINISH])
         context = Tracer1Context(toolbox=box)
         agent.invoke(TASK, THREAD, context=context)
         agent.invoke(Command(resume={"decision": "edit", "pairs": [EDITED]}), THREAD, context=context)
