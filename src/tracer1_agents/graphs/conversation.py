@@ -163,6 +163,11 @@ def planner_state(
     }
 
 
+def last_words(finish: Finish) -> str:
+    """The answer as a message says it; a sentence where there is none."""
+    return finish.answer or ("The task is done." if finish.status == "success" else "The task cannot be done.")
+
+
 def messages_of(trace: Trace) -> list[AnyMessage]:
     """An episode as a conversation: the task, each executed action as a tool call with its answer, the final answer.
 

@@ -22,7 +22,7 @@ from langgraph.types import Command
 from tracer1_agents.actions.space import Code, Finish, ToolCall, dump_action
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.build import create_planner_node, tool_specs
-from tracer1_agents.graphs.conversation import NUDGE, count_nudges, find_loop, planner_state
+from tracer1_agents.graphs.conversation import NUDGE, count_nudges, find_loop, last_words, planner_state
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.planner_node import PlannerNode
 from tracer1_agents.graphs.state import GROWING, Json
@@ -252,7 +252,7 @@ def _reply_of(update: Json, request: ModelRequest[Any]) -> AIMessage:
         return AIMessage(f"Stopped: {update['detail']}.", usage_metadata=counts)
     first = Forecast.model_validate(update["forecast"]).pairs[0]
     if isinstance(first.action, Finish):
-        return AIMessage(first.action.answer or f"The task is {first.action.status}.", usage_metadata=counts)
+        return AIMessage(last_words(first.action), usage_metadata=counts)
     name, arguments = _call_of(first.action)
     if any(tool.name == name and _declares_key(tool) for tool in request.tools if not isinstance(tool, dict)):
         what = f"{update['run']}/{update['step']}/{first.action.model_dump_json()}"
