@@ -23,7 +23,7 @@ from tracer1_agents.redaction import redact
         "e2b_" + "0a" * 20,
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIB\nAAAA\n-----END RSA PRIVATE KEY-----",
-        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: A-CBC,0A\n\nMI\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: A-B\n\nMI\n-----END RSA PRIVATE KEY-----",
     ],
 )
 def test_keys_of_well_known_services_go(secret):

@@ -146,9 +146,11 @@ def _waited(future: Future[_T], timeout: float | None) -> _T:
 
 
 async def _awaited(future: Future[_T], seconds: float | None) -> _T:
+    here = asyncio.wrap_future(future)
+    here.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs what nobody asks for
     try:
         async with asyncio.timeout(seconds):
-            return await asyncio.shield(asyncio.wrap_future(future))
+            return await asyncio.shield(here)
     except TimeoutError:
         raise _late(seconds) from None
 

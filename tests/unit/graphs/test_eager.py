@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -170,8 +171,10 @@ def test_a_long_reply_is_not_read_whole_at_every_piece():
 def test_cancelling_ends_the_sampling():
     model = StreamingModel(script=[['a(x=1) # "late"'] * 1000], pause=0.02)
     policy = ChatModelPolicy(model, retries=Retries(attempts=1, timeout=60))
+    complaints = []
 
     async def left_over():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
         asked = asyncio.ensure_future(policy.astart([Message("user", [])], horizon=2, enough=lambda _: False))
         await asyncio.sleep(0.1)
         asked.cancel()
@@ -179,9 +182,14 @@ def test_cancelling_ends_the_sampling():
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
             await asyncio.wait(others, timeout=5)
-        return asked.cancelled(), [task for task in others if not task.done()]
+        found = asked.cancelled(), [task for task in others if not task.done()]
+        del asked, others
+        await asyncio.sleep(0.05)
+        gc.collect()
+        return found
 
     assert asyncio.run(left_over()) == (True, [])
+    assert complaints == []
 
 
 def test_another_process_keeps_the_first_pair(monkeypatch):
