@@ -15,7 +15,8 @@ from typing_extensions import TypedDict
 
 from tracer1_agents import PlannerNode, create_planner_node
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
-from tracer1_agents.graphs.state import PlannerState
+from tracer1_agents.graphs.loop_guard import mark
+from tracer1_agents.graphs.state import PlannerState, observation_of
 from tracer1_agents.testing import ScriptedModel
 from tracer1_agents.tools.base import ToolRegistry
 from tracer1_agents.types import Forecast, HistoryEntry, Observation
@@ -55,15 +56,16 @@ def act(state: PlannerState) -> dict[str, Any]:
     entry = HistoryEntry(step=state["step"], action=CanonicalGrammar().render_action(first.action))
     return {
         "history": [*state.get("history", []), entry.model_dump()],
+        "trail": [list(mark(first.action, first.instruction, observation_of(state)))],  # for the loop guard
         "execution": result.model_dump(mode="json"),
         "observation": Observation(text=result.text).model_dump(),
     }
 
 
 def write_receipt(state: PlannerState) -> dict[str, Any]:
-    """The app's last node."""
+    """The app's last node; with a status, the next run on this thread begins anew."""
     answer = Forecast.model_validate(state["forecast"]).pairs[0].action.answer  # type: ignore[union-attr]
-    return {"receipt": f"{state['instruction']} -> {answer} euros"}
+    return {"receipt": f"{state['instruction']} -> {answer} euros", "status": "finished", "observation": {}}
 
 
 def after_plan(state: PlannerState) -> str:
@@ -74,17 +76,17 @@ def after_plan(state: PlannerState) -> str:
     return "receipt" if kind == "finish" else "act"
 
 
-def build_app() -> Any:
+def build_app(checkpointer: Any = None) -> Any:
     """Planner, act, receipt."""
     graph = StateGraph(Till)
-    graph.add_node("plan", make_planner(), input_schema=PlannerState)
+    graph.add_node("plan", make_planner())
     graph.add_node("act", act, input_schema=PlannerState)
     graph.add_node("receipt", write_receipt, input_schema=PlannerState)
     graph.add_edge(START, "plan")
     graph.add_conditional_edges("plan", after_plan, ["act", "receipt", END])
     graph.add_edge("act", "plan")
     graph.add_edge("receipt", END)
-    return graph.compile()
+    return graph.compile(checkpointer=checkpointer)
 
 
 if __name__ == "__main__":

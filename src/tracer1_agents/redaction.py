@@ -26,9 +26,9 @@ _LOOKS: Final = re.compile(
     r"|\bxox[abprs]-[\w-]{10,}"
     r"|\be2b_[0-9a-f]{20,}"
     r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
-    r"|(?<=Bearer )[\w.~+/-]{16,}=*"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\s*(?:Proc-Type|DEK-Info):.*)*[^-]*(?:-----END [A-Z ]*PRIVATE KEY-----)?"
+    r"|(?<=[Bb]earer )[\w.~+/-]{16,}=*"
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
 )
 
 

@@ -23,6 +23,7 @@ from tracer1_agents.redaction import redact
         "e2b_" + "0a" * 20,
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
         "-----BEGIN RSA PRIVATE KEY-----\nMIIB\nAAAA\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: A-B\n\nMI\n-----END RSA PRIVATE KEY-----",
     ],
 )
 def test_keys_of_well_known_services_go(secret):
@@ -31,7 +32,9 @@ def test_keys_of_well_known_services_go(secret):
 
 def test_headers_and_addresses_lose_their_secret_only():
     assert redact("Authorization: Bearer abcdefgh.ijklmnop-1234", {}) == "Authorization: Bearer [redacted]"
+    assert redact("authorization: bearer abcdefgh.ijklmnop-1234", {}) == "authorization: bearer [redacted]"
     assert redact("postgres://me:pa55word@host/db", {}) == "postgres://[redacted]@host/db"
+    assert redact("redis://:pa55word@host:6379/0", {}) == "redis://[redacted]@host:6379/0"
 
 
 def test_values_of_secret_variables_go_wherever_they_stand():

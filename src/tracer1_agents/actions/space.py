@@ -20,6 +20,7 @@ Direction = Literal["up", "down", "left", "right"]
 Button = Literal["home", "back", "enter", "menu", "recent"]
 FinishStatus = Literal["success", "infeasible"]
 
+TOOL_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_.\-]*$"  # every grammar reads such names
 MAX_DEPTH: Final = 50  # of nested arguments: far beyond any tool, well inside what JSON writers and Python's stack take
 
 Unit = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -247,7 +248,7 @@ class ToolCall(_Action):
     """Call one tool of the toolbox by name."""
 
     kind: Literal["tool"] = "tool"
-    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
+    name: Annotated[str, Field(pattern=TOOL_NAME)]
     arguments: Arguments = Field(default_factory=dict)
     platforms: ClassVar[frozenset[Platform]] = frozenset({"tools"})
 

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
 
 from tracer1_agents.actions.grammars.generic import GenericReply
+from tracer1_agents.actions.grammars.spelling import ALIASES
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.nodes import AtOnce, ExecutorNode, ObserveNode, after_plan, begin, plan_or_end
@@ -98,7 +100,7 @@ def create_tracer1_agent(
         summarizer: Writes the history; None: as `default_summarizer` says.
         session: A sandbox session for `code` actions.
         grounder: Carries out GUI actions.
-        time_limit: Seconds per run, checked between steps.
+        time_limit: Seconds per run without those that approvals wait, checked between steps.
         token_limit: Planner tokens per run, checked between steps.
         max_reasks: How often an unusable reply is asked for again, per step.
         max_tool_errors: Failed executions in a row that end a run.
@@ -235,6 +237,7 @@ def _settings(
 ) -> Settings:
     """What both factories make of their arguments; `fixed` are fields of `Settings` as they are."""
     chosen = _without_images(profile_named(profile or profile_for(_name_of(model))), model)
+    _check_names(registry, chosen)
     return Settings(
         policy=as_policy(model, blobs=blobs, retries=retries, profile=chosen),
         profile=chosen,
@@ -243,6 +246,14 @@ def _settings(
         confirm=(confirm,) if isinstance(confirm, str) else tuple(confirm),
         **fixed,
     )
+
+
+def _check_names(registry: ToolRegistry, profile: Profile) -> None:
+    """Refuse a tool that the profile's dialect takes for an action whenever it is called."""
+    for name in registry if profile.grammar != "canonical" else ():
+        if name in ALIASES:
+            msg = f'tool "{name}": with profile {profile.name} that name means the action {ALIASES[name][0]}; rename it'
+            raise ConfigurationError(msg)
 
 
 def default_summarizer(profile: Profile) -> Summarizer:
@@ -288,6 +299,11 @@ def as_policy(
     if hasattr(model, "sample") and hasattr(model, "asample"):
         return model
     msg = f"model must be a chat model, a policy, a name or a folder, got {type(model).__name__}"
+    if isinstance(model, Runnable):
+        msg += (
+            "; busy endpoints are asked again here (retries=Retries(...)); any other wrapper around a chat model goes "
+            "in as ChatModelPolicy(model), of tracer1_agents.planner.policy, with profile= by name"
+        )
     raise ConfigurationError(msg)
 
 
@@ -351,7 +367,13 @@ def trace_of(result: Mapping[str, Any]) -> Trace:
 
     Args:
         result: What `invoke` or `ainvoke` returned.
+
+    Raises:
+        ConfigurationError: The run has not ended.
     """
+    if not result.get("status"):
+        msg = "this result has no status: the run waits for an answer, or was stopped; take the trace when it has ended"
+        raise ConfigurationError(msg)
     steps = [StepRecord.model_validate(step) for step in result.get("forecast_log", [])]
     seen = steps[0].observation if steps else None
     return Trace.model_validate(

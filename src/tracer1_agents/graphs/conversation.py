@@ -52,6 +52,11 @@ class Turn:
         return any(answer is not None and answer.artifact == NUDGE for answer in self.answers)
 
     @property
+    def said(self) -> str:
+        """What the answers say."""
+        return "\n".join(str(answer.text) for answer in self.answers if answer is not None)
+
+    @property
     def marks(self) -> list[Mark]:
         """The calls as the loop guard compares them."""
         return [mark(call, "", Observation(text=self.seen)) for call in self.calls]
@@ -78,7 +83,7 @@ def read_turns(messages: Sequence[AnyMessage]) -> list[Turn]:
         turn = Turn(calls, answers, seen)
         turns.append(turn)
         if not turn.nudged:
-            seen = "\n".join(str(answer.text) for answer in turn.answers if answer is not None)
+            seen = turn.said
     return turns
 
 
@@ -128,34 +133,39 @@ def count_nudges(messages: Sequence[AnyMessage]) -> int:
     return count
 
 
-def planner_state(messages: Sequence[AnyMessage], grammar: Grammar, summarizer: Summarizer) -> PlannerState:
+def planner_state(
+    messages: Sequence[AnyMessage], grammar: Grammar, summarizer: Summarizer, window: int
+) -> PlannerState:
     """What `PlannerNode` reads, from a conversation.
 
     Args:
         messages: A conversation.
         grammar: Writes past calls as the planner knows them.
         summarizer: Writes what they returned.
+        window: How many of the newest calls are written at all: it may be a model that writes.
     """
-    history: list[dict[str, Any]] = []
+    turns = [turn for turn in read_turns(messages) if not turn.nudged]
     trail: list[Mark] = []
-    seen = ""
-    for turn in read_turns(messages):
-        if turn.nudged:
-            continue
-        for call, answer, step in zip(turn.calls, turn.answers, turn.marks, strict=True):
-            execution = _execution_of(answer)
-            line = grammar.render_action(call)
-            summary = summarizer.summarize(line, execution, None)
-            history.append(HistoryEntry(step=len(history) + 1, action=line, summary=summary).model_dump())
-            trail = remember(trail, step)
-        seen = "\n".join(str(answer.text) for answer in turn.answers if answer is not None)
+    for step in (step for turn in turns for step in turn.marks):
+        trail = remember(trail, step)
+    done = [pair for turn in turns for pair in zip(turn.calls, turn.answers, strict=True)]
+    history: list[dict[str, Any]] = []
+    for number, (call, answer) in list(enumerate(done, start=1))[max(0, len(done) - window) :]:
+        line = grammar.render_action(call)
+        summary = summarizer.summarize(line, _execution_of(answer), None)
+        history.append(HistoryEntry(step=number, action=line, summary=summary).model_dump())
     return {
         "task": task_of({"messages": list(messages)}),
-        "observation": Observation(text=seen).model_dump(mode="json"),
+        "observation": Observation(text=turns[-1].said if turns else "").model_dump(mode="json"),
         "history": history,
-        "step": len(history),
+        "step": len(done),
         "trail": [list(step) for step in trail],
     }
+
+
+def last_words(finish: Finish) -> str:
+    """The answer as a message says it; a sentence where there is none."""
+    return finish.answer or ("The task is done." if finish.status == "success" else "The task cannot be done.")
 
 
 def messages_of(trace: Trace) -> list[AnyMessage]:

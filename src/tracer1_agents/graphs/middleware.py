@@ -8,6 +8,7 @@ stands in the agent's messages and state, so that one instance may serve many ru
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import uuid
 from dataclasses import replace
@@ -21,7 +22,7 @@ from langgraph.types import Command
 from tracer1_agents.actions.space import Code, Finish, ToolCall, dump_action
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.graphs.build import create_planner_node, tool_specs
-from tracer1_agents.graphs.conversation import NUDGE, count_nudges, find_loop, planner_state
+from tracer1_agents.graphs.conversation import NUDGE, count_nudges, find_loop, last_words, planner_state
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.planner_node import PlannerNode
 from tracer1_agents.graphs.state import GROWING, Json
@@ -124,7 +125,7 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ExtendedModelResponse[Any]:
         """The same, awaitable."""
-        node, state = self._prepare(request)
+        node, state = await asyncio.to_thread(self._prepare, request)  # a summarizer may be a model
         update = {**state, **await node.ainvoke(state)}
         if self.mode == "replace":
             return _respond([_reply_of(update, request)], update, state)
@@ -139,11 +140,13 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
         if self.mode == "replace" and request.response_format is not None:
             msg = 'mode "replace" answers in words; take response_format away, or use mode "advise"'
             raise ConfigurationError(msg)
-        _refuse_what_is_not_heeded(self._node.settings.with_context(getattr(request.runtime, "context", None)))
+        of_this_run = self._node.settings.with_context(getattr(request.runtime, "context", None))
+        _refuse_what_is_not_heeded(of_this_run)
         tools = {tool.name: tool for tool in request.tools if not isinstance(tool, dict)}
         settings = replace(self._node.settings, tools=tool_specs(tools))
         grammar = settings.profile.grammar_for(None, platform=settings.platform)
-        state: Json = dict(planner_state(request.messages, grammar, settings.summarizer))
+        window = of_this_run.history_window
+        state: Json = dict(planner_state(request.messages, grammar, settings.summarizer, window))
         carried: Json = dict(request.state).get("planner_run") or {}  # type: ignore[assignment]
         state["run"] = _run_of(request.messages)
         if carried.get("run") == state["run"]:
@@ -249,7 +252,7 @@ def _reply_of(update: Json, request: ModelRequest[Any]) -> AIMessage:
         return AIMessage(f"Stopped: {update['detail']}.", usage_metadata=counts)
     first = Forecast.model_validate(update["forecast"]).pairs[0]
     if isinstance(first.action, Finish):
-        return AIMessage(first.action.answer or f"The task is {first.action.status}.", usage_metadata=counts)
+        return AIMessage(last_words(first.action), usage_metadata=counts)
     name, arguments = _call_of(first.action)
     if any(tool.name == name and _declares_key(tool) for tool in request.tools if not isinstance(tool, dict)):
         what = f"{update['run']}/{update['step']}/{first.action.model_dump_json()}"
@@ -287,7 +290,7 @@ def _respond(
     """The reply, and what the agent's state keeps of the planning."""
     known = Forecast.model_validate(update["forecast"]) if not update.get("status") else Forecast()
     entry = {
-        "step": len(state["history"]) + 1,
+        "step": state["step"] + 1,
         "pairs": [pair.model_dump(mode="json") for pair in known.pairs],
         "planning": update.get("planning") or {},
         "status": update.get("status"),

@@ -15,6 +15,7 @@ from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.space import Code, Finish, ToolCall
 from tracer1_agents.errors import EnvironmentFailure, PlannerError, SandboxError
+from tracer1_agents.graphs.conversation import last_words
 from tracer1_agents.graphs.loop_guard import mark
 from tracer1_agents.graphs.once import prepare_execution, return_ticket
 from tracer1_agents.graphs.replies import complete, take_rest
@@ -265,8 +266,7 @@ def _record(state: AgentState, forecast: Forecast, execution: Execution) -> Step
 
 
 def _finished(finish: Finish) -> dict[str, Any]:
-    answer = finish.answer or ""
-    message = AIMessage(answer or f"The task is {finish.status}.")
+    message = AIMessage(last_words(finish))
     detail = "" if finish.status == "success" else "the planner says the task cannot be done"
     return {"status": Status.FINISHED.value, "answer": finish.answer, "detail": detail, "messages": [message]}
 

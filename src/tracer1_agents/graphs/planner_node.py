@@ -87,7 +87,7 @@ class _Tally:
     began: float = field(default_factory=time.perf_counter)
 
     def as_json(self, state: PlannerState) -> dict[str, Any]:
-        """The cost, with that of forecasts of this step that somebody rejected."""
+        """The cost, with that of forecasts of this step that somebody rejected, and when the newest was made."""
         rejections, seconds = state.get("rejections") or [], time.perf_counter() - self.began
         spent = (state.get("planning") or {}) if rejections else {}
         events = [*spent.get("events", []), f"rejected: {rejections[-1]}"] if rejections else []
@@ -96,15 +96,22 @@ class _Tally:
             "planner_calls": spent.get("planner_calls", 0) + self.calls,
             "events": [*events, *self.events],
             "seconds": round(spent.get("seconds", 0.0) + seconds, 4),
+            "until": time.time(),
         }
 
 
 class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
     """Forecasts the next steps; executes nothing.
 
-    Add it to any StateGraph with ``add_node("plan", node, input_schema=PlannerState)``. It reads the task from
-    `instruction` or the last human message, and `observation`, `history`, `execution` and `step` where the host sets
-    them; it writes `forecast`, `step`, `planning`, `usage` and, when it cannot go on, `status` and `detail`.
+    Add it to any StateGraph with ``add_node("plan", node)``; it takes `PlannerState`, whatever the graph's own state
+    is. It reads the task from `instruction` or the last human message, and `observation`, `history` and `execution`
+    where the host sets them; it writes `forecast`, `step`, `planning`, `usage` and, when it cannot go on, `status` and
+    `detail`. Two things are the host's:
+
+    - The loop guard knows what was done from `trail`: write ``{"trail": [list(mark(action, instruction, seen))]}``
+      (`graphs.loop_guard.mark`) when the first pair has run, with the observation that was seen before it.
+    - A run that the planner did not end has to be ended, or the next one on the thread goes on with its steps and
+      history: write a `status`, such as "finished", and an empty `observation`.
 
     Args:
         settings: How to plan; a run's context overrides them.
@@ -113,6 +120,10 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.name = "plan"
+
+    def __call__(self, state: PlannerState) -> dict[str, Any]:
+        """Plan one step; by this signature LangGraph knows what the node takes."""
+        return self.invoke(state)
 
     def invoke(self, input: PlannerState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
         """Plan one step."""

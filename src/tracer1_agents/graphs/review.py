@@ -15,6 +15,7 @@ same interrupt can be answered again.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -23,6 +24,7 @@ from langgraph.types import interrupt
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from tracer1_agents.actions.space import pending_results
+from tracer1_agents.actions.thoughts import split_thought
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.nodes import after_approval
 from tracer1_agents.graphs.once import issue_ticket
@@ -103,12 +105,15 @@ class ReviewNode(Runnable[AgentState, dict[str, Any]]):
             "reasons": input.get("concerns") or [],
         }
         review = interrupt(question, response_schema=PlanReview)
+        planning = dict(input.get("planning") or {})
+        now = time.time()
+        resumed = {"started_at": input["started_at"] + now - planning.get("until", now)}  # the wait is not the run's
         if review.decision == "reject":
-            return _rejected(input, review.reason, settings)
-        update: dict[str, Any] = {"ticket": issue_ticket()}  # the wait may have outlived the process that planned
+            return {**resumed, **_rejected(input, review.reason, settings)}
+        update: dict[str, Any] = {**resumed, "ticket": issue_ticket()}  # it may have outlived the process that planned
         if review.decision == "edit":
-            planning = dict(input.get("planning") or {})
-            planning["events"] = [*planning.get("events", []), f"edited: the planner said {forecast.text.strip()}"]
+            said = split_thought(forecast.text).rest.strip()
+            planning["events"] = [*planning.get("events", []), f"edited: the planner said {said}"]
             edited = forecast.model_copy(update={"pairs": review.pairs})
             update |= {"forecast": edited.model_dump(mode="json"), "planning": planning}
         return update

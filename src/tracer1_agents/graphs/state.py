@@ -48,9 +48,10 @@ class PlannerState(TypedDict, total=False):
     Keys: `instruction` (the task as handed in), `task` (the task of this run, where the whole loop runs), `observation`
     (`types.Observation` as handed in), `seen` (the one to plan from, where the whole loop runs), `history` (newest K
     `types.HistoryEntry`), `execution` (what the newest entry returned), `forecast` (`types.Forecast`), `step` (steps
-    planned so far), `trail` (marks of what was done, for the loop guard), `planning` (events, tokens,
-    seconds of the newest planner call), `committed` (steps since the planner was asked), `usage` (`types.Usage`) and
-    `planner_calls` so far, `started_at` (seconds since the epoch), `rejections` (why forecasts of this step were
+    planned so far), `trail` (marks of what was done, for the loop guard), `planning` (events, tokens and
+    seconds of the newest planner call, and when it ended), `committed` (steps since the planner was asked), `usage`
+    (`types.Usage`) and `planner_calls` so far, `started_at` (seconds since the epoch, later by what somebody took to
+    answer), `rejections` (why forecasts of this step were
     rejected), `ticket` (see `graphs.once`), `to_review` (whether somebody has to approve the forecast; see
     `graphs.review`), `concerns` (why a safeguard asks), `status`, `detail`.
     """

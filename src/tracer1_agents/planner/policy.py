@@ -21,7 +21,7 @@ from tracer1_agents.planner.streaming import StreamedReply
 from tracer1_agents.types import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _AGAIN_TEMPERATURE: Final = 0.7  # ours; a greedy model asked again with the same weights would say the same again
 _PNG_HEAD: Final = b"\x89PNG"
+_CUT: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
 
 
 @dataclass(frozen=True)
@@ -301,16 +302,22 @@ def read_message(message: BaseMessage) -> PolicyReply:
                 reasoning += str(block.get("reasoning") or block.get("thinking") or "")
     usage = getattr(message, "usage_metadata", None) or {}
     metadata = message.response_metadata
-    finish = metadata.get("finish_reason") or metadata.get("stop_reason")
     return PolicyReply(
         text=str(message.text),
         reasoning=reasoning,
-        usage=Usage(input_tokens=usage.get("input_tokens", 0), output_tokens=usage.get("output_tokens", 0)),
-        truncated=finish in {"length", "max_tokens"},
+        usage=Usage(input_tokens=usage.get("input_tokens") or 0, output_tokens=usage.get("output_tokens") or 0),
+        truncated=_was_cut(metadata),
         prompt_ids=_ids(metadata.get("prompt_token_ids")),
         completion_ids=_ids(metadata.get("token_ids")),
         logprobs=_ids(metadata.get("token_logprobs")),
     )
+
+
+def _was_cut(metadata: Mapping[str, Any]) -> bool:
+    """Whether a provider says that its token limit ended the reply; each has its own key and word for it."""
+    said = [metadata.get(key) for key in ("finish_reason", "stop_reason", "stopReason", "done_reason")]
+    said.append((metadata.get("incomplete_details") or {}).get("reason"))  # OpenAI's Responses API
+    return any(str(reason).lower() in _CUT for reason in said)
 
 
 def _ids(values: Any) -> tuple[Any, ...] | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.elements import in_brief
-from tracer1_agents.actions.space import Point
+from tracer1_agents.actions.space import Point, encodable
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.planner.examples import action_list, in_one_line, worked_example
 from tracer1_agents.planner.history import cut
@@ -181,7 +181,8 @@ def _corner(profile: Profile, image: ImageRef, platform: Platform) -> dict[str, 
 
 
 def _text(text: str) -> TextPart:
-    return {"type": "text", "text": text}
+    """A part that can be sent: a task or a screen may name files whose names are no text."""
+    return {"type": "text", "text": encodable(text)}
 
 
 def _shown(profile: Profile, observation: str) -> str:

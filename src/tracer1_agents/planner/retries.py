@@ -8,6 +8,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from tracer1_agents.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,7 +35,7 @@ class Retries:
     """What to do when an endpoint is busy.
 
     Attributes:
-        attempts: How often to ask in all.
+        attempts: How often to ask in all; 1 never asks again.
         first_wait: Seconds before the second attempt; doubled each time, with jitter.
         longest_wait: Seconds a wait may grow to.
         timeout: Seconds to wait for one answer; None waits for ever.
@@ -43,6 +45,14 @@ class Retries:
     first_wait: float = 0.5
     longest_wait: float = 20.0
     timeout: float | None = 300.0
+
+    def __post_init__(self) -> None:
+        if type(self.attempts) is not int or self.attempts < 1:
+            msg = f"attempts counts the first one too and must be a whole number of at least 1, got {self.attempts!r}"
+            raise ConfigurationError(msg)
+        if self.first_wait < 0 or self.longest_wait < 0 or (self.timeout is not None and self.timeout <= 0):
+            msg = f"waits must be at least 0 seconds, and a timeout above 0, or None to wait for ever, got {self}"
+            raise ConfigurationError(msg)
 
     def wait(self, attempt: int) -> float:
         """Seconds to wait after failed attempt number `attempt` (from 1)."""

@@ -9,7 +9,7 @@ import asyncio
 import contextvars
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tracer1_agents.errors import PlannerError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracer1_agents.planner.policy import PolicyReply
 
 _T = TypeVar("_T")
+_LOOK_AGAIN: Final = 100  # a text is read again once it has grown by a hundredth: linear work, and hardly ever late
 
 
 class StreamedReply:
@@ -39,6 +40,7 @@ class StreamedReply:
         self._head: Future[str] = Future()
         self._whole: Future[PolicyReply] = Future()
         self._message: Any = None
+        self._look_at = 0  # characters
         self._given_up = False
         self._task: asyncio.Task[None] | None = None
 
@@ -112,7 +114,10 @@ class StreamedReply:
 
     def _take(self, chunk: BaseMessageChunk) -> None:
         self._message = chunk if self._message is None else self._message + chunk
-        if not self._head.done() and self._enough(text := str(self._message.text)):
+        if self._head.done() or len(text := str(self._message.text)) < self._look_at:
+            return
+        self._look_at = len(text) + 1 + len(text) // _LOOK_AGAIN
+        if self._enough(text):
             self._head.set_result(text)
 
     def _end(self) -> None:
@@ -141,9 +146,11 @@ def _waited(future: Future[_T], timeout: float | None) -> _T:
 
 
 async def _awaited(future: Future[_T], seconds: float | None) -> _T:
+    here = asyncio.wrap_future(future)
+    here.add_done_callback(lambda done: done.cancelled() or done.exception())  # asyncio logs what nobody asks for
     try:
         async with asyncio.timeout(seconds):
-            return await asyncio.shield(asyncio.wrap_future(future))
+            return await asyncio.shield(here)
     except TimeoutError:
         raise _late(seconds) from None
 

@@ -31,7 +31,7 @@ def endpoint_model(name: str, base_url: str, **options: Any) -> BaseChatModel:
         feature = "a model behind an endpoint"
         raise MissingExtraError(feature, "agents") from None
     # a local server needs no key; a hosted one reads OPENAI_API_KEY from the environment
-    key = {} if "OPENAI_API_KEY" in os.environ else {"api_key": "none"}
+    key = {} if os.environ.get("OPENAI_API_KEY") else {"api_key": "none"}
     return ChatOpenAI(model=name, base_url=base_url, max_retries=0, **key, **options)
 
 

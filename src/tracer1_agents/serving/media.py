@@ -42,7 +42,7 @@ class _Endpoint:
         except ImportError:
             feature = "a model behind an endpoint"
             raise MissingExtraError(feature, "agents") from None
-        key = api_key or os.environ.get("OPENAI_API_KEY", "none")
+        key = api_key or os.environ.get("OPENAI_API_KEY") or "none"
         self._openai: Any = openai
         self._client = openai.OpenAI(base_url=base_url, api_key=key, timeout=timeout, max_retries=1)
         self._model = model

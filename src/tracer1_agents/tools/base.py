@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
@@ -19,7 +20,7 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic_core import to_jsonable_python
 
-from tracer1_agents.actions.space import RESERVED_NAMES, encodable, is_encodable
+from tracer1_agents.actions.space import RESERVED_NAMES, TOOL_NAME, encodable, is_encodable
 from tracer1_agents.errors import ConfigurationError, EnvironmentFailure, SandboxError, ToolError
 from tracer1_agents.tools.aliases import ALIASES, Alias
 from tracer1_agents.tools.bridges import ToolLike, as_langchain_tool
@@ -84,7 +85,7 @@ class ToolRegistry(Mapping[str, BaseTool]):
             whose name is taken, are left out.
 
     Raises:
-        ConfigurationError: Two tools have one name, or a name is that of an action.
+        ConfigurationError: Two tools have one name, or a name is that of an action or none that a planner can write.
     """
 
     def __init__(self, tools: Iterable[ToolLike], *, aliases: Mapping[str, Alias] = ALIASES) -> None:
@@ -93,6 +94,10 @@ class ToolRegistry(Mapping[str, BaseTool]):
             msg = f"tools have to be a list of tools, got {type(tools).__name__}; write [tool]"
             raise ConfigurationError(msg)
         for tool in map(as_langchain_tool, tools):
+            if not re.fullmatch(TOOL_NAME, tool.name):
+                form = "letters, digits, _, - and ., no digit first"
+                msg = f'tool "{tool.name}": no planner can write that name; it takes {form}; rename it'
+                raise ConfigurationError(msg)
             if tool.name in RESERVED_NAMES:
                 msg = f'a tool cannot be named "{tool.name}": that is the name of an action; rename it'
                 raise ConfigurationError(msg)
@@ -155,6 +160,9 @@ def _request(tool: BaseTool, arguments: Mapping[str, Any]) -> Any:
 
 def _read(name: str, output: Any, seconds: float) -> Execution:
     """What a tool returned; output that cannot be read is a failed execution."""
+    if _is_of_langgraph(output, "Command"):
+        ignored = ToolError(f"{name} ran, but nothing here carries out the Command it returned; only ToolNode does")
+        return _failure(name, ignored, seconds)
     if isinstance(output, ToolMessage):
         content, value = output.content, output.artifact
     else:
@@ -170,8 +178,8 @@ def _read(name: str, output: Any, seconds: float) -> Execution:
 
 
 def _failure(name: str, error: Exception, seconds: float) -> Execution:
-    if any(cls.__name__ == "GraphBubbleUp" for cls in type(error).__mro__):
-        raise error  # LangGraph's interrupts and parent commands travel as exceptions; this room cannot import them
+    if _is_of_langgraph(error, "GraphBubbleUp"):
+        raise error  # interrupts and parent commands travel as exceptions
     expected = isinstance(error, ToolError | ToolException | ConfigurationError)
     infrastructure = isinstance(error, SandboxError | EnvironmentFailure)
     text = str(error) if expected or infrastructure else f"{name} failed: {type(error).__name__}: {error}"
@@ -181,6 +189,11 @@ def _failure(name: str, error: Exception, seconds: float) -> Execution:
         seconds=seconds,
         infrastructure=infrastructure,
     )
+
+
+def _is_of_langgraph(value: object, name: str) -> bool:
+    """Whether a value is of a class of LangGraph's, which this room cannot import."""
+    return any(cls.__name__ == name and cls.__module__.startswith("langgraph.") for cls in type(value).__mro__)
 
 
 def _as_text(content: Any) -> str:

@@ -64,11 +64,11 @@ def as_langchain_tool(tool: Any) -> BaseTool:
         return _with_object_schema(tool)
     if isinstance(tool, SmolagentsTool):
         return from_smolagents(tool)
-    if not callable(tool) or isinstance(tool, type):
+    if not inspect.isroutine(tool):
         msg = f"a tool must be a LangChain tool, a smolagents tool or a function, got {type(tool).__name__}"
         raise ConfigurationError(msg)
     if not inspect.getdoc(tool):
-        msg = f'function "{getattr(tool, "__name__", tool)}" needs a docstring to be a tool: the planner reads it'
+        msg = f'function "{tool.__name__}" needs a docstring to be a tool: the planner reads it'
         raise ConfigurationError(msg)
     is_async = inspect.iscoroutinefunction(tool)
     return StructuredTool.from_function(

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.utils.pydantic import get_fields
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from tracer1_agents.errors import ToolError
@@ -104,8 +105,7 @@ def check_arguments(tool: BaseTool, arguments: Mapping[str, Any]) -> None:
 def injected_arguments(tool: BaseTool) -> set[str]:
     """The arguments in a tool's schema that LangGraph's ToolNode fills, and that no model is told about."""
     told: Any = tool.tool_call_schema
-    whole: Any = tool.get_input_schema()
-    return set() if isinstance(told, dict) else set(whole.model_fields) - set(told.model_fields)
+    return set() if isinstance(told, dict) else set(get_fields(tool.get_input_schema())) - set(get_fields(told))
 
 
 def _takes_anything(tool: BaseTool) -> bool:

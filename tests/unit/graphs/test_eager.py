@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 
 import pytest
+from langchain_core.messages import AIMessageChunk
 from loop_helpers import FINISH, QUICK, TASK, THREE, TWO, make_agent
 
 from tracer1_agents import create_tracer1_agent
@@ -19,7 +21,7 @@ from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.graphs import replies
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.planner.forecast import read_forecast
-from tracer1_agents.planner.policy import ChatModelPolicy, ReplayPolicy
+from tracer1_agents.planner.policy import ChatModelPolicy, ReplayPolicy, read_message
 from tracer1_agents.planner.prompt import Message
 from tracer1_agents.planner.retries import Retries
 from tracer1_agents.planner.streaming import StreamedReply
@@ -154,11 +156,25 @@ def test_a_stream_that_says_nothing_in_time_is_left_alone():
     assert tasks == []
 
 
+def test_a_long_reply_is_not_read_whole_at_every_piece():
+    looks = []
+
+    def enough(text):
+        looks.append(len(text))
+        return len(text) >= 9000
+
+    reply = StreamedReply(enough, read_message).follow(AIMessageChunk("abc") for _ in range(4000))
+    assert 9000 <= len(reply.head()) <= 9000 * 1.011
+    assert len(looks) < 600
+
+
 def test_cancelling_ends_the_sampling():
     model = StreamingModel(script=[['a(x=1) # "late"'] * 1000], pause=0.02)
     policy = ChatModelPolicy(model, retries=Retries(attempts=1, timeout=60))
+    complaints = []
 
     async def left_over():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
         asked = asyncio.ensure_future(policy.astart([Message("user", [])], horizon=2, enough=lambda _: False))
         await asyncio.sleep(0.1)
         asked.cancel()
@@ -166,9 +182,14 @@ def test_cancelling_ends_the_sampling():
         others = asyncio.all_tasks() - {asyncio.current_task()}
         if others:
             await asyncio.wait(others, timeout=5)
-        return asked.cancelled(), [task for task in others if not task.done()]
+        found = asked.cancelled(), [task for task in others if not task.done()]
+        del asked, others
+        await asyncio.sleep(0.05)
+        gc.collect()
+        return found
 
     assert asyncio.run(left_over()) == (True, [])
+    assert complaints == []
 
 
 def test_another_process_keeps_the_first_pair(monkeypatch):

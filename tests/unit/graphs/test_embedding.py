@@ -20,6 +20,7 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.graphs.state import PlannerState
+from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.testing import RecordingExecutor, ScriptedModel
 from tracer1_agents.types import Execution, ImageRef
 
@@ -77,6 +78,15 @@ class TestHostGraph:
         app.invoke({"messages": [("user", "first task")]}, thread)
         app.invoke({"messages": [("user", "second task")]}, thread)
         assert prompt_texts(model)[1].startswith("Task: second task")
+
+    def test_the_node_says_itself_what_it_takes(self):
+        graph = StateGraph(Host)
+        graph.add_node("plan", create_planner_node(ScriptedModel(script=[THREE]), profile="compact"))
+        graph.add_node("after", lambda state: {"planned": dict(state)}, input_schema=PlannerState)
+        graph.add_edge(START, "plan")
+        graph.add_edge("plan", "after")
+        result = graph.compile().invoke({"messages": [("user", "do it")]})
+        assert len(result["planned"]["forecast"]["pairs"]) == 3
 
     def test_a_bad_reply_is_a_status(self):
         result = host_graph(ScriptedModel(script=["?"])).invoke({"messages": [("user", "do it")]})
@@ -169,6 +179,13 @@ class TestRefusals:
         with pytest.raises(ConfigurationError, match="a name or a folder, got int"):
             create_tracer1_agent(5)
 
+    def test_a_chat_model_in_a_wrapper(self):
+        wrapped = ScriptedModel(script=[ValueError("down")]).with_fallbacks([ScriptedModel(script=[FINISH])])
+        with pytest.raises(ConfigurationError, match=r"got RunnableWithFallbacks; .* as ChatModelPolicy\(model\)"):
+            create_tracer1_agent(wrapped)
+        agent = create_tracer1_agent(ChatModelPolicy(wrapped), profile="compact")
+        assert agent.invoke(TASK)["status"] == "finished"
+
     def test_missing_folder(self, tmp_path):
         for name in (tmp_path / "nothing", str(tmp_path / "nothing"), "./nothing"):
             with pytest.raises(ConfigurationError, match=r"there is no checkpoint folder .*nothing"):
@@ -186,6 +203,16 @@ class TestRefusals:
 
         with pytest.raises(ConfigurationError, match='two tools are named "look"'):
             create_tracer1_agent(ScriptedModel(script=[""]), [look, look])
+
+    def test_a_tool_that_the_dialect_takes_for_an_action(self):
+        def press(key: str) -> str:
+            """Press a key of the machine."""
+            return f"pressed {key}"
+
+        with pytest.raises(ConfigurationError, match='"press": with profile generic that name means the action hotkey'):
+            create_tracer1_agent(ScriptedModel(script=[""]), [press], profile="generic")
+        agent = create_tracer1_agent(ScriptedModel(script=['press(key="a")', FINISH]), [press], profile="compact")
+        assert agent.invoke(TASK)["forecast_log"][0]["execution"]["text"] == "pressed a"
 
     def test_planner_node_names_what_it_does_not_know(self):
         with pytest.raises(ConfigurationError, match="no argument 'horizons'"):

@@ -12,7 +12,7 @@ import pytest
 from loop_helpers import FINISH, QUICK, TASK, make_agent, run
 
 from tracer1_agents import create_tracer1_agent
-from tracer1_agents.errors import PlannerError
+from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.planner.prompt import Message
 from tracer1_agents.planner.retries import Retries
@@ -71,6 +71,19 @@ class TestRetries:
         assert len(model.prompts) == QUICK.attempts
         assert "planner model scripted gave no answer after 3 attempts: StatusError: status 429" in result["detail"]
         assert "is the endpoint up?" in result["detail"]
+
+    @pytest.mark.parametrize(
+        ("wrong", "words"),
+        [
+            ({"attempts": 0}, "attempts counts the first one too .* at least 1, got 0"),
+            ({"attempts": 1.5}, "attempts .*, got 1.5"),
+            ({"first_wait": -1}, "waits must be at least 0 seconds"),
+            ({"timeout": 0}, "a timeout above 0, or None to wait for ever, got .*timeout=0"),
+        ],
+    )
+    def test_what_could_never_ask_is_refused(self, wrong, words):
+        with pytest.raises(ConfigurationError, match=words):
+            Retries(**wrong)
 
     def test_waits_double_up_to_a_bound(self):
         retries = Retries(first_wait=1.0, longest_wait=5.0)

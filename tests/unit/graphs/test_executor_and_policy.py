@@ -146,11 +146,21 @@ class TestReadMessage:
             "hello", usage=Usage(input_tokens=7, output_tokens=3)
         )
 
+    def test_a_provider_that_does_not_count(self):
+        message = AIMessage("hello")
+        message.usage_metadata = {"input_tokens": None, "output_tokens": 3, "total_tokens": None}
+        assert read_message(message).usage == Usage(output_tokens=3)
+
     @pytest.mark.parametrize(
         ("metadata", "truncated"),
         [
             ({"finish_reason": "length"}, True),
             ({"stop_reason": "max_tokens"}, True),
+            ({"finish_reason": "MAX_TOKENS"}, True),  # Gemini
+            ({"stopReason": "max_tokens"}, True),  # Bedrock
+            ({"done_reason": "length"}, True),  # Ollama
+            ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, True),  # OpenAI
+            ({"status": "completed", "incomplete_details": None}, False),
             ({"finish_reason": "stop"}, False),
             ({}, False),
         ],

@@ -126,3 +126,24 @@ def test_fork_from_an_earlier_forecast():
     assert [action.name for action, _ in box.calls] == ["a", "b", "z"]
     assert [entry["executed"].get("name") for entry in result["forecast_log"]] == ["z", None]
     assert (result["status"], len(model.prompts)) == ("finished", 4)
+
+
+def test_a_fork_with_a_ticket_of_its_own_runs_what_was_started_before():
+    ordered, thread = [], {"configurable": {"thread_id": "1"}}
+
+    def order(item: str, idempotency_key: str) -> str:
+        """Order an item."""
+        assert idempotency_key
+        ordered.append(item)
+        return f"ordered {item}"
+
+    script = ['order(item="cake") # "Order"', FINISH]
+    agent, _ = make_agent(script, tools=[order], checkpointer=InMemorySaver())
+    agent.invoke(TASK, thread)
+    planned = next(state for state in agent.get_state_history(thread) if state.next == ("toolbox",))
+    pair = {"action": {"kind": "tool", "name": "order", "arguments": {"item": "tea"}}, "instruction": "instead"}
+    for more, text in (({}, "is not run again"), ({"ticket": issue_ticket()}, "ordered tea")):
+        fork = agent.update_state(planned.config, {"forecast": {"pairs": [pair]}, **more}, as_node="plan")
+        result = agent.invoke(None, fork)
+        assert text in result["forecast_log"][0]["execution"]["text"]
+    assert ordered == ["cake", "tea"]

@@ -26,6 +26,19 @@ def test_calls_and_answers_alternate():
     assert messages[5].content == "42"
 
 
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("finish()", "The task is done."),
+        ('finish(answer="")', "The task is done."),
+        ('finish(status="infeasible")', "The task cannot be done."),
+    ],
+)
+def test_a_run_without_an_answer_ends_in_a_sentence(reply, said):
+    result, _, _ = run([reply])
+    assert (result["status"], [message.text for message in result["messages"]]) == ("finished", [said])
+
+
 def test_clicks_are_calls_of_their_kind():
     clicked = StepRecord(step=1, forecast=(), executed=Click(point=Point(0.5, 0.25)), execution=Execution())
     ended = StepRecord(step=2, forecast=(), executed=Finish(status="infeasible"), execution=Execution())

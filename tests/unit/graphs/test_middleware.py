@@ -29,6 +29,7 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.build import tool_specs
 from tracer1_agents.graphs.conversation import read_turns
 from tracer1_agents.graphs.loop_guard import LoopGuard
+from tracer1_agents.planner.history import ModelSummary
 from tracer1_agents.planner.retries import Retries
 from tracer1_agents.testing import ScriptedModel
 from tracer1_agents.tools.base import ToolRegistry
@@ -120,6 +121,26 @@ class TestReplace:
         assert prompt.startswith("Task: What is where?")
         assert '1. look(place="a") -> seen a' in prompt
         assert prompt.rstrip().endswith("seen b")
+
+    @pytest.mark.parametrize("way", ["sync", "async"])
+    def test_only_what_the_prompt_shows_is_summarized(self, way):
+        """A summarizer may be a model: a step costs the same however many came before it, and nobody's event loop."""
+        written, loops = [], []
+
+        def write(action, execution):
+            written.append(action)
+            loops.append(asyncio._get_running_loop())
+            return execution.text
+
+        model = ScriptedModel(script=[*(f'look(place="{k}") # "Look"' for k in range(10)), 'finish(answer="x")'])
+        planner = AnticipatoryPlanningMiddleware(
+            model, mode="replace", profile="compact", summarizer=ModelSummary(write), history_window=2
+        )
+        agent = create_agent(never(), [look], middleware=[planner])
+        result = agent.invoke(ASK) if way == "sync" else asyncio.run(agent.ainvoke(ASK))
+        assert [entry["step"] for entry in result["forecast_log"]] == list(range(1, 12))
+        assert '\n9. look(place="8") -> seen 8\n10. look(place="9")\n' in model.prompts[-1][-1].text
+        assert (len(written), set(loops)) == (1 + 9 * 2, {None})
 
     def test_tools_of_the_agent_are_shown(self):
         model = ScriptedModel(script=['{"pairs": []}'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
@@ -13,6 +14,7 @@ from loop_helpers import FINISH, TASK, THREE, TWO, make_agent, prompt_texts
 from pydantic import ValidationError
 
 from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.graphs.build import trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.graphs.state import AgentInput, AgentOutput
 from tracer1_agents.testing import RecordingExecutor
@@ -63,7 +65,7 @@ class TestReview:
         assert asyncio.run(run())["status"] == "finished"
 
     def test_edit(self, box):
-        agent, _ = reviewed([THREE, FINISH])
+        agent, _ = reviewed([f"<think>A long thought.</think>\n{THREE}", FINISH])
         context = Tracer1Context(toolbox=box)
         agent.invoke(TASK, THREAD, context=context)
         agent.invoke(Command(resume={"decision": "edit", "pairs": [EDITED]}), THREAD, context=context)
@@ -106,6 +108,15 @@ class TestReview:
         agent.invoke(TASK, THREAD)
         agent.invoke(Command(resume={"decision": "reject", "reason": "not on a Sunday"}), THREAD)
         assert "your last plan was rejected: not on a Sunday" in prompt_texts(model)[1]
+
+    def test_somebody_may_think_longer_than_the_run_may_last(self, box, monkeypatch):
+        agent, _ = reviewed([THREE, TWO, FINISH, FINISH], time_limit=60)
+        context, clock = Tracer1Context(toolbox=box), time.time
+        agent.invoke(TASK, THREAD, context=context)
+        for hours, decision in enumerate((APPROVE, {"decision": "reject", "reason": "no"}, APPROVE), start=1):
+            monkeypatch.setattr(time, "time", lambda hours=hours: clock() + 3600 * hours)
+            result = agent.invoke(Command(resume=decision), THREAD, context=context)
+        assert (result["status"], result["detail"]) == ("finished", "")
 
     def test_too_many_rejections_end_the_run(self, box):
         agent, _ = reviewed([THREE, TWO], max_reasks=1)
@@ -175,6 +186,12 @@ class TestWhere:
         result = app.invoke(Command(resume=APPROVE), THREAD, context=context)
         assert result["messages"][-1].text == "42"
         assert len(box.calls) == 1
+
+    def test_a_run_that_waits_has_no_trace_yet(self):
+        agent, _ = reviewed([FINISH])
+        with pytest.raises(ConfigurationError, match="this result has no status: the run waits for an answer"):
+            trace_of(agent.invoke(TASK, THREAD))
+        assert trace_of(agent.invoke(Command(resume=APPROVE), THREAD)).status == "finished"
 
     def test_without_a_checkpointer(self):
         agent, _ = make_agent([THREE], approve_plan=True)

@@ -1,5 +1,6 @@
 """What the README shows runs as shown, on the same machine as everything else."""
 
+import importlib.util
 import re
 import runpy
 import subprocess
@@ -7,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 
-from tracer1_agents import create_tracer1_agent
+from tracer1_agents import create_planner_node, create_tracer1_agent
 from tracer1_agents.testing import ScriptedModel
 
 ROOT = Path(__file__).parents[3]
@@ -18,6 +20,34 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 def test_the_planner_as_a_node_of_an_ordinary_app(capsys):
     runpy.run_path(str(ROOT / "examples" / "embed_in_langgraph.py"), run_name="__main__")
     assert "What do a tea and a cake cost? -> 8 euros" in capsys.readouterr().out
+
+
+@pytest.fixture
+def till():
+    """The module of the example."""
+    spec = importlib.util.spec_from_file_location("till", ROOT / "examples" / "embed_in_langgraph.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["till"] = module  # LangGraph reads its annotations
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["till"]
+
+
+def test_a_second_run_of_the_app_knows_nothing_of_the_first(till):
+    app, thread = till.build_app(InMemorySaver()), {"configurable": {"thread_id": "1"}}
+    assert app.invoke({"instruction": "A tea and a cake?"}, thread)["receipt"] == "A tea and a cake? -> 8 euros"
+    assert app.invoke({"instruction": "Once more?"}, thread)["receipt"] == "Once more? -> 8 euros"
+    kept = app.get_state(thread).values
+    assert (kept["step"], kept["planner_calls"], kept["history"], kept["observation"]) == (1, 1, [], {})
+
+
+def test_the_app_is_stopped_when_it_goes_in_circles(till, monkeypatch):
+    model = ScriptedModel(script=['price_of(item="tea") # "Look up tea"'])
+    monkeypatch.setattr(till, "make_planner", lambda: create_planner_node(model, [till.price_of], profile="compact"))
+    app, thread = till.build_app(InMemorySaver()), {"configurable": {"thread_id": "1"}}
+    app.invoke({"instruction": "What is tea?"}, thread)
+    kept = app.get_state(thread).values
+    assert (kept["status"], kept["step"]) == ("loop", 2)
 
 
 @pytest.mark.torch

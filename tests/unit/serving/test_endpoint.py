@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tracer1_agents import create_tracer1_agent
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.serving.endpoint import check_endpoint
-from tracer1_agents.testing import ScriptedServer
+from tracer1_agents.serving.endpoint import check_endpoint, endpoint_model
+from tracer1_agents.serving.media import EndpointPictures
+from tracer1_agents.testing import ScriptedServer, chat_completion
 
 pytest.importorskip("langchain_openai", reason="langchain-openai is not installed")
 
@@ -35,6 +37,22 @@ def test_what_cannot_be_used_is_said(server, answer, said):
     server.pages["/v1/models"] = answer
     with pytest.raises(ConfigurationError, match=said):
         check_endpoint("m", server.url)
+
+
+def test_a_key_that_is_empty_is_none(server, monkeypatch):
+    """As a CI leaves it that has no such secret."""
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    server.pages["/v1/models"] = listing("m")
+    check_endpoint("m", server.url)
+    EndpointPictures("m", server.url)
+
+
+def test_what_is_no_text_does_not_keep_a_prompt_from_being_sent(server):
+    server.script = [chat_completion('finish(answer="x")')]
+    agent = create_tracer1_agent(endpoint_model("m", server.url), profile="compact")
+    result = agent.invoke({"instruction": "Read \udce9.txt", "observation": {"text": "\udce9.txt, b.txt"}})
+    assert result["status"] == "finished"
+    assert "Task: Read ?.txt" in str(server.asked[0][0]["messages"])
 
 
 def test_nothing_answers():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,9 +19,13 @@ import pytest
 from langchain_core.messages import ToolMessage
 from langchain_core.tools import StructuredTool, ToolException, tool
 from langgraph.errors import GraphInterrupt
+from langgraph.types import Command
+from pydantic import v1
 
 from tracer1_agents.actions.space import RESERVED_NAMES
 from tracer1_agents.errors import ConfigurationError, MissingExtraError, SandboxError, ToolError
+from tracer1_agents.graphs.build import tool_specs
+from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
 from tracer1_agents.tools import base, needs
 from tracer1_agents.tools.aliases import ALIASES, Alias
 from tracer1_agents.tools.backends import Backends
@@ -158,6 +163,17 @@ def test_results_of_foreign_tools(result: object, text: str, value: object) -> N
 
     done = ToolRegistry([give]).run("give", {})
     assert (done.ok, done.text, done.value) == (True, text, value)
+
+
+def test_a_command_is_not_carried_out_in_silence() -> None:
+    def hand_over(to: str) -> Command[Any]:
+        """Hand over."""
+        return Command(goto=to, update={"by": "me"})
+
+    box = ToolRegistry([hand_over])
+    for done in (box.run("hand_over", {"to": "a"}), asyncio.run(box.arun("hand_over", {"to": "a"}))):
+        assert not done.ok
+        assert done.text.startswith("error: hand_over ran, but nothing here carries out the Command it returned")
 
 
 def circle() -> dict[str, Any]:
@@ -320,6 +336,13 @@ def test_names_of_actions_are_taken(name: str) -> None:
         ToolRegistry([reserved])
 
 
+@pytest.mark.parametrize("name", ["get weather", "2fa", "files/read", "a:b", "\u00fcber", ""])
+def test_names_that_no_planner_can_write(name: str) -> None:
+    odd = StructuredTool(name=name, description="d", func=lambda: "", args_schema={"type": "object"})
+    with pytest.raises(ConfigurationError, match=f'tool "{name}": no planner can write that name'):
+        ToolRegistry([odd])
+
+
 def test_two_tools_of_one_name(folder: Path) -> None:
     tools = default_toolbox(folder)
     with pytest.raises(ConfigurationError, match='two tools are named "ocr"'):
@@ -385,7 +408,27 @@ def test_functions_become_tools() -> None:
     assert box.run("add", {"c": 3}).text == 'error: no argument "c"; add takes a, b'
 
 
-@pytest.mark.parametrize("thing", [lambda: 1, 3, dict, "calculator"])
+class Answering:
+    """An object."""
+
+    def __call__(self) -> str:
+        """Say something."""
+        return "x"
+
+
+def test_arguments_described_by_pydantic_1() -> None:
+    class Place(v1.BaseModel):
+        place: str = v1.Field(description="Where.")
+
+    old = StructuredTool(name="look", description="d", func=lambda place: f"seen {place}", args_schema=Place)
+    assert tool_specs(ToolRegistry([old]))[0].parameters["required"] == ["place"]
+    box = ToolboxExecutor([old]).registry
+    texts = [box.run("look", arguments).text for arguments in ({"place": "a"}, {"where": "a"}, {})]
+    assert texts[:2] == ["seen a", 'error: no argument "where"; look takes place']
+    assert texts[2].startswith("error: look failed: ValidationError: ")
+
+
+@pytest.mark.parametrize("thing", [lambda: 1, 3, dict, "calculator", partial(max, 1), Answering()])
 def test_what_cannot_be_a_tool(thing: object) -> None:
     with pytest.raises(ConfigurationError):
         ToolRegistry([thing])  # type: ignore[list-item]
