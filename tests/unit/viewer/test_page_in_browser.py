@@ -154,6 +154,20 @@ def test_an_address_leads_to_its_step(opened):
     shown = opened(run_of(result("t-1"), result("t-2", many_steps(30))), hash_="#task=t-2&step=20")
     shown.until("Math.abs(document.getElementById('step-20').getBoundingClientRect().top) < 120")
     assert shown.step() == "step-20"
+    shown.page.evaluate("location.hash = '#task=t-1&step=2'")  # as a link or a bookmark in the same tab
+    shown.until("document.querySelector('#episode h2').textContent === 't-1'")
+    assert shown.step() == "step-2"
+    assert shown.page.locator(".row[aria-current]").get_attribute("data-task") == "t-1"
+    shown.page.evaluate("location.hash = '#task=gone&step=1'")
+    shown.press("j")
+    assert shown.step() == "step-3"
+
+
+def test_an_address_beyond_the_end_leads_to_the_last_step(opened):
+    shown = opened(run_of(result("t-1")), hash_="#task=t-1&step=999")
+    assert shown.step() == "step-3"
+    shown.press("k")
+    assert shown.step() == "step-2"
 
 
 def test_filters_narrow_the_list(opened):

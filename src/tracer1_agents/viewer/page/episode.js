@@ -9,9 +9,10 @@ function showEpisode() {
     main.replaceChildren(make("p", "empty", {}, "Choose an episode."));
     return;
   }
+  const longest = stepsHere();
+  state.step = Math.max(1, Math.min(state.step, longest)); // an address may name more, an episode run anew have fewer
   const grid = make("div", two() ? "runs two" : "runs", {});
   grid.append(...entry.episodes.map((episode, run) => headOf(episode, run)));
-  const longest = Math.max(0, ...entry.episodes.map((episode) => episode?.steps.length ?? 0));
   for (let at = 0; at < longest; at += 1) {
     grid.append(...entry.episodes.map((episode, run) => (episode?.steps[at] ? stepOf(episode, run, at) : make("div", "gap", {}))));
   }
