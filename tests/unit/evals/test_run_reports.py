@@ -134,6 +134,19 @@ def test_html_is_one_whole_file(grid, tasks, tmp_path, capsys):
     assert target.read_text(encoding="utf-8") == before  # the same runs give the same bytes
 
 
+def test_figures_have_room_for_the_names_of_all_runs(grid, tmp_path, recwarn):
+    scores = json.loads(grid[1].with_suffix(".scores.json").read_text())
+    many = [tmp_path / f"run-{number}.scores.json" for number in range(40)]
+    for path in many:
+        path.write_text(json.dumps(scores))
+    assert cli.main(["report", *map(str, many), "--html", str(tmp_path / "report.html")]) == 0
+    assert [warning for warning in recwarn if "collapsed" in str(warning.message)] == []
+    heights = re.findall(r'<svg[^>]* height="([\d.]+)pt"', (tmp_path / "report.html").read_text())
+    assert all(float(height) > 40 * 12 for height in heights)  # points; the names of bars are 10 of them high
+    assert len(heights) == 2
+    assert not re.search(r">0\.\d+<", (tmp_path / "report.html").read_text())  # steps ahead are whole
+
+
 def test_names_are_escaped(tmp_path, grid):
     hostile = tmp_path / "<b>$x$_.scores.json"
     hostile.write_text(grid[0].with_suffix(".scores.json").read_text())
