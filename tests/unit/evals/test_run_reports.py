@@ -81,6 +81,14 @@ def test_results_of_tasks(tasks):
     assert {ahead: (one.value, one.n) for ahead, one in run.survival.items()} == {1: (1.0, 1)}
 
 
+def test_tasks_that_stand_there_twice_are_told(tasks):
+    with tasks.open("a") as file:
+        file.write(TaskResult(task_id="2", correct=True, status="finished").model_dump_json() + "\n")
+    run = read_run(tasks)
+    assert run.metrics["accuracy"].n == 3
+    assert run.problems == {"malformed": 1, "duplicate": 1}
+
+
 def test_scores_of_predictions(grid):
     one, two = map(read_run, grid)
     assert (one.main[0], one.main[1].value) == ("step_success", 0.25)
