@@ -11,7 +11,7 @@ import time
 import pytest
 from viewer_cases import EVIL, hostile_result, result, run_of, screen_result, text_steps
 
-from tracer1_agents.types import StepRecord
+from tracer1_agents.types import Observation, StepRecord
 from tracer1_agents.viewer.html import write_page
 from tracer1_agents.viewer.pictures import Pictures
 from tracer1_agents.viewer.server import PageServer
@@ -106,6 +106,12 @@ def test_a_run_is_shown(opened):
     assert shown.texts("#step-2 .event .badge")[0].endswith("re-planned")
     assert shown.texts("#step-2 .back pre") == ['error: no column "qty"']
     assert "1,200 + 30 tokens" in shown.texts("#step-1 .numbers")[0]
+
+
+def test_each_step_saw_what_the_one_before_returned(opened):
+    shown = opened(run_of(result("t-1", observation=Observation(text="a table"))))
+    seen = [shown.texts(f"#step-{number} .seen pre") for number in (1, 2, 3)]
+    assert seen == [["a table"], ["table, 3 rows, columns: item, qty"], ['error: no column "qty"']]
 
 
 def test_the_matrix_says_what_came_true(opened):

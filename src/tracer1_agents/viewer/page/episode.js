@@ -63,7 +63,7 @@ function stepOf(episode, run, at) {
   const same = two() && state.data.parting[episode.id] === at + 1;
   if (same) head.append(make("p", "event", {}, badge("warn", "≠", "the runs part here")));
   const article = make("article", step.picture ? "step pictured" : "step", { id: stepId(run, at + 1), tabindex: "-1" }, head);
-  article.append(seenOf(step, at), forecastOf(episode, at), ranOf(episode, at));
+  article.append(seenOf(episode, at), forecastOf(episode, at), ranOf(episode, at));
   return article;
 }
 
@@ -75,10 +75,12 @@ function part(style, name, ...children) {
   return make("section", style, {}, make("h4", "", {}, name), ...children);
 }
 
-function seenOf(step, at) {
+function seenOf(episode, at) {
+  const step = episode.steps[at];
+  const text = at === 0 ? episode.seen : episode.steps[at - 1].back;
   const children = [];
   if (step.picture) children.push(pictureOf(step.picture, step.marks, `screen before step ${step.n}`));
-  if (step.seen) children.push(at === 0 || step.picture ? cut(step.seen) : folded(step.seen));
+  if (text) children.push(at === 0 || step.picture ? cut(text) : folded(text));
   if (!children.length) children.push(make("p", "dim", {}, at === 0 ? "the task alone" : "nothing"));
   return part("seen", "Saw", ...children);
 }
