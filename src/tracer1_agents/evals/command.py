@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from tracer1_agents.viewer.plain import harmless
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from tracer1_agents.evals.collect import Asking
     from tracer1_agents.evals.scoring import Evaluation, References
@@ -186,13 +188,27 @@ def _run_model(parsed: argparse.Namespace, found: References) -> int:
     price = (parsed.price[0], parsed.price[1]) if parsed.price else None
     more: dict[str, Any] = {"rule": parsed.rule, "price": price, "on_line": _tell_failure}
     if not parsed.ablate:
-        return _show(parsed, runs.run(found, policy, asking, parsed.out, **more))
-    cells = runs.ablate(found, policy, asking, parsed.ablate, parsed.out, **more)
+        with _resumable(parsed.out):
+            evaluation = runs.run(found, policy, asking, parsed.out, **more)
+        return _show(parsed, evaluation)
+    with _resumable(parsed.out):
+        cells = runs.ablate(found, policy, asking, parsed.ablate, parsed.out, **more)
     if parsed.json:
         _print(json.dumps({name: eval_report.as_json(one) for name, one in cells.items()}, indent=2))
     else:
         _print(runs.grid_text(found, cells, parsed.out))
     return _verdict(parsed, list(cells.values()))
+
+
+@contextmanager
+def _resumable(out: Path) -> Iterator[None]:
+    """Whoever interrupts is told that nothing is lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        told = f"interrupted; what was answered is in {out}, and the same command goes on from there"
+        print(harmless(f"tracer1: {told}"), file=sys.stderr)  # noqa: T201  (a command line)
+        raise
 
 
 def _asking(parsed: argparse.Namespace) -> Asking:

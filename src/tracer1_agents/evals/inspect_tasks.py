@@ -317,14 +317,13 @@ def steps(
     """
     chosen = suite_named(suite)
     path = data_path(chosen, Path(data) if data else None)
-    found = References.gather(chosen, references(chosen, path))
+    found = _GATHERED[suite, str(path)] = References.gather(chosen, references(chosen, path))
     found = found if limit is None else found.spread(limit)
     name, _ = chosen.marker(rule)
     if name in chosen.own_course:
         msg = f"the rule {name} of {suite} judges whole episodes of one's own, not recorded steps; choose another rule"
         raise ConfigurationError(msg)
     scorable = scorable_steps(found, name)
-    _GATHERED[suite, str(path)] = found
     samples = [
         Sample(
             id=f"{trajectory.id}/{number}",

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tracer1_agents.actions.space import Click, Finish, Point, Select, Type
 from tracer1_agents.data.records import Record, read_records
 from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.evals.results import REDO
 from tracer1_agents.types import ForecastPair, Usage
 
 if TYPE_CHECKING:
@@ -163,6 +164,9 @@ def read_predictions(path: Path, suite: str, form: str = "canonical") -> Predict
             found.problems.append(Problem("other_suite", where, what))
         else:
             found.add(prediction, where)
+        if form == "results" and (status := str(item.value.get("status"))) in REDO:
+            what = f"the task failed outside the agent ({status}) and counts as wrong; run it again"
+            found.problems.append(Problem("failed_sample", where, what))
     return found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.evals.results import read_results
-from tracer1_agents.evals.run_summary import RunSummary, Value, setup_of_results
+from tracer1_agents.evals.results import read_results, read_setup
+from tracer1_agents.evals.run_summary import RunSummary, Value
 from tracer1_agents.metrics.intervals import resampled, wilson_interval
 from tracer1_agents.metrics.planning import pass_hat_k
 
@@ -71,7 +71,7 @@ def _pass(outcomes: dict[str, list[bool]], k: int) -> Value:
 
 def _common_setup(paths: Sequence[Path]) -> dict[str, Any]:
     """What the runs have in common, which is all but the seed."""
-    said = [setup_of_results(path) for path in paths]
+    said = [read_setup(path) for path in paths]
     for at, (path, setup) in enumerate(zip(paths, said, strict=True)):
         if not setup:
             msg = f"{path} has no file beside it that says how the run was made, so it cannot be told for a repeat"

@@ -195,8 +195,8 @@ def read_results(path: Path) -> tuple[list[TaskResult], list[str]]:
     results: list[TaskResult] = []
     problems: list[str] = []
     # not splitlines(): JSON lets U+2028 and its like stand inside a string
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").split("\n"), 1):
-        if not line:
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").split("\n"), 1):
+        if not line.strip():
             continue  # the end of the file
         try:
             results.append(TaskResult.model_validate_json(line))

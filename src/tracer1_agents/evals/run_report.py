@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from tracer1_agents.evals.drawing import inline, legend, svg
+from tracer1_agents.evals.drawing import SIZE, inline, legend, svg
 from tracer1_agents.evals.runs import CONTROL
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = ("run", "metric", "value", "95%", "n")
 _BLUE: Final = "#4878a8"
+_ROW: Final = 0.24  # inches that a run's name takes
 _STYLE: Final = (
     "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}table{border-collapse:collapse}"
     "td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:left}td:nth-child(n+3){text-align:right}"
@@ -163,6 +164,7 @@ def _bars(runs: Sequence[RunSummary], axes: Any) -> bool:
         axes.barh(at, 100 * one.value, color=_BLUE, height=0.6)
         if one.low is not None and one.high is not None:
             axes.plot([100 * one.low, 100 * one.high], [at, at], color="#202020", linewidth=1.2)
+    _make_room(found, axes)
     axes.set_yticks(range(len(found)), [_plain(run.name) for run, _ in found])
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
@@ -198,10 +200,17 @@ def _survival(runs: Sequence[RunSummary], axes: Any) -> bool:
         shares = [100 * one.value for _, one in points]
         axes.plot([ahead for ahead, _ in points], shares, marker="o", markersize=3, label=_plain(run.name))
     axes.set_xlabel("steps ahead")
+    axes.set_xticks(sorted({ahead for run in drawn for ahead in run.survival}))
     axes.set_ylim(0, 100)
     axes.set_ylabel("came true (%)")
+    _make_room(drawn, axes)
     legend(axes, drawn=bool(drawn))
     return bool(drawn)
+
+
+def _make_room(named: Sequence[Any], axes: Any) -> None:
+    """A figure that names many runs is as high as their names."""
+    axes.figure.set_figheight(max(SIZE[1], _ROW * (len(named) + 4)))  # four for the axis below
 
 
 def _main_name(runs: Sequence[RunSummary]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.evals.report import summarise
-from tracer1_agents.evals.results import read_results
+from tracer1_agents.evals.results import read_results, read_setup
 from tracer1_agents.metrics.forecasts import survival
 from tracer1_agents.metrics.intervals import wilson_interval
 from tracer1_agents.metrics.planning import per_success, plan_churn
@@ -143,6 +143,7 @@ def _from_results(path: Path, results: Sequence[TaskResult], broken: int) -> Run
     loops = sum(one.status == Status.LOOP for one in results)
     metrics["loop_rate"] = Value(loops / len(results), *wilson_interval(loops, len(results)), len(results))
     traces = [one.trace.steps for one in results if one.trace]
+    problems = {"malformed": broken, "duplicate": len(results) - len({one.task_id for one in results})}
     changed = [value for steps in traces for value in plan_churn([step.forecast for step in steps])]
     if changed:
         metrics["plan_churn"] = Value(sum(changed) / len(changed), n=len(changed))
@@ -150,18 +151,9 @@ def _from_results(path: Path, results: Sequence[TaskResult], broken: int) -> Run
         name=path.stem,
         suite="tasks",
         rule="official",
-        setup=setup_of_results(path),
+        setup=read_setup(path),
         metrics=metrics,
         survival={ahead: Value(one.share, *one.ends, one.total) for ahead, one in survival(traces, AHEAD).items()},
         cost=sum(one.tokens for one in results) / len(results),
-        problems={"malformed": broken} if broken else {},
+        problems={kind: count for kind, count in problems.items() if count},
     )
-
-
-def setup_of_results(path: Path) -> dict[str, Any]:
-    """How a run of whole tasks was made; empty where nothing beside its file says so."""
-    try:
-        found = json.loads(path.with_suffix(".meta.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

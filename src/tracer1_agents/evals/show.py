@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.viewer.plain import harmless
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tracer1_agents.viewer.episodes import Run
     from tracer1_agents.viewer.pictures import Pictures
 
+_TOLD: Final = 5  # lines of a file that are no results; of another version's file that is every one
+
 
 def add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The arguments of `tracer1 show`."""
@@ -23,7 +25,7 @@ def add_show(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     show.add_argument("--task", metavar="ID", help="the task to show in full (default: the list, or the only task)")
     show.add_argument("--html", type=Path, metavar="OUT.html", help="write one page that needs nothing else")
     show.add_argument("--serve", action="store_true", help="the page in a browser of this machine, as the run grows")
-    show.add_argument("--port", type=int, default=0, help="of --serve (default: any free one)")
+    show.add_argument("--port", type=int, help="of --serve (default: any free one)")
     show.add_argument("--against", type=Path, metavar="RUN2.jsonl", help="another run beside it (--html, --serve)")
     show.add_argument("--blobs", type=Path, metavar="DIR", help="the store of the run's screenshots, where it has one")
     show.add_argument("--pictures", type=float, metavar="MB", help="of screenshots that a page takes (default: 64)")
@@ -55,6 +57,9 @@ def _run_files(parsed: argparse.Namespace) -> list[Path]:
     if not page and (parsed.against or parsed.blobs or parsed.pictures is not None):
         msg = "--against, --blobs and --pictures belong to a page; add --html OUT.html or --serve"
         raise ConfigurationError(msg)
+    if parsed.port is not None and not parsed.serve:
+        msg = f"--port {parsed.port} belongs to --serve; add it, or leave --port out"
+        raise ConfigurationError(msg)
     files = [parsed.run] if parsed.against is None else [parsed.run, parsed.against]
     if parsed.html is not None and parsed.html.resolve() in {file.resolve() for file in files}:
         msg = f"--html {parsed.html} is the run itself; name another file"
@@ -68,7 +73,8 @@ def _read_run(path: Path, task: str | None) -> Run:
 
     results, problems = read_results(path)
     episodes = results if task is None else [find_episode(results, task)]
-    return Run(path.name, episodes, problems, read_setup(path))
+    more = [f"{path}: and {len(problems) - _TOLD:,} more lines that are no results"] if len(problems) > _TOLD else []
+    return Run(path.name, episodes, [*problems[:_TOLD], *more], read_setup(path))
 
 
 def _pictures(parsed: argparse.Namespace) -> Pictures:
@@ -97,5 +103,6 @@ def _serve(parsed: argparse.Namespace) -> int:
         return [(file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
 
     load()  # what cannot be read is told at once, not to a browser
-    serve_page(load, stamp, _pictures(parsed), port=parsed.port, announce=lambda address: print(address, flush=True))  # noqa: T201
+    port = parsed.port or 0
+    serve_page(load, stamp, _pictures(parsed), port=port, announce=lambda address: print(address, flush=True))  # noqa: T201
     return 0

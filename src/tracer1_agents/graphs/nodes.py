@@ -14,7 +14,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.space import Code, Finish, ToolCall
-from tracer1_agents.errors import EnvironmentFailure, PlannerError, SandboxError
+from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.conversation import last_words
 from tracer1_agents.graphs.loop_guard import mark
 from tracer1_agents.graphs.once import prepare_execution, return_ticket
@@ -30,7 +30,7 @@ from tracer1_agents.graphs.state import (
     task_of,
 )
 from tracer1_agents.planner.history import last_k
-from tracer1_agents.tools.executor import lost
+from tracer1_agents.tools.executor import LOST, lost
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, StepRecord, Usage
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
             return {**update, "execution": refused.model_dump(mode="json")}
         try:
             execution = executor.execute(action, instruction, observation)
-        except (SandboxError, EnvironmentFailure) as error:
+        except LOST as error:
             execution = lost(error)
         except GraphBubbleUp:
             _will_be_called_again(input, update)
@@ -157,7 +157,7 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
             return {**update, "execution": refused.model_dump(mode="json")}
         try:
             execution = await executor.aexecute(action, instruction, observation)
-        except (SandboxError, EnvironmentFailure) as error:
+        except LOST as error:
             execution = lost(error)
         except GraphBubbleUp:
             _will_be_called_again(input, update)

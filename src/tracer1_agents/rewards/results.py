@@ -11,6 +11,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from tracer1_agents.actions.match import fold, same_value, token_f1
@@ -58,7 +59,6 @@ TOOL_MATCHERS: Final[dict[str, MatcherName]] = {
 _NUMBER: Final = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,3})?(?![\w])|[-+]?\.\d+")
 _EDGES: Final = 4
 _FAR: Final = 1e9  # pixels
-_DIGITS: Final = 1_000  # longer numbers are compared as floats
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,14 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _close(one: float, other: float, tolerance: float) -> bool:
-    """Whether two numbers are the same; whole ones that no float holds are compared as they are."""
-    if one == other:
-        return True
+def _close(one: float | Fraction, other: float | Fraction, tolerance: float) -> bool:
+    """Whether two numbers are the same; those that no float holds are compared as they are."""
     try:
-        return math.isclose(one, other, rel_tol=tolerance, abs_tol=1e-12)
+        return (
+            one == other
+            or math.isclose(one, other, rel_tol=tolerance, abs_tol=1e-12)
+            or (math.isnan(one) and math.isnan(other))
+        )
     except OverflowError:
         return False
 
@@ -167,13 +169,15 @@ def _same_text(one: str, other: str, tolerance: float) -> bool:
     mine, wanted = _NUMBER.findall(one), _NUMBER.findall(other)
     if len(mine) != len(wanted) or fold(_NUMBER.sub(" # ", one)) != fold(_NUMBER.sub(" # ", other)):
         return False
-    return all(_close(_read(got), _read(right), tolerance) for got, right in zip(mine, wanted, strict=True))
+    return all(_same_number(got, right, tolerance) for got, right in zip(mine, wanted, strict=True))
 
 
-def _read(number: str) -> float:
-    plain = number.replace(",", "")
-    digits = plain.lstrip("+-")
-    return int(plain) if digits.isdigit() and len(digits) < _DIGITS else float(plain)
+def _same_number(one: str, other: str, tolerance: float) -> bool:
+    try:  # a float would take any two numbers of more than 308 digits for infinity, and so for one another
+        mine, wanted = (Fraction(number.replace(",", "")) for number in (one, other))
+    except ValueError:  # of thousands of digits, which Python does not read
+        return one == other
+    return _close(mine, wanted, tolerance)
 
 
 def _boxes_in(result: ToolResult) -> list[list[float]] | None:

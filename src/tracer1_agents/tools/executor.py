@@ -39,7 +39,8 @@ class Executor(Protocol):
 
 def lost(problem: Exception | str, *, seconds: float = 0.0) -> Execution:
     """The execution of an action whose executor went away: infrastructure, so no reward."""
-    return Execution(ok=False, text=f"error: {problem}", seconds=seconds, infrastructure=True)
+    told = str(problem) or type(problem).__name__  # a time that is over has no words of its own
+    return Execution(ok=False, text=f"error: {told}", seconds=seconds, infrastructure=True)
 
 
 def takes_key(executor: Executor | None, action: Action) -> bool:

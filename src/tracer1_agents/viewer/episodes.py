@@ -99,7 +99,8 @@ def find_episode(episodes: Sequence[Episode], task_id: str) -> Episode:
             return episode
     known = [episode.task_id for episode in episodes]
     close = difflib.get_close_matches(task_id, known, n=3, cutoff=0.4) or known[:3]
-    msg = f"no task {harmless(task_id)!r} among the {len(known)} of this run; for example {harmless(', '.join(close))}"
+    told = f"; for example {harmless(', '.join(close))}" if close else ""
+    msg = f"no task {harmless(task_id)!r} among the {len(known)} of this run{told}"
     raise ConfigurationError(msg)
 
 

@@ -118,6 +118,9 @@ def _check(question: Question) -> None:
     if unused:
         msg = f"--{unused[0].replace('_', '-')} is for models; --grounder {question.grounder} asks none"
         raise ConfigurationError(msg)
+    if question.elements is not None and question.grounder != "elements":
+        msg = f"--elements is for --grounder elements; --grounder {question.grounder} reads no list"
+        raise ConfigurationError(msg)
 
 
 def _elements(question: Question) -> Sequence[Element]:
@@ -196,8 +199,11 @@ def draw(image: Path, points: Sequence[Point], out: Path) -> None:
 
     Raises:
         DataError: The screenshot cannot be read.
-        ConfigurationError: The copy cannot be written.
+        ConfigurationError: The copy cannot be written, or would take the screenshot's place.
     """
+    if out.exists() and out.samefile(image):
+        msg = f"{out} is the screenshot itself and would be drawn over; name another file with --out"
+        raise ConfigurationError(msg)
     drawing = optional("PIL.ImageDraw", "drawing on screenshots")
     with open_picture(ImageFiles().get(str(image)), str(image)) as picture:
         copy = picture.convert("RGB")

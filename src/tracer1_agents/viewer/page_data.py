@@ -16,7 +16,6 @@ from tracer1_agents.actions.match import same_operation
 from tracer1_agents.actions.space import GUI_KINDS, Code, ToolCall, load_action
 from tracer1_agents.actions.targets import points_of
 from tracer1_agents.metrics.forecasts import came_true
-from tracer1_agents.types import Observation
 from tracer1_agents.viewer.episodes import rounded
 from tracer1_agents.viewer.plain import excerpt, one_line
 
@@ -95,24 +94,25 @@ def _episode(episode: Episode, pictures: Pictures) -> dict[str, Any]:
         "seconds": _number(episode.seconds),
         "task": _text(trace.instruction) if trace else "",
         "answer": _text(trace.answer) if trace and trace.answer is not None else None,
+        "seen": _text(trace.observation.text) if trace else "",  # by other steps: what the step before gave back
         "steps": [_step(trace, at, pictures) for at in range(len(trace.steps))] if trace else [],
     }
 
 
 def _step(trace: Trace, at: int, pictures: Pictures) -> dict[str, Any]:
-    step, seen = trace.steps[at], _seen(trace, at)
+    step = trace.steps[at]
+    screen = trace.observation.image if at == 0 else trace.steps[at - 1].execution.image
     last = at + 1 == len(trace.steps)  # what any other step gave is shown as what the next one saw
     return {
         "n": step.step,
-        "seen": _text(seen.text),
-        "picture": _picture(seen.image, pictures),
-        "marks": _marks(trace.steps, at) if seen.image else [],
+        "picture": _picture(screen, pictures),
+        "marks": _marks(trace.steps, at) if screen else [],
         "forecast": [
             {
                 "action": _wording(pair.action),
                 "instruction": one_line(pair.instruction, _LINE),
                 "came": came_true(trace.steps, at, ahead),
-                "drawn": seen.image is not None and any(points_of(pair.action)),
+                "drawn": screen is not None and any(points_of(pair.action)),
             }
             for ahead, pair in enumerate(step.forecast)
         ],
@@ -130,13 +130,6 @@ def _step(trace: Trace, at: int, pictures: Pictures) -> dict[str, Any]:
         "seconds": _number(step.seconds),
         "toolSeconds": _number(step.execution.seconds),
     }
-
-
-def _seen(trace: Trace, at: int) -> Observation:
-    if at == 0:
-        return trace.observation
-    before = trace.steps[at - 1].execution
-    return Observation(text=before.text, image=before.image)
 
 
 def _picture(image: ImageRef | None, pictures: Pictures) -> dict[str, Any] | None:

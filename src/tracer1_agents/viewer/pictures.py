@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.blobs import ImageFiles
-from tracer1_agents.errors import DataError
+from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.viewer.plain import one_line
 
 if TYPE_CHECKING:
@@ -48,11 +48,17 @@ class Pictures:
 
     Attributes:
         taken: Pictures by key.
+
+    Raises:
+        ConfigurationError: `total_mb` is negative or not a number.
     """
 
     def __init__(self, blobs: BlobStore | None = None, *, total_mb: float = TOTAL_MB) -> None:
+        if not total_mb >= 0:
+            msg = f"--pictures counts megabytes from 0 (inf takes them all), got {total_mb:g}"
+            raise ConfigurationError(msg)
         self._source = ImageFiles(blobs)
-        self._left = int(total_mb * _MEGABYTE)
+        self._left = total_mb * _MEGABYTE
         self._total_mb = total_mb
         self._known: dict[str, dict[str, Any]] = {}
         self._keys: dict[str, str] = {}

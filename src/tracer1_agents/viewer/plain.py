@@ -7,6 +7,7 @@ Every character that moves the cursor, changes colours, hides, reorders or break
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -14,17 +15,23 @@ from typing import Final
 _ESCAPED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _MARKS_IN_A_ROW: Final = 4  # accents on one letter; more only serve to draw over the lines around it
 _TAB: Final = "    "
+_UNUSUAL: Final = re.compile(r"[^ -~\n]+")  # all but plain ASCII
 
 
 def harmless(text: str) -> str:
     """The text with every character that is not plainly visible written as an escape; line feeds stay."""
+    # character by character only where it must be: texts are long, and a page holds many
+    return _UNUSUAL.sub(lambda found: _shown(found.group()), text.replace("\r\n", "\n").replace("\t", _TAB))
+
+
+def _shown(text: str) -> str:
     shown: list[str] = []
     marks = 0
-    for character in text.replace("\r\n", "\n").replace("\t", _TAB):
+    for character in text:
         kind = unicodedata.category(character)
         marks = marks + 1 if kind in {"Mn", "Me"} else 0
         hidden = kind in _ESCAPED or marks > _MARKS_IN_A_ROW
-        shown.append(_escape(character) if hidden and character != "\n" else character)
+        shown.append(_escape(character) if hidden else character)
     return "".join(shown)
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.viewer.html import policy, render_page
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from tracer1_agents.viewer.pictures import Pictures
 
 _LOOPBACK: Final = "127.0.0.1"
+
+
+class _Reading(NamedTuple):
+    """The runs as they were last read: the stamp they had, what the page shows, and that as an answer with its tag."""
+
+    stamp: Any
+    data: dict[str, Any]
+    body: bytes
+    tag: str
 
 
 class PageServer(ThreadingHTTPServer):
@@ -51,15 +61,26 @@ class PageServer(ThreadingHTTPServer):
         self.address = f"http://{_LOOPBACK}:{self.server_port}/{self.token}/"
         self._load, self._stamp, self.pictures = load, stamp, pictures
         self._lock = threading.Lock()
-        self._known: tuple[Any, dict[str, Any]] | None = None
+        self._known: _Reading | None = None
 
     def data(self) -> dict[str, Any]:
         """What the page shows now."""
+        return self.reading().data
+
+    def reading(self) -> _Reading:
+        """The runs as they are now."""
         with self._lock:  # pictures are taken in one at a time
             stamp = self._stamp()
-            if self._known is None or self._known[0] != stamp:
-                self._known = stamp, page_data(self._load(), self.pictures, live=True)
-            return self._known[1]
+            if self._known is None or self._known.stamp != stamp:
+                data = page_data(self._load(), self.pictures, live=True)
+                body = json.dumps(data, allow_nan=False).encode()
+                self._known = _Reading(stamp, data, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+            return self._known
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A page that was closed or loaded anew takes no more of an answer; anything else is told."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -92,12 +113,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, b"not found", "text/plain")
 
     def _data(self) -> None:
-        body = json.dumps(self.server.data(), allow_nan=False).encode()
-        tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        if self.headers.get("If-None-Match") == tag:
-            self._answer(HTTPStatus.NOT_MODIFIED, b"", "application/json", tag)
+        now = self.server.reading()
+        if self.headers.get("If-None-Match") == now.tag:
+            self._answer(HTTPStatus.NOT_MODIFIED, b"", "application/json", now.tag)
         else:
-            self._answer(HTTPStatus.OK, body, "application/json", tag)
+            self._answer(HTTPStatus.OK, now.body, "application/json", now.tag)
 
     def _answer(self, status: HTTPStatus, body: bytes, kind: str, tag: str = "") -> None:
         self.send_response(status)

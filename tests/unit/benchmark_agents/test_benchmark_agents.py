@@ -14,11 +14,11 @@ from tracer1_agents.actions.elements import Element
 from tracer1_agents.actions.space import Point
 from tracer1_agents.blobs import BlobStore
 from tracer1_agents.data.readers.browsergym_code import parse_calls
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.evals.agents.androidworld import AndroidWorldAgent
 from tracer1_agents.evals.agents.browsergym import BrowserGymAgent
 from tracer1_agents.evals.agents.osworld import OSWorldAgent
-from tracer1_agents.evals.agents.screens import android_elements, axtree_elements
+from tracer1_agents.evals.agents.screens import android_elements, axtree_elements, observation_of
 from tracer1_agents.evals.agents.stepping import Stepper
 from tracer1_agents.testing import ScriptedModel
 from tracer1_agents.tools.grounding import GroundingModel
@@ -369,3 +369,19 @@ def test_the_size_is_that_of_the_screenshot():
     model, options = says('click(point=[1, 1]) # "a"')
     agent = OSWorldAgent(model, **options)
     assert agent.predict("?", {"screenshot": png(size=Size(100, 50))})[1] == ["pyautogui.click(99, 49)"]
+
+
+def test_a_screenshot_is_bytes_or_an_array_of_bytes(tmp_path):
+    blobs = BlobStore(tmp_path)
+    array = np.zeros((50, 80, 3), np.uint8)
+    for picture in (png(size=(80, 50)), bytearray(png(size=(80, 50))), array, np.zeros((50, 80, 4), np.uint8)):
+        image = observation_of(picture, blobs).image
+        assert (image.width, image.height) == (80, 50)
+    for wrong, named in (
+        (array.astype(float), "ndarray"),
+        (np.zeros((0, 0, 3), np.uint8), "ndarray"),
+        (None, "NoneType"),
+        ("shot.png", "str"),
+    ):
+        with pytest.raises(DataError, match=rf"an array \(height, width, 3\) of uint8; got {named} "):
+            observation_of(wrong, blobs)

@@ -113,6 +113,16 @@ def test_recorded_steps(tmp_path):
     assert value(log) == 0.5
 
 
+def test_a_smaller_task_of_the_same_references_takes_nothing_from_a_larger_one(tmp_path):
+    wait = {"action_content": {"action": "wait"}}
+    records = [{"goal": "g", "is_successful": True, "episode_id": number, "steps": [wait]} for number in (7, 8)]
+    data = str(write(tmp_path / "references.jsonl", *records))
+    whole, part = (steps(data=data, rule="qwen", limit=limit) for limit in (None, 1))
+    assert [sample.id for sample in part.dataset] == ["7/1"]
+    log = run(whole, tmp_path, "wait()", "wait()")
+    assert [sample.id for sample in log.samples] == ["7/1", "8/1"]
+
+
 def test_the_low_setting_is_told_the_step(tmp_path):
     steps_ = [{"action_content": {"action": "wait"}, "step_instruction": "wait for it"}]
     record = {"goal": "g", "is_successful": True, "episode_id": 7, "steps": steps_}

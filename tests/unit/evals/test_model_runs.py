@@ -171,6 +171,20 @@ class TestCommand:
         assert self.run(data, server, "--out", out, "--json") == 0
         assert len(server.asked) == 2  # resumed
 
+    def test_an_interrupt_says_where_the_answers_are(self, data, server, tmp_path, capsys, monkeypatch):
+        out, append = tmp_path / "run.jsonl", PredictionsFile.append
+
+        def one_and_ctrl_c(file, prediction):
+            append(file, prediction)
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr(PredictionsFile, "append", one_and_ctrl_c)
+            assert self.run(data, server, "--out", out, "--concurrency", "1") == 130
+        assert f"interrupted; what was answered is in {out}, and the same command" in capsys.readouterr().err
+        assert self.run(data, server, "--out", out) == 0
+        assert len(server.asked) == 2  # one before, one after
+
     def test_a_grid_says_that_it_is_a_control(self, data, server, tmp_path, capsys):
         assert (
             self.run(data, server, "--out", tmp_path / "grid", "--ablate", "horizon=1,2", "--ablate", "history=0") == 0

@@ -81,6 +81,14 @@ def test_results_of_tasks(tasks):
     assert {ahead: (one.value, one.n) for ahead, one in run.survival.items()} == {1: (1.0, 1)}
 
 
+def test_tasks_that_stand_there_twice_are_told(tasks):
+    with tasks.open("a") as file:
+        file.write(TaskResult(task_id="2", correct=True, status="finished").model_dump_json() + "\n")
+    run = read_run(tasks)
+    assert run.metrics["accuracy"].n == 3
+    assert run.problems == {"malformed": 1, "duplicate": 1}
+
+
 def test_scores_of_predictions(grid):
     one, two = map(read_run, grid)
     assert (one.main[0], one.main[1].value) == ("step_success", 0.25)
@@ -132,6 +140,19 @@ def test_html_is_one_whole_file(grid, tasks, tmp_path, capsys):
     before = text
     assert cli.main(["report", *map(str, grid), str(tasks), "--html", str(target)]) == 0
     assert target.read_text(encoding="utf-8") == before  # the same runs give the same bytes
+
+
+def test_figures_have_room_for_the_names_of_all_runs(grid, tmp_path, recwarn):
+    scores = json.loads(grid[1].with_suffix(".scores.json").read_text())
+    many = [tmp_path / f"run-{number}.scores.json" for number in range(40)]
+    for path in many:
+        path.write_text(json.dumps(scores))
+    assert cli.main(["report", *map(str, many), "--html", str(tmp_path / "report.html")]) == 0
+    assert [warning for warning in recwarn if "collapsed" in str(warning.message)] == []
+    heights = re.findall(r'<svg[^>]* height="([\d.]+)pt"', (tmp_path / "report.html").read_text())
+    assert all(float(height) > 40 * 12 for height in heights)  # points; the names of bars are 10 of them high
+    assert len(heights) == 2
+    assert not re.search(r">0\.\d+<", (tmp_path / "report.html").read_text())  # steps ahead are whole
 
 
 def test_names_are_escaped(tmp_path, grid):

@@ -181,6 +181,10 @@ def test_results_of_the_gaia_runner_are_predictions(tmp_path):
     for prediction, value in (('"17"', 1.0), ('"18"', 0.0), ("null", 0.0)):
         path.write_text(f'{{"task_id": "a", "status": "finished", "prediction": {prediction}}}\n')
         assert values(evaluate(found, read_predictions(path, "gaia", "results")))["accuracy"] == value
+    path.write_text('{"task_id": "a", "status": "model_error"}\n')  # an endpoint that was down
+    lost = evaluate(found, read_predictions(path, "gaia", "results"))
+    assert values(lost)["accuracy"] == 0.0
+    assert [(problem.kind, "counts as wrong" in problem.what) for problem in lost.problems] == [("failed_sample", True)]
 
 
 def test_planning_of_predictions(tmp_path):

@@ -77,6 +77,12 @@ class TestResultsFile:
         assert len(read_results(output.path)[0]) == 1
         assert set(output.resume({**SETUP, "info_date": "tomorrow"})) == {"a"}
 
+    def test_a_file_that_windows_wrote_is_whole(self, tmp_path):
+        lines = "".join(result(name).model_dump_json() + "\r\n" for name in "ab")
+        (tmp_path / "one.jsonl").write_bytes(f"\ufeff{lines}\r\n".encode())
+        results, problems = read_results(tmp_path / "one.jsonl")
+        assert ([entry.task_id for entry in results], problems) == (["a", "b"], [])
+
     def test_results_of_unknown_making_are_refused(self, tmp_path):
         (tmp_path / "one.jsonl").write_text("{}\n")
         with pytest.raises(ConfigurationError, match="does not say how it was made"):

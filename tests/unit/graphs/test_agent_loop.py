@@ -254,11 +254,18 @@ class TestFailures:
         result, _, _ = run(always_new(), [lost], max_tool_errors=2)
         assert result["status"] == "infrastructure_error"
 
-    def test_an_environment_that_goes_away_is_no_exception(self):
+    @pytest.mark.parametrize(
+        ("trouble", "told"),
+        [
+            (EnvironmentFailure("the browser was closed"), "the browser was closed"),
+            (ConnectionResetError("reset by the emulator"), "reset by the emulator"),
+            (TimeoutError(), "TimeoutError"),
+        ],
+    )
+    def test_an_environment_that_goes_away_is_no_exception(self, trouble, told):
         class Gone:
             def execute(self, action, instruction, observation):
-                msg = "the browser was closed"
-                raise EnvironmentFailure(msg)
+                raise trouble
 
             async def aexecute(self, action, instruction, observation):
                 return self.execute(action, instruction, observation)
@@ -269,7 +276,7 @@ class TestFailures:
             asyncio.run(agent.ainvoke(TASK, context=Tracer1Context(toolbox=Gone()))),
         ):
             assert result["status"] == "infrastructure_error"
-            assert "the browser was closed" in result["detail"]
+            assert told in result["detail"]
 
     def test_no_tools_and_no_screen_are_observations(self):
         agent, model = make_agent(['a() # "a"', 'click(point=[0.5, 0.5]) # "c"', FINISH])

@@ -119,12 +119,24 @@ def test_words(tmp_path, capsys):
         ),
         (("--grounder", "ocr", "--model", "m"), "--model is for models; --grounder ocr asks none"),
         (("--grounder", "ocr", "--frame", "inches"), "there is no frame 'inches'"),
+        (("--grounder", "ocr", "--elements", "a.txt"), "--elements is for --grounder elements"),
         (("--base-url", "http://127.0.0.1:9", "--model", "UI-TARS"), "no OpenAI-compatible endpoint answers"),
     ],
 )
 def test_what_is_missing(screenshot, arguments, message, capsys):
     assert ground(screenshot, "x", *arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_screenshot_itself_is_never_drawn_over(screenshot, tmp_path, capsys):
+    (tmp_path / "list.txt").write_text('[1] button "Search" (280, 140, 560, 280)')
+    (tmp_path / "link.png").symlink_to(screenshot)
+    before = screenshot.read_bytes()
+    for out in (screenshot, tmp_path / "link.png"):
+        arguments = ("click 'Search'", "--grounder", "elements", "--elements", tmp_path / "list.txt", "--out", out)
+        assert ground(screenshot, *arguments) == 2
+        assert "is the screenshot itself" in capsys.readouterr().err
+    assert screenshot.read_bytes() == before
 
 
 def test_files_that_are_not_there_or_cannot_be_written(screenshot, tmp_path, serve, capsys):

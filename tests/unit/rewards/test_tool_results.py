@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,7 +55,15 @@ def test_exact(got, wanted, score):
         (value({"a": 1}), value({"b": 1}), 0.0),
         (value(10**400), value(10**400 + 1), 0.0),  # no float holds them
         (value(value=True), value(1.5), 0.0),
+        (value(math.nan), value(math.nan), 1.0),
+        (value([1, math.nan]), value([1, 2]), 0.0),
         (text("1e999"), text("1e-999"), 0.0),
+        (text("1e400"), text("1e500"), 0.0),
+        (text("x = 1.0e400"), text("x = 1e400"), 1.0),
+        (text(f"{math.factorial(500)}"), text(f"{math.factorial(501)}"), 0.0),  # above 1,000 digits, as programs print
+        (text(f"n = {math.factorial(500)}, 2.0"), text(f"n = {math.factorial(500)}, 2"), 1.0),
+        (text("7" * 5_000), text("7" * 4_999 + "8"), 0.0),
+        (text("7" * 5_000 + " and 2.0"), text("7" * 5_000 + " and 2"), 1.0),
     ],
 )
 def test_numeric(got, wanted, score):

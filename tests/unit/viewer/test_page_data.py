@@ -22,7 +22,7 @@ from viewer_cases import (
 
 from tracer1_agents.actions.space import Click, Code, Finish, Point
 from tracer1_agents.evals.results import TaskResult, read_results
-from tracer1_agents.types import Execution, StepRecord
+from tracer1_agents.types import Execution, Observation, StepRecord
 from tracer1_agents.viewer.page_data import page_data
 from tracer1_agents.viewer.pictures import Pictures
 
@@ -55,8 +55,11 @@ def test_what_came_true_is_decided_here():
 
 
 def test_a_step_says_what_was_seen_what_ran_and_what_it_cost():
-    first, second, third = first_episode(result())["steps"]
-    assert (first["seen"], second["seen"]) == ("", "table, 3 rows, columns: item, qty")
+    episode = first_episode(result(observation=Observation(text="a table")))
+    first, second, third = episode["steps"]
+    assert episode["seen"] == "a table"
+    # the second step saw what the first gave back; a page carries no text twice
+    assert list(texts(episode)).count("table, 3 rows, columns: item, qty") == 1
     assert (first["kind"], third["kind"]) == ("table_columns", "finish")
     assert (first["input"], first["output"], first["seconds"], first["toolSeconds"]) == (1200, 30, 1.5, 0.25)
     assert (second["ok"], second["back"], second["calls"]) == (False, 'error: no column "qty"', 2)
@@ -172,7 +175,8 @@ def test_old_and_thin_records(tmp_path):
     assert [len(episode["steps"]) for episode in run["episodes"]] == [0, 0, 1]
     assert "old.jsonl:4: not a result" in run["problems"][0]
     step = run["episodes"][2]["steps"][0]
-    assert (step["forecast"], step["ran"], step["seen"], step["picture"]) == ([], "finish()", "", None)
+    assert (step["forecast"], step["ran"], step["picture"]) == ([], "finish()", None)
+    assert run["episodes"][2]["seen"] == ""
 
 
 def test_the_newest_attempt_counts():

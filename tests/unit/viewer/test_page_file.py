@@ -164,6 +164,9 @@ def test_the_command_writes_a_page(tmp_path, capsys):
         (["--html", "OUT", "--against", "FOLDER"], "this is a folder; name the results file in it"),
         (["--html", "OUT", "--task", "t-9"], "no task 't-9'"),
         (["--serve", "--port", "99999"], "choose another --port"),
+        (["--html", "OUT", "--port", "80"], "--port 80 belongs to --serve"),
+        (["--html", "OUT", "--pictures", "nan"], "--pictures counts megabytes from 0"),
+        (["--html", "OUT", "--pictures", "-1"], "--pictures counts megabytes from 0"),
     ],
 )
 def test_wrong_usage_is_told(tmp_path, capsys, more, said):
@@ -172,6 +175,20 @@ def test_wrong_usage_is_told(tmp_path, capsys, more, said):
     assert cli.main(["show", run, *(names.get(word, word) for word in more)]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_file_of_something_else_is_told_in_a_few_lines(tmp_path, capsys):
+    path = tmp_path / "predictions.jsonl"
+    path.write_text('{"suite": "mind2web", "forecast": []}\n' * 2_000)
+    page = tmp_path / "page.html"
+    assert cli.main(["show", str(path), "--html", str(page)]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 6
+    assert "predictions.jsonl:1: not a result" in told[0]
+    assert told[-1].endswith("predictions.jsonl: and 1,995 more lines that are no results")
+    assert page.read_text().count("is left out") == 5
+    assert cli.main(["show", str(path), "--task", "t-1"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "tracer1: no task 't-1' among the 0 of this run"
 
 
 def test_a_page_that_cannot_take_its_place_leaves_nothing(tmp_path, capsys):

@@ -11,7 +11,7 @@ import time
 import pytest
 from viewer_cases import EVIL, hostile_result, result, run_of, screen_result, text_steps
 
-from tracer1_agents.types import StepRecord
+from tracer1_agents.types import Observation, StepRecord
 from tracer1_agents.viewer.html import write_page
 from tracer1_agents.viewer.pictures import Pictures
 from tracer1_agents.viewer.server import PageServer
@@ -108,6 +108,12 @@ def test_a_run_is_shown(opened):
     assert "1,200 + 30 tokens" in shown.texts("#step-1 .numbers")[0]
 
 
+def test_each_step_saw_what_the_one_before_returned(opened):
+    shown = opened(run_of(result("t-1", observation=Observation(text="a table"))))
+    seen = [shown.texts(f"#step-{number} .seen pre") for number in (1, 2, 3)]
+    assert seen == [["a table"], ["table, 3 rows, columns: item, qty"], ['error: no column "qty"']]
+
+
 def test_the_matrix_says_what_came_true(opened):
     shown = opened(run_of(result()))
     rows = [row.locator("td").all_text_contents() for row in shown.page.locator(".matrix tbody tr").all()]
@@ -154,6 +160,20 @@ def test_an_address_leads_to_its_step(opened):
     shown = opened(run_of(result("t-1"), result("t-2", many_steps(30))), hash_="#task=t-2&step=20")
     shown.until("Math.abs(document.getElementById('step-20').getBoundingClientRect().top) < 120")
     assert shown.step() == "step-20"
+    shown.page.evaluate("location.hash = '#task=t-1&step=2'")  # as a link or a bookmark in the same tab
+    shown.until("document.querySelector('#episode h2').textContent === 't-1'")
+    assert shown.step() == "step-2"
+    assert shown.page.locator(".row[aria-current]").get_attribute("data-task") == "t-1"
+    shown.page.evaluate("location.hash = '#task=gone&step=1'")
+    shown.press("j")
+    assert shown.step() == "step-3"
+
+
+def test_an_address_beyond_the_end_leads_to_the_last_step(opened):
+    shown = opened(run_of(result("t-1")), hash_="#task=t-1&step=999")
+    assert shown.step() == "step-3"
+    shown.press("k")
+    assert shown.step() == "step-2"
 
 
 def test_filters_narrow_the_list(opened):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
+import struct
 import threading
 from urllib.parse import urlsplit
 
@@ -106,6 +108,35 @@ def test_a_run_that_grew_is_read_again_and_only_then(serving):
     assert answer.status == 200
     assert [episode["id"] for episode in json.loads(body)["runs"][0]["episodes"]] == ["t-1", "t-2"]
     assert run.reads == 2
+    assert server.reading() is server.reading()  # an open page asks every two seconds: nothing is put into words anew
+
+
+def test_a_page_that_is_closed_while_it_loads_is_no_error(serving, capsys, monkeypatch):
+    left, over = threading.Event(), threading.Event()
+
+    class Slow(Growing):
+        def load(self):
+            left.wait(60)
+            if self.reads:
+                raise RuntimeError
+            return super().load()
+
+    run = Slow(result())
+    server = serving(run)
+    end = server.shutdown_request
+    monkeypatch.setattr(server, "shutdown_request", lambda request: (end(request), over.set()))
+    with socket.create_connection(server.server_address) as page:
+        host = f"127.0.0.1:{server.server_port}"
+        page.sendall(f"GET {urlsplit(server.address).path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        page.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+    left.set()
+    assert over.wait(60)
+    assert run.reads == 1
+    assert capsys.readouterr() == ("", "")
+    run.results.append(result("t-2"))
+    with pytest.raises(http.client.RemoteDisconnected):
+        ask(server)
+    assert "RuntimeError" in capsys.readouterr().err  # a fault of our own is told
 
 
 def test_the_command_says_the_address_and_ends_with_an_interrupt(tmp_path, capsys, monkeypatch):

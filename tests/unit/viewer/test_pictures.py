@@ -68,6 +68,8 @@ def test_a_total_size_is_kept(tmp_path):
     found = [pictures.take(ref_of(tmp_path / f"{number}.png")) for number in range(3)]
     assert ["key" in picture for picture in found] == [True, True, False]
     assert "--pictures takes more" in found[2]["why"]
+    all_of_them = Pictures(total_mb=float("inf"))
+    assert all("key" in all_of_them.take(ref_of(tmp_path / f"{number}.png")) for number in range(3))
 
 
 def test_a_large_screenshot_becomes_small(tmp_path):

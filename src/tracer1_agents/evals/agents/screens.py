@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.elements import FOCUSED, Element, render_elements
 from tracer1_agents.actions.space import encodable
+from tracer1_agents.errors import DataError
 from tracer1_agents.tools.images import open_picture
 from tracer1_agents.tools.workspace import optional
 from tracer1_agents.types import ImageRef, Observation
@@ -33,7 +34,7 @@ def observation_of(screenshot: bytes | Any, blobs: BlobStore, elements: Sequence
     Raises:
         DataError: It is no picture.
     """
-    content = screenshot if isinstance(screenshot, bytes) else _png(screenshot)
+    content = bytes(screenshot) if isinstance(screenshot, bytes | bytearray | memoryview) else _png(screenshot)
     with open_picture(content, "screenshot") as picture:
         width, height = picture.size
     image = ImageRef(ref=blobs.put(content), width=width, height=height)
@@ -49,8 +50,13 @@ def size_of(seen: Observation) -> Size:
 
 
 def _png(pixels: Any) -> bytes:
-    buffer = io.BytesIO()
-    optional("PIL.Image", "looking at screenshots").fromarray(pixels).convert("RGB").save(buffer, "PNG")
+    image, buffer = optional("PIL.Image", "looking at screenshots"), io.BytesIO()
+    try:
+        image.fromarray(pixels).convert("RGB").save(buffer, "PNG")
+    except (AttributeError, TypeError, ValueError) as error:  # Pillow's for what is no array, or of other numbers
+        got = f"{type(pixels).__name__} ({error})"
+        msg = f"a screenshot is the bytes of an image file or an array (height, width, 3) of uint8; got {got}"
+        raise DataError(msg, path="screenshot") from error
     return buffer.getvalue()
 
 

@@ -9,9 +9,10 @@ function showEpisode() {
     main.replaceChildren(make("p", "empty", {}, "Choose an episode."));
     return;
   }
+  const longest = stepsHere();
+  state.step = Math.max(1, Math.min(state.step, longest)); // an address may name more, an episode run anew have fewer
   const grid = make("div", two() ? "runs two" : "runs", {});
   grid.append(...entry.episodes.map((episode, run) => headOf(episode, run)));
-  const longest = Math.max(0, ...entry.episodes.map((episode) => episode?.steps.length ?? 0));
   for (let at = 0; at < longest; at += 1) {
     grid.append(...entry.episodes.map((episode, run) => (episode?.steps[at] ? stepOf(episode, run, at) : make("div", "gap", {}))));
   }
@@ -62,7 +63,7 @@ function stepOf(episode, run, at) {
   const same = two() && state.data.parting[episode.id] === at + 1;
   if (same) head.append(make("p", "event", {}, badge("warn", "≠", "the runs part here")));
   const article = make("article", step.picture ? "step pictured" : "step", { id: stepId(run, at + 1), tabindex: "-1" }, head);
-  article.append(seenOf(step, at), forecastOf(episode, at), ranOf(episode, at));
+  article.append(seenOf(episode, at), forecastOf(episode, at), ranOf(episode, at));
   return article;
 }
 
@@ -74,10 +75,12 @@ function part(style, name, ...children) {
   return make("section", style, {}, make("h4", "", {}, name), ...children);
 }
 
-function seenOf(step, at) {
+function seenOf(episode, at) {
+  const step = episode.steps[at];
+  const text = at === 0 ? episode.seen : episode.steps[at - 1].back;
   const children = [];
   if (step.picture) children.push(pictureOf(step.picture, step.marks, `screen before step ${step.n}`));
-  if (step.seen) children.push(at === 0 || step.picture ? cut(step.seen) : folded(step.seen));
+  if (text) children.push(at === 0 || step.picture ? cut(text) : folded(text));
   if (!children.length) children.push(make("p", "dim", {}, at === 0 ? "the task alone" : "nothing"));
   return part("seen", "Saw", ...children);
 }

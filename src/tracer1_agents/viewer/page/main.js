@@ -15,7 +15,7 @@ function openEpisode(task, step) {
   showEpisode();
   markOpen();
   remember();
-  if (step > 1) goToStep(step);
+  if (state.step > 1) goToStep(state.step);
   else {
     find("episode").focus({ preventScroll: true });
     window.scrollTo(0, 0);
@@ -28,6 +28,13 @@ function showListAlone() {
   focusList();
 }
 
+// The episode and step that the address names; nothing where the runs have no such task.
+function addressed() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const wanted = entries().find(({ task }) => task === asked.get("task"));
+  return wanted && { task: wanted.task, step: Number.parseInt(asked.get("step"), 10) || 1 };
+}
+
 function remember() {
   const address = new URLSearchParams({ task: state.task, step: state.step });
   history.replaceState(null, "", `#${address}`);
@@ -37,7 +44,7 @@ function goToStep(step, run = 0) {
   if (step < 1 || step > stepsHere()) return;
   const before = state.step;
   state.step = step;
-  if (Math.abs(before - step) >= 1 && stepsHere() > WINDOW) renewMatrix();
+  if (before !== step && stepsHere() > WINDOW) renewMatrix();
   markStep();
   remember();
   const article = find(stepId(run, step)) ?? find(stepId(1, step));
@@ -126,6 +133,10 @@ function wireKeys() {
   });
   find("theme").addEventListener("click", nextTheme);
   find("help-open").addEventListener("click", () => find("help").showModal());
+  window.addEventListener("hashchange", () => { // another address in this tab; the page's own changes are not told
+    const there = addressed();
+    if (there) openEpisode(there.task, there.step);
+  });
 }
 
 function showRuns() {
@@ -175,16 +186,15 @@ function renew(fresh) {
 }
 
 function openFirst() {
-  const asked = new URLSearchParams(location.hash.slice(1));
   const all = entries();
-  const wanted = all.find(({ task }) => task === asked.get("task"));
-  state.task = (wanted ?? all[0])?.task ?? null;
+  const wanted = addressed();
+  state.task = all[0]?.task ?? null;
   showRuns();
   showFamilies();
   showList();
-  showEpisode();
   document.body.classList.toggle("reading", all.length === 1);
-  if (wanted) openEpisode(wanted.task, Math.max(1, Number.parseInt(asked.get("step"), 10) || 1));
+  if (wanted) openEpisode(wanted.task, wanted.step);
+  else showEpisode();
 }
 
 setTheme(firstTheme());
