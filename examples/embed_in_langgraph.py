@@ -14,12 +14,10 @@ from langgraph.graph import END, START, StateGraph
 from typing_extensions import TypedDict
 
 from tracer1_agents import PlannerNode, create_planner_node
-from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
-from tracer1_agents.graphs.loop_guard import mark
-from tracer1_agents.graphs.state import PlannerState, observation_of
+from tracer1_agents.graphs.state import PlannerState
 from tracer1_agents.testing import ScriptedModel
 from tracer1_agents.tools.base import ToolRegistry
-from tracer1_agents.types import Forecast, HistoryEntry, Observation
+from tracer1_agents.types import Forecast
 
 PRICES = {"tea": 3, "cake": 5}
 
@@ -47,25 +45,10 @@ def make_planner() -> PlannerNode:
     return create_planner_node(ScriptedModel(script=script), [price_of], horizon=3, profile="compact")
 
 
-def act(state: PlannerState) -> dict[str, Any]:
-    """Carry out the first pair of the forecast, and tell the planner what came back."""
-    forecast = Forecast.model_validate(state["forecast"])
-    first = forecast.pairs[0]
-    print(f"step {state['step']}: {len(forecast.pairs)} pairs ahead, doing: {first.instruction}")  # noqa: T201
-    result = ToolRegistry([price_of]).run(first.action.name, first.action.arguments)  # type: ignore[union-attr]
-    entry = HistoryEntry(step=state["step"], action=CanonicalGrammar().render_action(first.action))
-    return {
-        "history": [*state.get("history", []), entry.model_dump()],
-        "trail": [list(mark(first.action, first.instruction, observation_of(state)))],  # for the loop guard
-        "execution": result.model_dump(mode="json"),
-        "observation": Observation(text=result.text).model_dump(),
-    }
-
-
 def write_receipt(state: PlannerState) -> dict[str, Any]:
     """The app's last node; with a status, the next run on this thread begins anew."""
     answer = Forecast.model_validate(state["forecast"]).pairs[0].action.answer  # type: ignore[union-attr]
-    return {"receipt": f"{state['instruction']} -> {answer} euros", "status": "finished", "observation": {}}
+    return {"receipt": f"{state['instruction']} -> {answer} euros", "status": "finished"}
 
 
 def after_plan(state: PlannerState) -> str:
@@ -78,8 +61,17 @@ def after_plan(state: PlannerState) -> str:
 
 def build_app(checkpointer: Any = None) -> Any:
     """Planner, act, receipt."""
+    planner = make_planner()
+
+    def act(state: PlannerState) -> dict[str, Any]:
+        """Carry out the first pair of the forecast, and tell the planner what came back."""
+        forecast = Forecast.model_validate(state["forecast"])
+        first = forecast.pairs[0]
+        print(f"step {state['step']}: {len(forecast.pairs)} pairs ahead, doing: {first.instruction}")  # noqa: T201
+        return planner.observe(state, ToolRegistry([price_of]).run(first.action.name, first.action.arguments))  # type: ignore[union-attr]
+
     graph = StateGraph(Till)
-    graph.add_node("plan", make_planner())
+    graph.add_node("plan", planner)
     graph.add_node("act", act, input_schema=PlannerState)
     graph.add_node("receipt", write_receipt, input_schema=PlannerState)
     graph.add_edge(START, "plan")

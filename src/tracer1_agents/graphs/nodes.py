@@ -16,7 +16,6 @@ from langgraph.runtime import get_runtime
 from tracer1_agents.actions.space import Code, Finish, ToolCall
 from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.conversation import last_words
-from tracer1_agents.graphs.loop_guard import mark
 from tracer1_agents.graphs.once import prepare_execution, return_ticket
 from tracer1_agents.graphs.replies import complete, take_rest
 from tracer1_agents.graphs.state import (
@@ -27,9 +26,9 @@ from tracer1_agents.graphs.state import (
     observation_of,
     out_of_steps,
     stored,
+    taken_in,
     task_of,
 )
-from tracer1_agents.planner.history import last_k
 from tracer1_agents.tools.executor import LOST, lost
 from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, StepRecord, Usage
 
@@ -230,21 +229,12 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
         update: dict[str, Any] = {**completed, "forecast_log": [record.model_dump(mode="json")]}
         if finish:
             return {**update, **_finished(finish)}
-        before = observation_of(input)
-        grammar = settings.profile.grammar_for(before.image, platform=settings.platform)
-        entry = HistoryEntry(
-            step=record.step, action=grammar.render_action(first.action), instruction=first.instruction
-        )
-        history = [stored(HistoryEntry, old) for old in input.get("history", [])]
         errors = 0 if execution.ok else input.get("tool_errors", 0) + 1
         return {
             **update,
             **_stopped(execution, errors, record.step, settings),
-            "seen": Observation(text=execution.text, image=execution.image).model_dump(mode="json"),
-            "history": [old.model_dump() for old in last_k([*history, entry], max(1, settings.history_window))],
-            "trail": [list(mark(first.action, first.instruction, before))],
+            **taken_in(input, execution, settings),
             "tool_errors": errors,
-            "rejections": [],
         }
 
 

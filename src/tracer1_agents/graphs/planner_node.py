@@ -32,6 +32,7 @@ from tracer1_agents.graphs.state import (
     observation_of,
     out_of_steps,
     stored,
+    taken_in,
     task_of,
 )
 from tracer1_agents.planner.agreement import most_agreed
@@ -104,14 +105,11 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
     """Forecasts the next steps; executes nothing.
 
     Add it to any StateGraph with ``add_node("plan", node)``; it takes `PlannerState`, whatever the graph's own state
-    is. It reads the task from `instruction` or the last human message, and `observation`, `history` and `execution`
-    where the host sets them; it writes `forecast`, `step`, `planning`, `usage` and, when it cannot go on, `status` and
-    `detail`. Two things are the host's:
-
-    - The loop guard knows what was done from `trail`: write ``{"trail": [list(mark(action, instruction, seen))]}``
-      (`graphs.loop_guard.mark`) when the first pair has run, with the observation that was seen before it.
-    - A run that the planner did not end has to be ended, or the next one on the thread goes on with its steps and
-      history: write a `status`, such as "finished", and an empty `observation`.
+    is. It reads the task from `instruction` or the last human message, and `observation` where the host sets it; it
+    writes `forecast`, `step`, `planning`, `usage` and, when it cannot go on, `status` and `detail`. Two things are the
+    host's: the node that carries out the first pair returns ``planner.observe(state, result)``, and the one that ends
+    a run writes a `status`, such as "finished". Without it the next run on the thread goes on with this one's steps
+    and history.
 
     Args:
         settings: How to plan; a run's context overrides them.
@@ -184,6 +182,19 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
                 value, step = await answer(effect), planning.send
             except PlannerError as error:
                 value, step = error, planning.throw
+
+    def observe(self, state: PlannerState, result: Execution | str) -> dict[str, Any]:
+        """What a host's node returns when it has carried out the first pair of the forecast.
+
+        The next step is planned from it: what is seen, the history of the prompt, what the loop guard compares.
+
+        Args:
+            state: What that node was given.
+            result: What came back; a text is the result of a success.
+        """
+        execution = Execution(text=result) if isinstance(result, str) else result
+        settings, _ = self._runtime()
+        return {**taken_in(state, execution, settings), "execution": execution.model_dump(mode="json")}
 
     def _runtime(self) -> tuple[Settings, Callable[[dict[str, Any]], None]]:
         runtime = get_runtime()

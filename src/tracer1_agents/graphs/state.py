@@ -18,11 +18,15 @@ from pydantic import BaseModel, ValidationError
 from typing_extensions import TypedDict
 
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.graphs.loop_guard import keep_trail
-from tracer1_agents.types import Observation, Status, Usage
+from tracer1_agents.graphs.loop_guard import keep_trail, mark
+from tracer1_agents.planner.history import last_k
+from tracer1_agents.types import Forecast, HistoryEntry, Observation, Status, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tracer1_agents.graphs.settings import Settings
+    from tracer1_agents.types import Execution
 
 Json = dict[str, Any]
 STEPS_PER_TURN: Final = 4  # super-steps of the graph that one more turn of the loop needs, with one to say how it ended
@@ -46,14 +50,13 @@ class PlannerState(TypedDict, total=False):
     """What the planner node reads and writes; a host graph needs none of it but `messages` or `instruction`.
 
     Keys: `instruction` (the task as handed in), `task` (the task of this run, where the whole loop runs), `observation`
-    (`types.Observation` as handed in), `seen` (the one to plan from, where the whole loop runs), `history` (newest K
+    (`types.Observation` as handed in), `seen` (what came back since, to plan from instead), `history` (newest K
     `types.HistoryEntry`), `execution` (what the newest entry returned), `forecast` (`types.Forecast`), `step` (steps
-    planned so far), `trail` (marks of what was done, for the loop guard), `planning` (events, tokens and
-    seconds of the newest planner call, and when it ended), `committed` (steps since the planner was asked), `usage`
-    (`types.Usage`) and `planner_calls` so far, `started_at` (seconds since the epoch, later by what somebody took to
-    answer), `rejections` (why forecasts of this step were
-    rejected), `ticket` (see `graphs.once`), `to_review` (whether somebody has to approve the forecast; see
-    `graphs.review`), `concerns` (why a safeguard asks), `status`, `detail`.
+    planned so far), `trail` (marks of what was done, for the loop guard), `planning` (events, tokens and seconds of the
+    newest planner call, and when it ended), `committed` (steps since the planner was asked), `usage` (`types.Usage`)
+    and `planner_calls` so far, `started_at` (seconds since the epoch, later by what somebody took to answer),
+    `rejections` (why forecasts of this step were rejected), `ticket` (see `graphs.once`), `to_review` (whether somebody
+    has to approve the forecast; see `graphs.review`), `concerns` (why a safeguard asks), `status`, `detail`.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -125,9 +128,31 @@ def task_of(state: PlannerState) -> str:
     return task
 
 
+def taken_in(state: PlannerState, execution: Execution, settings: Settings) -> Json:
+    """What is seen, remembered and watched for loops when the first pair of the forecast was carried out.
+
+    Args:
+        state: That of the node that carried it out, or of one behind it.
+        execution: What came back.
+        settings: Those of this run.
+    """
+    first, before = stored(Forecast, state["forecast"]).pairs[0], observation_of(state)
+    grammar = settings.profile.grammar_for(before.image, platform=settings.platform)
+    line = grammar.render_action(first.action)
+    entry = HistoryEntry(step=state["step"], action=line, instruction=first.instruction)
+    history = [stored(HistoryEntry, old) for old in state.get("history", [])]
+    return {
+        "seen": Observation(text=execution.text, image=execution.image).model_dump(mode="json"),
+        "history": [old.model_dump() for old in last_k([*history, entry], max(1, settings.history_window))],
+        "trail": [list(mark(first.action, first.instruction, before))],
+        "rejections": [],
+    }
+
+
 def fresh_run() -> Json:
     """What the planner's keys hold when a run begins."""
     return {
+        "seen": {},
         "step": 0,
         "history": [],
         "execution": None,

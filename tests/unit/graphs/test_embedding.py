@@ -31,6 +31,10 @@ class Host(TypedDict, total=False):
     planned: dict[str, Any]
 
 
+class Seeing(Host, total=False):
+    observation: dict[str, Any]
+
+
 @dataclass
 class HostContext:
     user: str
@@ -87,6 +91,23 @@ class TestHostGraph:
         graph.add_edge("plan", "after")
         result = graph.compile().invoke({"messages": [("user", "do it")]})
         assert len(result["planned"]["forecast"]["pairs"]) == 3
+
+    def test_the_next_step_is_planned_from_what_the_host_observed(self):
+        model = ScriptedModel(script=[THREE])
+        planner = create_planner_node(model, profile="compact", history_window=1)
+        results = iter(["two rows", Execution(ok=False, text="no such file")])
+        graph = StateGraph(Seeing)
+        graph.add_node("plan", planner)
+        graph.add_node("act", lambda state: planner.observe(state, next(results)), input_schema=PlannerState)
+        graph.add_edge(START, "plan")
+        graph.add_conditional_edges("plan", lambda state: "act" if state["step"] < 3 else END, ["act", END])
+        graph.add_edge("act", "plan")
+        graph.compile().invoke({"messages": [("user", "do it")], "observation": {"text": "an empty desk"}})
+        first, second, third = prompt_texts(model)
+        assert "an empty desk" in first
+        assert "two rows" in second
+        assert "an empty desk" not in second
+        assert "no such file" in third
 
     def test_a_bad_reply_is_a_status(self):
         result = host_graph(ScriptedModel(script=["?"])).invoke({"messages": [("user", "do it")]})

@@ -38,7 +38,7 @@ def test_a_second_run_of_the_app_knows_nothing_of_the_first(till):
     assert app.invoke({"instruction": "A tea and a cake?"}, thread)["receipt"] == "A tea and a cake? -> 8 euros"
     assert app.invoke({"instruction": "Once more?"}, thread)["receipt"] == "Once more? -> 8 euros"
     kept = app.get_state(thread).values
-    assert (kept["step"], kept["planner_calls"], kept["history"], kept["observation"]) == (1, 1, [], {})
+    assert (kept["step"], kept["planner_calls"], kept["history"], kept["seen"]) == (1, 1, [], {})
 
 
 def test_the_app_is_stopped_when_it_goes_in_circles(till, monkeypatch):
