@@ -13,7 +13,7 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import ToolMessage
@@ -35,6 +35,9 @@ from tracer1_agents.tools.gta import gta_toolbox
 from tracer1_agents.tools.needs import GTA_NEEDS, NEEDS
 from tracer1_agents.tools.search import Corpus
 from tracer1_agents.tools.toolbox import default_toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 def raising(error: Exception) -> ToolRegistry:
@@ -432,6 +435,15 @@ def test_arguments_described_by_pydantic_1() -> None:
 def test_what_cannot_be_a_tool(thing: object) -> None:
     with pytest.raises(ConfigurationError):
         ToolRegistry([thing])  # type: ignore[list-item]
+
+
+def test_an_asynchronous_generator_is_no_tool() -> None:
+    async def letters() -> AsyncIterator[str]:
+        """Letters."""
+        yield "a"
+
+    with pytest.raises(ConfigurationError, match='function "letters" yields, and a tool returns'):
+        ToolRegistry([letters])
 
 
 def test_langchain_calls_the_tools_as_it_calls_any(folder: Path) -> None:
