@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from tracer1_agents.evals.drawing import legend, svg
+from tracer1_agents.evals.drawing import SIZE, legend, svg
 from tracer1_agents.experiments.measures import DISTANCES, MEASURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tracer1_agents.experiments.compare import Table
+
+_MARKERS: Final = "os^Dv"
+_COLOURS: Final = 10  # of matplotlib's cycle
+_COLUMNS: Final = 3
+_PANEL: Final = 1.7  # inches of height
+_AVERAGED: Final = 10  # updates
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ def draw(table: Table, folder: Path) -> list[Figure]:
         ("loops", "Episodes that ended in a loop by arm, with the mean of each seed", partial(_bars, measure="loop")),
         ("survival", "Share of forecast pairs that came true, by steps ahead", _survival),
         ("cost", "Tasks solved against planner tokens spent per task", _cost),
-        ("learning", "Reward over training time, by arm; one line a seed", _learning),
+        ("learning", f"Reward over training time, a line a seed; of GRPO, means of {_AVERAGED} updates", _learning),
         ("horizon", "Tasks solved against the trained horizon", _horizon),
     ]
     if not table.has_tasks:
@@ -84,30 +90,49 @@ def _survival(axes: Any, table: Table) -> bool:
 
 def _cost(axes: Any, table: Table) -> bool:
     drawn = False
-    for arm in table.plan.arms:
+    for number, arm in enumerate(table.plan.arms):
         solved, tokens = table.mean(arm, "correct"), table.mean(arm, "tokens")
         if solved and tokens:
-            axes.plot(tokens[0], 100 * solved[0], "o")
-            axes.annotate(arm, (tokens[0], 100 * solved[0]), xytext=(4, 4), textcoords="offset points", fontsize=7)
+            marker = _MARKERS[number // _COLOURS % len(_MARKERS)]
+            axes.plot(tokens[0], 100 * solved[0], marker, color=f"C{number % _COLOURS}", label=arm)
             drawn = True
     axes.set_xlabel("planner tokens a task")
     axes.set_ylim(bottom=0)
     axes.set_ylabel("tasks solved (%)")
+    if drawn:
+        axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return drawn
 
 
 def _learning(axes: Any, table: Table) -> bool:
-    drawn = False
-    for number, arm in enumerate(table.plan.arms):
-        for curve in (result.curve for result in table.cells[arm] if len(result.curve) > 1):
-            minutes, rewards = [seconds / 60 for seconds, _ in curve], [reward for _, reward in curve]
-            first = not any(line.get_label() == arm for line in axes.get_lines())
-            axes.plot(minutes, rewards, color=f"C{number % 10}", linewidth=0.9, label=arm if first else "_")
-            drawn = True
-    axes.set_xlabel("minutes of training")
-    axes.set_ylabel("reward")
-    legend(axes, drawn=drawn)
-    return drawn
+    """A panel an arm: in one, the lines of GRPO cover all others."""
+    learnt = {arm: [one.curve for one in table.cells[arm] if len(one.curve) > 1] for arm in table.plan.arms}
+    curves = {arm: found for arm, found in learnt.items() if found}
+    if not curves:
+        return False
+    figure, rows = axes.figure, -(-len(curves) // _COLUMNS)
+    axes.remove()
+    figure.set_figheight(max(SIZE[1], _PANEL * rows))
+    panels = list(figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False).flat)
+    for panel, (arm, found) in zip(panels, curves.items(), strict=False):
+        width = _AVERAGED if table.plan.arms[arm].train in {"stage1", "stage2"} else 1
+        for curve in found:
+            rewards = _averaged([reward for _, reward in curve], width)
+            panel.plot([seconds / 60 for seconds, _ in curve], rewards, linewidth=0.9)
+        panel.set_title(arm, fontsize=8)
+        panel.set_xlim(left=0)
+        panel.tick_params(labelsize=7)
+    for panel in panels[len(curves) :]:
+        panel.remove()
+    figure.supxlabel("minutes of training", fontsize=8)
+    figure.supylabel("reward", fontsize=8)
+    return True
+
+
+def _averaged(values: Sequence[float], width: int) -> list[float]:
+    """Each value with those just before it, `width` in all."""
+    windows = [values[max(0, end - width) : end] for end in range(1, len(values) + 1)]
+    return [sum(window) / len(window) for window in windows]
 
 
 def _horizon(axes: Any, table: Table) -> bool:
