@@ -20,6 +20,10 @@ _COLOURS: Final = 10  # of matplotlib's cycle
 _COLUMNS: Final = 3
 _PANEL: Final = 1.7  # inches of height
 _AVERAGED: Final = 10  # updates
+_LEARNING: Final = (
+    "Reward over training time, a line a seed: of imitation on held-out windows, of GRPO on its own replies "
+    f"(means of {_AVERAGED} updates)"
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def draw(table: Table, folder: Path) -> list[Figure]:
         ("loops", "Episodes that ended in a loop by arm, with the mean of each seed", partial(_bars, measure="loop")),
         ("survival", "Share of forecast pairs that came true, by steps ahead", _survival),
         ("cost", "Tasks solved against planner tokens spent per task", _cost),
-        ("learning", f"Reward over training time, a line a seed; of GRPO, means of {_AVERAGED} updates", _learning),
+        ("learning", _LEARNING, _learning),
         ("horizon", "Tasks solved against the trained horizon", _horizon),
     ]
     if not table.has_tasks:
