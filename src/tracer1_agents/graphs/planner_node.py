@@ -186,7 +186,8 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
     def observe(self, state: PlannerState, result: Execution | str) -> dict[str, Any]:
         """What a host's node returns when it has carried out the first pair of the forecast.
 
-        The next step is planned from it: what is seen, the history of the prompt, what the loop guard compares.
+        The next step is planned from it: what is seen (in place of `observation`), the history of the prompt, what the
+        loop guard compares.
 
         Args:
             state: What that node was given.

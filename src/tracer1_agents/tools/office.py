@@ -54,7 +54,9 @@ def _unwrap(root: Any) -> None:
     """
     for box in list(root.iter(f"{{{_WORD}}}txbxContent")):
         anchor = next(box.iterancestors(f"{{{_WORD}}}p"), None)
-        if anchor is not None and next(box.iterancestors(_FALLBACK), None) is None:
+        if next(box.iterancestors(_FALLBACK), None) is not None:
+            box.getparent().remove(box)
+        elif anchor is not None:
             for child in reversed(box):
                 anchor.addnext(child)
     for element in list(root.iter(*(f"{{{_WORD}}}{name}" for name in _WRAPPERS))):

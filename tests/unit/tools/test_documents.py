@@ -194,7 +194,7 @@ _NOTES = """<w:{kind}s xmlns:w="http://schemas.openxmlformats.org/wordprocessing
   <w:{kind} w:type="separator" w:id="-1"><w:p><w:r><w:separator/></w:r></w:p></w:{kind}>
   <w:{kind} w:id="1"><w:p><w:r><w:t xml:space="preserve">first </w:t></w:r><w:r><w:t>{kind}</w:t></w:r></w:p>
     <w:p><w:r><w:t>goes on</w:t></w:r></w:p></w:{kind}>
-  <w:{kind} w:id="2"><w:p><w:r><w:t>second</w:t></w:r></w:p></w:{kind}>
+  <w:{kind} w:id="2"><w:p><w:r><w:t>second</w:t></w:r>{box}</w:p></w:{kind}>
 </w:{kind}s>"""
 
 
@@ -215,12 +215,12 @@ def test_docx_notes(box: ToolRegistry, folder: Path, kind: str) -> None:
     document = docx.Document()
     document.add_paragraph("text")
     document.sections[0].footer.paragraphs[0].text = "Page 1"
-    name, blob = PackURI(f"/word/{kind}s.xml"), _NOTES.format(kind=kind).encode()
+    name, blob = PackURI(f"/word/{kind}s.xml"), _NOTES.format(kind=kind, box=_TEXT_BOX).encode()
     content_type = f"application/vnd.openxmlformats-officedocument.wordprocessingml.{kind}s+xml"
     part = Part(name, content_type, blob, document.part.package)
     document.part.relate_to(part, f"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{kind}s")
     document.save(folder / "a.docx")
-    notes = [f"{kind} 1: first {kind} goes on", f"{kind} 2: second"]
+    notes = [f"{kind} 1: first {kind} goes on", f"{kind} 2: second in the box its second line"]
     assert inspect(box, "a.docx").split("\n") == ["text", *notes, "page footer: Page 1"]
 
 
