@@ -21,7 +21,7 @@ from tracer1_agents import __version__
 from tracer1_agents.errors import ConfigurationError, Tracer1Error
 from tracer1_agents.evals.command import add_eval, add_report
 from tracer1_agents.evals.show import add_show
-from tracer1_agents.viewer.plain import harmless
+from tracer1_agents.viewer.plain import harmless, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code: int = parsed.command(parsed)
             sys.stdout.flush()
     except Tracer1Error as error:
-        print(f"tracer1: {harmless(str(error))}", file=sys.stderr)  # noqa: T201  (a command line)
+        tell(str(error))
         return 2
     except KeyboardInterrupt:
         return _TERMINATED if terminated.is_set() else _INTERRUPTED
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.filename is None:  # of no file: not about what the command was given
             raise
-        print(f"tracer1: {harmless(_about_file(error))}", file=sys.stderr)  # noqa: T201
+        tell(_about_file(error))
         return 2
     return code
 
@@ -255,8 +255,7 @@ def _reader(parsed: argparse.Namespace) -> Reader:
 def _verdict(parsed: argparse.Namespace, trajectories: int, problems: Sequence[DataError]) -> int:
     """Exit code of a command that read a source: some problems are told, nothing but problems is a failure."""
     if problems and not trajectories:
-        told = f"{parsed.path}: nothing in it could be read as {parsed.source}; the first problem: {problems[0]}"
-        print(f"tracer1: {harmless(told)}", file=sys.stderr)  # noqa: T201  (a command line)
+        tell(f"{parsed.path}: nothing in it could be read as {parsed.source}; the first problem: {problems[0]}")
         return 1
     return 1 if parsed.strict and problems else 0
 
@@ -269,7 +268,7 @@ def _data_validate(parsed: argparse.Namespace) -> int:
     print(as_json if parsed.json else harmless(validation.as_text(found)))  # noqa: T201  (a command line)
     failures = validation.failures(found) if parsed.strict else []
     for failure in failures:
-        print(f"tracer1: {harmless(f'{parsed.path}: {failure}')}", file=sys.stderr)  # noqa: T201
+        tell(f"{parsed.path}: {failure}")
     return 1 if failures else _verdict(parsed, found.counts.trajectories, found.counts.problems)
 
 
@@ -286,7 +285,7 @@ def _data_export(parsed: argparse.Namespace) -> int:
 
     count, problems = commands.export(_reader(parsed), parsed.path, parsed.out)
     for problem in problems:
-        print(f"tracer1: {harmless(str(problem))}", file=sys.stderr)  # noqa: T201  (a command line)
+        tell(str(problem))
     print(f"{count} trajectories in {harmless(str(parsed.out))}")  # noqa: T201
     return _verdict(parsed, count, problems)
 
@@ -312,8 +311,7 @@ def _data_miniwob(parsed: argparse.Namespace) -> int:
         concurrency=parsed.concurrency,
     )
     for episode in lost:
-        told = f"{episode.task} seed {episode.seed}: {episode.problem or 'not rewarded in full'}"
-        print(f"tracer1: not kept: {harmless(told)}", file=sys.stderr)  # noqa: T201
+        tell(f"not kept: {episode.task} seed {episode.seed}: {episode.problem or 'not rewarded in full'}")
     print(f"{count} trajectories in {harmless(str(parsed.out))}")  # noqa: T201
     return 1 if lost else 0
 

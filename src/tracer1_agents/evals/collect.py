@@ -170,7 +170,7 @@ async def collect(
     policy: Policy,
     asking: Asking,
     output: PredictionsFile,
-    on_line: Callable[[dict[str, Any]], None] = lambda _: None,
+    on_line: Callable[[dict[str, Any], int], None] = lambda _line, _left: None,
 ) -> None:
     """Ask about every step that has no prediction yet.
 
@@ -179,7 +179,7 @@ async def collect(
         policy: The model.
         asking: How.
         output: Where lines go; cancelling leaves a file that can be resumed.
-        on_line: Gets each line once it is written.
+        on_line: Gets each line once it is written, and how many are still to come.
 
     Raises:
         ConfigurationError: The suite or the file does not fit (see `samples_of` and `PredictionsFile.resume`).
@@ -189,12 +189,16 @@ async def collect(
     done = output.resume(setup_of(found, asking))
     queue = [sample for sample in wanted if sample.key not in done]
 
+    left = len(queue)
+
     async def one(sample: Sample) -> None:
+        nonlocal left
         async with gate:
             await pace.wait()
             line = await _ask(found, policy, asking, sample)
         output.append(line)
-        on_line(line)
+        left -= 1
+        on_line(line, left)
 
     for begin in range(0, len(queue), _AT_ONCE):  # tasks that wait hold their trajectories
         await asyncio.gather(*map(one, queue[begin : begin + _AT_ONCE]))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
+import time
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.viewer.plain import harmless
+from tracer1_agents.viewer.plain import harmless, tell
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from tracer1_agents.evals.collect import Asking
     from tracer1_agents.evals.scoring import Evaluation, References
+
+_TOLD_EVERY: Final = 10.0  # seconds
 
 
 def add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -169,7 +172,7 @@ def _compare(parsed: argparse.Namespace, found: References) -> int:
         _print(json.dumps(eval_report.comparison_json(names, first.rule, gained), indent=2))
     else:
         _print(eval_report.comparison_text(names, first.rule, gained))
-    return _verdict(parsed, [first, second], tell=True)
+    return _verdict(parsed, [first, second], always=True)
 
 
 def _run_model(parsed: argparse.Namespace, found: References) -> int:
@@ -186,7 +189,7 @@ def _run_model(parsed: argparse.Namespace, found: References) -> int:
     samples_of(found)  # before a model is loaded
     policy = runs.policy_of(asking, parsed.base_url)
     price = (parsed.price[0], parsed.price[1]) if parsed.price else None
-    more: dict[str, Any] = {"rule": parsed.rule, "price": price, "on_line": _tell_failure}
+    more: dict[str, Any] = {"rule": parsed.rule, "price": price, "on_line": _Progress()}
     if not parsed.ablate:
         with _resumable(parsed.out):
             evaluation = runs.run(found, policy, asking, parsed.out, **more)
@@ -206,8 +209,7 @@ def _resumable(out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        told = f"interrupted; what was answered is in {out}, and the same command goes on from there"
-        print(harmless(f"tracer1: {told}"), file=sys.stderr)  # noqa: T201  (a command line)
+        tell(f"interrupted; what was answered is in {out}, and the same command goes on from there")
         raise
 
 
@@ -245,17 +247,29 @@ def _run_miniwob(parsed: argparse.Namespace) -> int:
     return run_miniwob(parsed, _asking(parsed))
 
 
-def _tell_failure(line: dict[str, Any]) -> None:
-    if line.get("error"):
-        where = f"episode {line['episode_id']}, step {line['step']}"
-        print(harmless(f"tracer1: {where}: {line['error']}"), file=sys.stderr)  # noqa: T201  (a command line)
+class _Progress:
+    """Tells of a run's failures as they come, and every ten seconds how far it is."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+        self._answered = 0
+
+    def __call__(self, line: dict[str, Any], left: int) -> None:
+        if line.get("error"):
+            tell(f"episode {line['episode_id']}, step {line['step']}: {line['error']}")
+        self._answered += 1
+        now = time.monotonic()
+        if now - self._told >= _TOLD_EVERY and left:
+            self._told = now
+            seconds = (now - self._began) / self._answered * left
+            tell(f"{self._answered:,} steps asked, {left:,} left, about {timedelta(seconds=round(seconds))} to go")
 
 
-def _verdict(parsed: argparse.Namespace, found: list[Evaluation], *, tell: bool = False) -> int:
+def _verdict(parsed: argparse.Namespace, found: list[Evaluation], *, always: bool = False) -> int:
     problems = [problem for one in found for problem in one.problems]
-    if problems and (tell or parsed.strict):
+    if problems and (always or parsed.strict):
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-        print(harmless(f"tracer1: {len(problems)} problems with the input: {problems[0]}{more}"), file=sys.stderr)  # noqa: T201
+        tell(f"{len(problems)} problems with the input: {problems[0]}{more}")
     return 1 if parsed.strict and problems else 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +13,7 @@ from tracer1_agents.evals import miniwob, miniwob_scores
 from tracer1_agents.evals.miniwob_baselines import BASELINES
 from tracer1_agents.evals.results import REDO, ResultsFile, TaskResult, read_results
 from tracer1_agents.evals.runs import policy_of
-from tracer1_agents.viewer.plain import harmless
+from tracer1_agents.viewer.plain import tell
 
 if TYPE_CHECKING:
     import argparse
@@ -54,7 +53,7 @@ def run_miniwob(parsed: argparse.Namespace, asking: Asking) -> int:
     try:
         asyncio.run(miniwob.run(course, policy, ResultsFile(out), blobs, told))
     except KeyboardInterrupt:
-        _tell(f"interrupted; {told.count} more episodes are in {out}, and the same command goes on from there")
+        tell(f"interrupted; {told.count} more episodes are in {out}, and the same command goes on from there")
         raise
     results = sorted(read_results(out)[0], key=miniwob_scores.place)
     failed = [one for one in results if one.status in REDO]
@@ -64,7 +63,7 @@ def run_miniwob(parsed: argparse.Namespace, asking: Asking) -> int:
         print(json.dumps(scores, indent=2) if parsed.json else miniwob_scores.as_text(played))  # noqa: T201
     if failed:
         first = f"{failed[0].task_id}: {failed[0].detail}"
-        _tell(f"{len(failed)} episodes failed outside the planner and are not scored; call again. The first: {first}")
+        tell(f"{len(failed)} episodes failed outside the planner and are not scored; call again. The first: {first}")
     return 1 if failed else 0
 
 
@@ -77,8 +76,4 @@ class _Told:
     def __call__(self, result: TaskResult) -> None:
         self.count += 1
         mark = "solved" if result.correct else "not solved"
-        _tell(f"{result.task_id}  {mark} ({result.status}, {result.seconds:.1f} s)   {self.count} of {self._most}")
-
-
-def _tell(text: str) -> None:
-    print(f"tracer1: {harmless(text)}", file=sys.stderr)  # noqa: T201  (a command line)
+        tell(f"{result.task_id}  {mark} ({result.status}, {result.seconds:.1f} s)   {self.count} of {self._most}")

@@ -66,7 +66,7 @@ def run(
     *,
     rule: str | None = None,
     price: Price | None = None,
-    on_line: Callable[[dict[str, Any]], None] = lambda _: None,
+    on_line: Callable[[dict[str, Any], int], None] = lambda _line, _left: None,
 ) -> Evaluation:
     """Ask what is not asked yet, score everything, write the scores beside it.
 
@@ -77,7 +77,7 @@ def run(
         out: The predictions file.
         rule: Of the suite; None: its first.
         price: Of a million input and output tokens, for the cost.
-        on_line: Gets each new line.
+        on_line: Gets each new line, and how many are still to come.
 
     Raises:
         ConfigurationError: Suite, rule or file do not fit.
@@ -106,7 +106,7 @@ def ablate(
     *,
     rule: str | None = None,
     price: Price | None = None,
-    on_line: Callable[[dict[str, Any]], None] = lambda _: None,
+    on_line: Callable[[dict[str, Any], int], None] = lambda _line, _left: None,
 ) -> dict[str, Evaluation]:
     """A run for each combination of settings, in a folder.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.viewer.plain import harmless
+from tracer1_agents.viewer.plain import harmless, tell
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +37,7 @@ def run_show(parsed: argparse.Namespace) -> int:
         return _serve(parsed)
     runs = [_read_run(path, parsed.task) for path in _run_files(parsed)]
     for problem in (problem for run in runs for problem in run.problems):
-        print(f"tracer1: {harmless(problem)}", file=sys.stderr)  # noqa: T201  (a command line)
+        tell(problem)
     if parsed.html is None:
         from tracer1_agents.viewer.terminal import show  # noqa: PLC0415  (needs an extra)
 

@@ -8,6 +8,7 @@ Every character that moves the cursor, changes colours, hides, reorders or break
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from typing import Final
 
@@ -33,6 +34,11 @@ def _shown(text: str) -> str:
         hidden = kind in _ESCAPED or marks > _MARKS_IN_A_ROW
         shown.append(_escape(character) if hidden else character)
     return "".join(shown)
+
+
+def tell(text: str) -> None:
+    """Say something to whoever runs a command, beside its output: a line of its own on the error stream, harmless."""
+    print(f"tracer1: {harmless(text)}", file=sys.stderr, flush=True)  # noqa: T201  (a command line)
 
 
 def one_line(text: str, limit: int) -> str:

@@ -11,7 +11,7 @@ from eval_cases import references, step, trajectory
 from tracer1_agents import cli
 from tracer1_agents.actions.space import OpenApp, Wait
 from tracer1_agents.errors import ConfigurationError
-from tracer1_agents.evals import runs
+from tracer1_agents.evals import command, runs
 from tracer1_agents.evals.collect import Asking, Pace, PredictionsFile, collect, cost, grid, samples_of, setup_of
 from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.planner.retries import Retries
@@ -170,6 +170,12 @@ class TestCommand:
         assert len(server.asked) == 2
         assert self.run(data, server, "--out", out, "--json") == 0
         assert len(server.asked) == 2  # resumed
+
+    def test_how_far_a_long_run_is(self, data, server, tmp_path, capsys, monkeypatch):
+        monkeypatch.setattr(command, "_TOLD_EVERY", 0.0)
+        assert self.run(data, server, "--out", tmp_path / "run.jsonl", "--concurrency", 1) == 0
+        (told,) = capsys.readouterr().err.splitlines()  # nothing once all are answered
+        assert told.startswith("tracer1: 1 steps asked, 1 left, about 0:00:0")
 
     def test_an_interrupt_says_where_the_answers_are(self, data, server, tmp_path, capsys, monkeypatch):
         out, append = tmp_path / "run.jsonl", PredictionsFile.append
