@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +22,15 @@ from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.commitment import COMMITTED, standing_forecast
 from tracer1_agents.graphs.loop_guard import mark, trail_in
 from tracer1_agents.graphs.once import issue_ticket
-from tracer1_agents.graphs.replies import first_pair_is_complete, goes_ahead, keep_rest, read_reply
+from tracer1_agents.graphs.replies import (
+    asampled,
+    first_pair_is_complete,
+    goes_ahead,
+    keep_rest,
+    read_reply,
+    sampled,
+    those_that_came,
+)
 from tracer1_agents.graphs.safeguards import Situation, concerns
 from tracer1_agents.graphs.state import (
     STEPS_PER_TURN,
@@ -42,7 +50,7 @@ from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation,
 
 if TYPE_CHECKING:
     from tracer1_agents.graphs.settings import Settings
-    from tracer1_agents.planner.policy import PolicyReply, StreamingPolicy
+    from tracer1_agents.planner.policy import StreamingPolicy
     from tracer1_agents.planner.prompt import Message
     from tracer1_agents.planner.streaming import StreamedReply
 
@@ -139,7 +147,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
                 again, horizon = effect.again[0], settings.horizon
                 return [start(effect.messages, horizon=horizon, enough=effect.enough, again=again, config=config)]
             ask = partial(settings.policy.sample, effect.messages, horizon=settings.horizon, config=config)
-            return [ask(again=again) for again in effect.again]
+            return sampled(ask, effect.again)
 
         value: Any = None
         step = planning.send
@@ -169,7 +177,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
                 again, horizon = effect.again[0], settings.horizon
                 return [await start(effect.messages, horizon=horizon, enough=effect.enough, again=again, config=config)]
             ask = partial(settings.policy.asample, effect.messages, horizon=settings.horizon, config=config)
-            return await _all(ask(again=again) for again in effect.again)
+            return await asampled(ask, effect.again)
 
         value: Any = None
         step = planning.send
@@ -242,16 +250,6 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         }
 
 
-async def _all(asked: Iterable[Coroutine[Any, Any, PolicyReply]]) -> list[PolicyReply]:
-    """All replies; when one does not come, the others are not waited for and not paid for any longer."""
-    tasks = [asyncio.ensure_future(one) for one in asked]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-
-
 def _forecast(
     state: PlannerState, settings: Settings, tally: _Tally, emit: Callable[[dict[str, Any]], None]
 ) -> Generator[_Effect, Any, tuple[Forecast, tuple[Status, str] | None]]:
@@ -264,9 +262,8 @@ def _forecast(
     while True:
         asked = (len(rejections) + reasks + nudges) * settings.best_of
         try:
-            replies: list[PolicyReply] = yield _Ask(
-                _prompt(state, settings, note), range(asked, asked + settings.best_of), enough
-            )
+            came = yield _Ask(_prompt(state, settings, note), range(asked, asked + settings.best_of), enough)
+            replies = those_that_came(came, tally.events)
             if (rest := replies[0].rest) is not None:
                 tally.calls += 1
                 forecast = read_reply(replies[0], grammar, step, settings)

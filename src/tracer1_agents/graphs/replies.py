@@ -7,6 +7,7 @@ the first pair alone, and the step's events say so.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from tracer1_agents.planner.history import cut
 from tracer1_agents.types import Forecast, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from tracer1_agents.actions.codec import Grammar
     from tracer1_agents.graphs.settings import Settings
@@ -30,6 +31,54 @@ REST_LOST: Final = "the rest of the forecast was lost"
 _MOST_OPEN: Final = 1_000  # rests of runs that never went on; the oldest are forgotten
 _rests: dict[str, StreamedReply] = {}
 _lock = threading.Lock()
+
+
+def sampled(ask: Callable[..., PolicyReply], again: Iterable[int]) -> list[PolicyReply | PlannerError]:
+    """A reply for each number of `again`, or why there is none."""
+
+    def one(number: int) -> PolicyReply | PlannerError:
+        try:
+            return ask(again=number)
+        except PlannerError as error:
+            return error
+
+    return [one(number) for number in again]
+
+
+async def asampled(
+    ask: Callable[..., Awaitable[PolicyReply]], again: Iterable[int]
+) -> list[PolicyReply | PlannerError]:
+    """As `sampled`, at one time; once cancelled, or after an error of another kind, none is waited and paid for."""
+
+    async def one(number: int) -> PolicyReply | PlannerError:
+        try:
+            return await ask(again=number)
+        except PlannerError as error:
+            return error
+
+    tasks = [asyncio.ensure_future(one(number)) for number in again]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def those_that_came(came: Iterable[PolicyReply | PlannerError], events: list[str]) -> list[PolicyReply]:
+    """The replies; that others did not come is added to the step's events.
+
+    Raises:
+        PlannerError: Not one came.
+    """
+    replies: list[PolicyReply] = []
+    lost: list[PlannerError] = []
+    for one in came:
+        lost.append(one) if isinstance(one, PlannerError) else replies.append(one)
+    if not replies:
+        raise lost[0]
+    if lost:
+        events.append(f"{len(lost)} of {len(replies) + len(lost)} forecasts did not come: {lost[0]}")
+    return replies
 
 
 def read_reply(reply: PolicyReply, grammar: Grammar, step: int, settings: Settings) -> Forecast:

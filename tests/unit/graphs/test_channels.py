@@ -9,8 +9,9 @@ from loop_helpers import FINISH, TASK, make_agent, prompt_texts, run
 
 from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.graphs.settings import Tracer1Context
+from tracer1_agents.planner.policy import PolicyReply
 from tracer1_agents.testing import RecordingExecutor
-from tracer1_agents.types import Execution
+from tracer1_agents.types import Execution, Usage
 
 KNOWN = 'a(x=1) # "first"\nb(y=2) # "second"\nc(z=3) # "third"\nd(w=4) # "fourth"\nfinish(answer="42") # "tell"'
 UNKNOWN = 'a(x=1) # "first"\nb(y=Result(step=1)) # "second"\nfinish(answer="42") # "tell"'
@@ -80,6 +81,25 @@ OTHER = 'a(x=2) # "p"\nc(x=2) # "r"\nfinish(answer="2") # "tell"'
 LIKE_OTHER = 'a(x=2) # "p"\nc(x=2) # "r"\nfinish(answer="2") # "say"'
 
 
+class SomeAnswers:
+    """Finishes with the number of the answer; those in `lost` do not come."""
+
+    def __init__(self, lost):
+        self.lost = lost
+
+    def sample(self, *_, again=0, **__):
+        if again in self.lost:
+            raise PlannerError("gone")  # noqa: EM101
+        return PolicyReply(text='finish(answer="3") # "tell"', usage=Usage(output_tokens=7))
+
+    async def asample(self, *_, again=0, **__):
+        return self.sample(again=again)
+
+
+def ainvoked(agent, **more):
+    return asyncio.run(agent.ainvoke(TASK, **more))
+
+
 class TestBestOf:
     def test_the_forecast_that_others_agree_with(self):
         result, executor, model = run([ONE, OTHER, LIKE_OTHER, FINISH], ["seen"], best_of=3)
@@ -108,8 +128,20 @@ class TestBestOf:
         result, _, _ = run([*script, FINISH], ["seen"], best_of=4)
         assert result["forecast_log"][0]["forecast"][1]["action"]["arguments"] == {"x": "u"}
 
-    def test_when_one_reply_does_not_come_the_others_are_given_up(self):
-        ended, model_gone = [], "gone"
+    @pytest.mark.parametrize("run", [lambda agent, **more: agent.invoke(TASK, **more), ainvoked], ids=["sync", "async"])
+    def test_replies_that_do_not_come_leave_the_others(self, run):
+        result = run(make_agent([], best_of=3)[0], context=Tracer1Context(policy=SomeAnswers({0, 4, 5})))
+        assert (result["status"], result["answer"], result["planner_calls"]) == ("finished", "3", 2)
+        assert result["forecast_log"][0]["events"] == ["1 of 3 forecasts did not come: gone"]
+        assert result["usage"]["output_tokens"] == 2 * 7
+
+    @pytest.mark.parametrize("run", [lambda agent, **more: agent.invoke(TASK, **more), ainvoked], ids=["sync", "async"])
+    def test_without_any_reply_the_run_ends(self, run):
+        result = run(make_agent([], best_of=3)[0], context=Tracer1Context(policy=SomeAnswers({0, 1, 2})))
+        assert (result["status"], result["detail"]) == ("model_error", "gone")
+
+    def test_an_error_of_another_kind_gives_up_the_others(self):
+        ended, broken = [], "of the host's policy"
 
         class Policy:
             def sample(self, *_, **__):
@@ -117,7 +149,7 @@ class TestBestOf:
 
             async def asample(self, *_, again=0, **__):
                 if again == 0:
-                    raise PlannerError(model_gone)
+                    raise ValueError(broken)
                 try:
                     await asyncio.sleep(60)
                 finally:
@@ -125,10 +157,11 @@ class TestBestOf:
 
         async def ended_after_the_run():
             agent, _ = make_agent([FINISH], best_of=3)
-            result = await agent.ainvoke(TASK, context=Tracer1Context(policy=Policy()))
-            return result["status"], sorted(ended)  # before the loop ends, which cancels whatever is left
+            with pytest.raises(ValueError, match=broken):
+                await agent.ainvoke(TASK, context=Tracer1Context(policy=Policy()))
+            return sorted(ended)  # before the loop ends, which cancels whatever is left
 
-        assert asyncio.run(ended_after_the_run()) == ("model_error", [1, 2])
+        assert asyncio.run(ended_after_the_run()) == [1, 2]
 
     def test_broken_replies_are_not_chosen(self):
         result, executor, _ = run(["no idea", "nothing", ONE, FINISH], ["seen"], best_of=3)
