@@ -96,7 +96,7 @@ class Forecast(_Noun):
         tail_outcome: OK, or why the forecast ends early after its first pair.
         summary: The planner's own line about what it sees, where it gave one.
         thought: Reasoning before the answer, never parsed as an action.
-        text: The reply as it came.
+        text: The reply as it came; in a run's state without a thought longer than its `thought_chars`.
     """
 
     pairs: tuple[ForecastPair, ...] = ()

@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.codec import ParseOutcome
+from tracer1_agents.actions.thoughts import split_thought
 from tracer1_agents.errors import PlannerError
 from tracer1_agents.graphs.state import observation_of
 from tracer1_agents.planner.forecast import read_forecast
@@ -82,7 +83,7 @@ def those_that_came(came: Iterable[PolicyReply | PlannerError], events: list[str
 
 
 def read_reply(reply: PolicyReply, grammar: Grammar, step: int, settings: Settings) -> Forecast:
-    """A reply as the forecast of a step; its thought is cut to what the state keeps."""
+    """A reply as the forecast of a step, without more of its thought than the state keeps."""
     forecast = read_forecast(
         reply.text,
         grammar=grammar,
@@ -91,7 +92,10 @@ def read_reply(reply: PolicyReply, grammar: Grammar, step: int, settings: Settin
         reasoning=reply.reasoning,
         truncated=reply.truncated,
     )
-    return forecast.model_copy(update={"thought": cut(forecast.thought, settings.thought_chars)})
+    if len(forecast.thought) <= settings.thought_chars:
+        return forecast
+    kept = {"thought": cut(forecast.thought, settings.thought_chars), "text": split_thought(forecast.text).rest}
+    return forecast.model_copy(update=kept)
 
 
 def first_pair_is_complete(grammar: Grammar, step: int) -> Callable[[str], bool]:
