@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from langchain_core.tools import BaseTool, StructuredTool
-from pydantic import Field, PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic import BaseModel, Field, PydanticInvalidForJsonSchema, PydanticUserError
 
 from tracer1_agents.errors import ConfigurationError, ToolError
 from tracer1_agents.tools.definition import arguments_model, check_arguments
@@ -96,6 +96,12 @@ def _with_object_schema(tool: BaseTool) -> BaseTool:
         except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
             msg = f'tool "{tool.name}": its arguments cannot be written as a JSON schema: {str(error).splitlines()[0]}'
             raise ConfigurationError(msg) from error
+        if hidden := _given_by_alias_alone(schema):
+            msg = (
+                f'tool "{tool.name}": its argument "{hidden}" is shown by that name and taken by its alias alone; set '
+                "populate_by_name=True in the model_config of its arguments, or leave the alias out"
+            )
+            raise ConfigurationError(msg)
         return tool
     properties = schema.get("properties", {})
     if schema.get("type", "object") != "object" or not isinstance(properties, dict):
@@ -111,6 +117,17 @@ def _with_object_schema(tool: BaseTool) -> BaseTool:
         )
         raise ConfigurationError(msg)
     return tool if "properties" in schema else tool.model_copy(update={"args_schema": {**schema, "properties": {}}})
+
+
+def _given_by_alias_alone(schema: Any) -> str | None:
+    """An argument that nobody could give: LangChain tells models the names of fields, pydantic takes aliases."""
+    if not (isinstance(schema, type) and issubclass(schema, BaseModel)):
+        return None
+    if schema.model_config.get("populate_by_name") or schema.model_config.get("validate_by_name"):
+        return None
+    return next(
+        (name for name, field in schema.model_fields.items() if field.validation_alias not in (None, name)), None
+    )
 
 
 def _is_schema(spec: Any, document: dict[str, Any]) -> bool:

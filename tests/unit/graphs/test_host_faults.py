@@ -13,7 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Command, interrupt
 from loop_helpers import FINISH, QUICK, TASK, make_agent
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from tracer1_agents import create_tracer1_agent
 from tracer1_agents.blobs import BlobStore
@@ -73,6 +73,19 @@ class TestToolSchemas:
     def test_that_json_cannot_write(self):
         with pytest.raises(ConfigurationError, match='tool "t": its arguments cannot be written as a JSON schema'):
             create_tracer1_agent(ScriptedModel(script=[FINISH]), [schema_tool(NotJson)])
+
+    def test_with_an_argument_that_only_its_alias_gives(self):
+        class ByAlias(BaseModel):
+            source: str = Field(alias="from")
+
+        class ByBoth(ByAlias):
+            model_config = ConfigDict(populate_by_name=True)
+
+        with pytest.raises(ConfigurationError, match='tool "t": its argument "source" is shown by that name and taken'):
+            create_tracer1_agent(ScriptedModel(script=[FINISH]), [schema_tool(ByAlias)])
+        model = ScriptedModel(script=['t(source="here") # "x"', FINISH])
+        result = create_tracer1_agent(model, [schema_tool(ByBoth)], profile="compact").invoke(TASK)
+        assert result["forecast_log"][0]["execution"]["text"] == "done"
 
     def test_without_a_word_about_arguments(self):
         model = ScriptedModel(script=['t() # "x"', FINISH])
