@@ -262,6 +262,7 @@ def repetitions(
     reference: Sequence[Hashable] | None = None,
     *,
     allowed: Callable[[Hashable], int] = lambda _: 1,
+    polled: Callable[[Hashable], bool] = lambda _: False,
 ) -> tuple[bool, ...]:
     """Which steps repeat: the penalty of training and the loop guard of run time are this one function.
 
@@ -273,6 +274,7 @@ def repetitions(
         reference: What should be done, where that is known: an operation may occur as often as in the reference's
             prefix of the same length, and a cycle that the reference closes too is none.
         allowed: Without a reference, how often an operation may occur.
+        polled: Whether an operation is meant to recur, so that a cycle with it is none.
     """
     seen: Counter[Hashable] = Counter()
     wanted: Counter[Hashable] = Counter()
@@ -282,17 +284,19 @@ def repetitions(
         if reference is not None and at < len(reference):
             wanted[reference[at]] += 1
         limit = allowed(this) if reference is None else max(1, wanted[this])
-        cycle = _closes_cycle(operations, at) and not (reference is not None and _closes_cycle(reference, at))
-        flags.append(seen[this] > limit or (seen[this] > 1 and cycle))
+        cycle = _cycle_closed(operations, at)
+        wrong = cycle and not any(map(polled, cycle)) and not (reference is not None and _cycle_closed(reference, at))
+        flags.append(seen[this] > limit or (seen[this] > 1 and bool(wrong)))
     return tuple(flags)
 
 
-def _closes_cycle(operations: Sequence[Hashable], at: int) -> bool:
+def _cycle_closed(operations: Sequence[Hashable], at: int) -> Sequence[Hashable]:
+    """The two or three operations that step `at` completes a second time in a row, or none."""
     for period in (2, 3):
         start = at + 1 - 2 * period
         if start < 0 or at >= len(operations):
             continue
         turn = list(operations[start : start + period])
         if len(set(turn)) > 1 and turn == list(operations[start + period : at + 1]):
-            return True
-    return False
+            return turn
+    return ()

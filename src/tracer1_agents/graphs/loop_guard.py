@@ -30,7 +30,8 @@ class LoopGuard:
 
     Attributes:
         max_nudges: How often per step the planner is told that it repeats itself before the run ends.
-        allowance: How often an operation of a kind may recur on the same observation; 1 for kinds not named.
+        allowance: How often an operation of a kind may recur on the same observation; 1 for kinds not named. A kind
+            that may recur more often than it does by default is polled: taking turns with others is no loop.
     """
 
     max_nudges: int = 1
@@ -43,11 +44,17 @@ class LoopGuard:
             trail: Marks of executed steps, oldest first (see `mark`).
             candidate: Mark of the step about to run.
         """
-        return repetitions([*trail, candidate], allowed=self._allowed)[-1]
+        return repetitions([*trail, candidate], allowed=self._allowed, polled=self._polled)[-1]
 
     def _allowed(self, step: Hashable) -> int:
-        kind = step[0] if isinstance(step, tuple) else ""
-        return self.allowance.get(str(kind), 1)
+        return self.allowance.get(_kind(step), 1)
+
+    def _polled(self, step: Hashable) -> bool:
+        return self._allowed(step) > RUN_TIME_ALLOWANCE.get(_kind(step), 1)
+
+
+def _kind(step: Hashable) -> str:
+    return str(step[0]) if isinstance(step, tuple) else ""
 
 
 def mark(action: Action, instruction: str, observation: Observation) -> Mark:

@@ -205,6 +205,17 @@ class TestLoopGuard:
         result, executor, _ = run(['a(x=1) # "a"'], ["same"], loop_guard=guard)
         assert (result["status"], len(executor.calls), result["planner_calls"]) == ("loop", 4, 5)
 
+    def test_a_polled_tool_may_take_turns(self):
+        turns = ['a(x=1) # "is it there?"', 'b(x=1) # "wait for it"'] * 4
+        results = ["not yet", "waited"] * 9
+        stopped, executor, _ = run([*turns, FINISH], results, loop_guard=LoopGuard(max_nudges=0))
+        assert (stopped["status"], len(executor.calls)) == ("loop", 3)
+        guard = LoopGuard(max_nudges=0, allowance={"tool:a": 9, "tool:b": 3})
+        result, executor, _ = run([*turns, FINISH], results, loop_guard=guard)
+        assert (result["status"], len(executor.calls)) == ("loop", 7)  # b only as often as it may
+        guard = LoopGuard(max_nudges=0, allowance={"tool:a": 9, "tool:b": 9})
+        assert run([*turns, FINISH], results, loop_guard=guard)[0]["status"] == "finished"
+
 
 class TestBudgets:
     def test_steps(self):
