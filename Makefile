@@ -27,7 +27,7 @@ test: $(VENV)/.ready-dev system ## run the tests; without ARGS those in environm
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile -m "not browser and not desktop" $(ARGS)
 	$(if $(ARGS),,@$(MAKE) --no-print-directory serve-test deepagents-test)
 
-browser-setup: ## install Chromium, an X server and what else environments need (root on Debian; otherwise it prints how)
+browser-setup: $(VENV)/.ready-browser ## install the extra browser, Chromium, an X server and what else environments need (root on Debian; otherwise it prints how)
 	@bash scripts/system-setup.sh browser
 
 test-browser: $(VENV)/.ready-dev browser-setup ## run the tests that drive a real Chromium
@@ -90,6 +90,10 @@ $(VENV)/.ready: pyproject.toml constraints/cpu.txt
 
 $(VENV)/.ready-dev: $(VENV)/.ready
 	$(PIP) install $(TESTED) --editable ".[agents,local,tools,vision,train,e2b,browser,eval,docs,dev]"
+	@touch $@
+
+$(VENV)/.ready-browser: $(VENV)/.ready
+	[ -e $(VENV)/.ready-dev ] || $(PIP) install $(TESTED) --editable ".[browser]"
 	@touch $@
 
 # An environment of its own: vLLM pins another transformers. PyPI's torchvision, torchaudio and torchcodec are linked

@@ -1,6 +1,6 @@
 """A small shop on loopback to act in: search, a product, an order form, a confirmation. Nothing is ever sold.
 
-    python examples/shop_site.py          serves it, to look at with a browser
+    python examples/shop_site.py [PORT]   serves it, to look at with a browser (default: any free port)
 
 Pages are plain HTML forms, made here. What was ordered stands in `ShopSite.orders`, and that alone says whether a task
 is done: the confirmation page is for the agent to read, not for the scorer.
@@ -226,6 +226,8 @@ def _problem(fields: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1 and not sys.argv[1].isdecimal():
+        sys.exit(__doc__)
     with ShopSite(int(sys.argv[1]) if len(sys.argv) > 1 else 0) as shop:
         sys.stdout.write(f"{shop.url} (Ctrl-C ends it)\n{order_for(0).words}\n")
         sys.stdout.flush()

@@ -134,7 +134,7 @@ class Execution(_Noun):
 
 
 class Status(StrEnum):
-    """How a run ended."""
+    """How a run ended. The graph never says "cancelled": programs record so what was interrupted, which raises."""
 
     FINISHED = "finished"
     STEP_LIMIT = "step_limit"

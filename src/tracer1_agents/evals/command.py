@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from tracer1_agents.evals.scoring import Evaluation, References
 
 _TOLD_EVERY: Final = 10.0  # seconds
+_OF_MINIWOB: Final[dict[str, Any]] = {"tasks": [], "seeds": 5, "max_steps": 40, "commitment": 1, "best_of": 1}
+_OF_RECORDS: Final[dict[str, Any]] = {  # what only suites with references take
+    **dict.fromkeys(("data", "split", "images", "rule", "predictions", "compare", "limit", "rate", "price")),
+    "format": "canonical",
+    "strict": False,
+    "ablate": [],
+}
 
 
 def add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -119,7 +126,9 @@ def run_report(parsed: argparse.Namespace) -> int:
 def run_eval(parsed: argparse.Namespace) -> int:
     """`tracer1 eval`; returns the exit code."""
     if parsed.suite == "miniwob":
+        _refuse(parsed, _OF_RECORDS, "suites with references; --tasks and --seeds say which problems miniwob plays")
         return _run_miniwob(parsed)
+    _refuse(parsed, _OF_MINIWOB, f"miniwob, not for {parsed.suite}")
     asked = [name for name in ("predictions", "compare", "model") if getattr(parsed, name)]
     if len(asked) != 1:
         msg = "say what to score: one of --predictions F.jsonl, --compare A.jsonl B.jsonl, --model NAME"
@@ -135,6 +144,14 @@ def run_eval(parsed: argparse.Namespace) -> int:
     if parsed.model:
         return _run_model(parsed, found)
     return _show(parsed, _evaluated(parsed, found, parsed.predictions))
+
+
+def _refuse(parsed: argparse.Namespace, options: dict[str, Any], whose: str) -> None:
+    """Refuse options that would be passed over."""
+    for name, default in options.items():
+        if getattr(parsed, name) != default:
+            msg = f"--{name.replace('_', '-')} is for {whose}"
+            raise ConfigurationError(msg)
 
 
 def _references(parsed: argparse.Namespace) -> References:

@@ -151,7 +151,7 @@ def suite_named(name: str) -> Suite:
         ConfigurationError: There is none of that name.
     """
     if name not in SUITES:
-        msg = f"there is no suite {name!r}; choose one of {', '.join(SUITES)}"
+        msg = f"there is no suite {name!r}; choose one of {', '.join(SUITES)}, or miniwob with `tracer1 eval`"
         raise ConfigurationError(msg)
     return SUITES[name]
 

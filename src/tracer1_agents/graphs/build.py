@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from tracer1_agents.tools.code import CodeSession
     from tracer1_agents.tools.executor import Executor
 
-_NOT_THE_NODES: Final = {"policy", "profile", "tools", "toolbox", "grounder", "max_tool_errors"}
+_NOT_THE_NODES: Final = {"policy", "profile", "tools", "toolbox", "grounder", "max_tool_errors", "eager_first"}
 _BACKSTOP: Final = 100_000  # recursion_limit above any max_steps; the step counter in state ends runs
 
 
@@ -212,12 +212,12 @@ def create_planner_node(
     Raises:
         ConfigurationError: Something does not fit together.
     """
+    if settings.pop("eager_first", False):
+        msg = "eager_first is for create_tracer1_agent, whose observe node waits for the rest of each forecast"
+        raise ConfigurationError(msg)
     known = {item.name for item in fields(Settings)} - _NOT_THE_NODES
     if unknown := sorted(set(settings) - known):
         msg = f"create_planner_node has no argument {unknown[0]!r}; further ones are {', '.join(sorted(known))}"
-        raise ConfigurationError(msg)
-    if settings.get("eager_first"):
-        msg = "eager_first is for create_tracer1_agent, whose observe node waits for the rest of each forecast"
         raise ConfigurationError(msg)
     registry = tools if isinstance(tools, ToolRegistry) else ToolRegistry(tools)
     shown: dict[str, Any] = {"platform": platform, "horizon": horizon, "history_window": history_window}

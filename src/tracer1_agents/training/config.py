@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,6 +19,8 @@ from tracer1_agents.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pydantic.fields import FieldInfo
 
 Config = TypeVar("Config", bound="BaseConfig")
 
@@ -85,7 +87,7 @@ def _parser(config_type: type[Config], program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=program, epilog=describe(config_type), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--config", required=True, help="a packaged config by name (tiny/stage1) or a YAML file")
+    parser.add_argument("--config", required=True, help="a YAML file, or packaged: tiny/warmstart, tiny/stage1, ...")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one key; repeatable")
     return parser
 
@@ -110,22 +112,52 @@ def load_config(config_type: type[Config], name: str, overrides: Sequence[str] =
         raise ConfigurationError(msg) from None
 
 
-def describe(config_type: type[BaseModel], prefix: str = "") -> str:
-    """The keys of a config, a line each: name, default, meaning; sections that may be absent follow their own line."""
+def describe(config_type: type[BaseModel], prefix: str = "", told: frozenset[Any] = frozenset()) -> str:
+    """The keys of a config, a line each: name, default, meaning; sections and entries of lists follow their own line.
+
+    Args:
+        config_type: The config or section.
+        prefix: Of its keys.
+        told: Kinds of entries whose keys stand in a line above.
+    """
     lines = []
     for name, field in config_type.model_fields.items():
-        sections = _sections(field.annotation)
+        sections, entries = _sections(field.annotation), _entries(field.annotation)
         if field.annotation not in sections:
-            default = "required" if field.is_required() else f"default {field.default!r}"
-            lines.append(f"  {prefix}{name} ({default}): {field.description or ''}")
-        lines += [describe(section, f"{prefix}{name}.") for section in sections]
+            lines.append(f"  {prefix}{name} ({_default(field)}): {field.description or ''}")
+        lines += [describe(section, f"{prefix}{name}.", told) for section in sections]
+        lines += [describe(entry, f"{prefix}{name}[].", told) for entry in entries if entry not in told]
+        told = told.union(entries)
     return "\n".join(lines)
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, frozenset):
+        default = tuple(default)
+    return f"default {str(default) if isinstance(default, Path) else default!r}"
 
 
 def _sections(annotation: Any) -> list[type[BaseModel]]:
     """The models that a field may hold."""
     kinds = (annotation, *get_args(annotation))
     return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+
+
+def _entries(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field may hold a tuple of; of a union, every one."""
+    if get_origin(annotation) is not tuple:
+        return []
+    inner = list(get_args(annotation))
+    found = []
+    while inner:
+        kind = inner.pop(0)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found.append(kind)
+        inner += get_args(kind)
+    return found
 
 
 def _read(name: str) -> dict[str, Any]:

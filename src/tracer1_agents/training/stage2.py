@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr
@@ -33,12 +34,11 @@ from tracer1_agents.training.grpo import Assembly, GrpoRun, command, end_ids, ru
 from tracer1_agents.training.live_pages import LiveWorld
 from tracer1_agents.training.online_rollouts import OnlineRollouts
 from tracer1_agents.training.processes import process_count
-from tracer1_agents.training.settings import RolloutConfig
+from tracer1_agents.training.settings import RolloutConfig, TrainerConfig
 from tracer1_agents.training.worlds import RecordWorld, SourceWorlds, TaskWorld
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from tracer1_agents.training.mixture import Mixture, MixtureConfig
     from tracer1_agents.training.models import Planner
@@ -100,10 +100,17 @@ class ExecutorConfig(BaseConfig):
     )
 
 
+class Stage2TrainerConfig(TrainerConfig):
+    """How the weights are updated; in a folder that is not stage 1's."""
+
+    output_dir: Path = Field(Path("runs/stage2"), description="checkpoints, log.jsonl, samples.jsonl, model/")
+
+
 class Stage2Config(GrpoRun):
     """The whole run."""
 
     rollout: GraphRolloutConfig = GraphRolloutConfig()
+    trainer: Stage2TrainerConfig = Stage2TrainerConfig()
     grounded: GroundedConfig = GroundedConfig()
     trajectory_weight: float = Field(
         0.0, ge=0, le=1, description="share of stage 1's reward in the total; 0 is the paper's stage 2"

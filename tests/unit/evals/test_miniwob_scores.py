@@ -137,3 +137,20 @@ def test_a_lost_episode_leaves_the_scores_readable(tmp_path):
     path = tmp_path / "run.scores.json"
     path.write_text(json.dumps(as_json(RESULTS[:3], {"model": "m"}, RESULTS[3:])))
     assert read_run(path).problems == {"failed outside the planner": 1}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            ["miniwob", "--model", "copying", "--limit", "3"],
+            "--limit is for suites with references; --tasks",
+        ),
+        (["miniwob", "--model", "copying", "--ablate", "horizon=1"], "--ablate is for suites with references"),
+        (["mind2web", "--model", "m", "--best-of", "3"], "--best-of is for miniwob, not for mind2web"),
+        (["nosuch", "--model", "m"], "or miniwob with `tracer1 eval`"),
+    ],
+)
+def test_options_of_other_suites_are_refused(asked, said, tmp_path, capsys):
+    assert main(["eval", *asked, "--out", str(tmp_path / "a.jsonl")]) == 2
+    assert said in capsys.readouterr().err

@@ -236,8 +236,9 @@ class TestRefusals:
         assert agent.invoke(TASK)["forecast_log"][0]["execution"]["text"] == "pressed a"
 
     def test_planner_node_names_what_it_does_not_know(self):
-        with pytest.raises(ConfigurationError, match="no argument 'horizons'"):
+        with pytest.raises(ConfigurationError, match="no argument 'horizons'") as refused:
             create_planner_node(ScriptedModel(script=[""]), horizons=3)
+        assert "eager_first" not in str(refused.value)  # which is refused as well
         with pytest.raises(ConfigurationError, match="no argument 'toolbox'"):  # it runs nothing
             create_planner_node(ScriptedModel(script=[""]), toolbox=None)
         same = create_planner_node(ScriptedModel(script=[""]), summarizer=None, confirm="password").settings

@@ -1,5 +1,7 @@
 """The config at the paper's scale loads, and its memory fits the card it names."""
 
+import re
+
 import pytest
 
 pytest.importorskip("trl", reason="trl is not installed")
@@ -8,7 +10,7 @@ import torch
 
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.tools.grounding_profiles import grounding_profile
-from tracer1_agents.training.config import load_config
+from tracer1_agents.training.config import describe, load_config
 from tracer1_agents.training.grpo import check_engine
 from tracer1_agents.training.memory import GIB, Workload, estimate_memory
 from tracer1_agents.training.stage1 import Stage1Config
@@ -60,3 +62,17 @@ def test_stage2_has_an_agent_for_every_platform():
     for agent in config.executors.grounding.values():
         assert grounding_profile(agent.profile or agent.model).name.startswith("ui-tars")
     assert (config.rollout.way, config.scope, config.trajectory_weight) == ("replay", "first", 0.0)
+
+
+def test_help_lists_the_keys_of_sources_and_shows_every_default():
+    told = describe(Stage2Config)
+    for key in ("data.sources[].part_by", "data.sources[].filter.min_steps", "data.sources[].world.slack"):
+        assert told.count(f"  {key} (default ") == 1, key
+    assert "data.sources[].path (required)" in told
+    assert "grounded.matchers (default {})" in told
+    assert not re.search(r"PydanticUndefined|Path\(|frozenset\(", told)
+
+
+def test_a_config_that_names_no_folder_keeps_the_stages_apart():
+    folders = [kind.model_fields["trainer"].default.output_dir for kind in (Stage1Config, Stage2Config)]
+    assert [str(folder) for folder in folders] == ["runs/stage1", "runs/stage2"]
