@@ -14,19 +14,17 @@ from tracer1_agents.viewer.plain import harmless, tell
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tracer1_agents.evals.collect import Asking
     from tracer1_agents.evals.scoring import Evaluation, References
 
 _TOLD_EVERY: Final = 10.0  # seconds
-_OF_MINIWOB: Final[dict[str, Any]] = {"tasks": [], "seeds": 5, "max_steps": 40, "commitment": 1, "best_of": 1}
-_OF_RECORDS: Final[dict[str, Any]] = {  # what only suites with references take
-    **dict.fromkeys(("data", "split", "images", "rule", "predictions", "compare", "limit", "rate", "price")),
-    "format": "canonical",
-    "strict": False,
-    "ablate": [],
-}
+_OF_MINIWOB: Final = ("tasks", "seeds", "max_steps", "commitment", "best_of")
+_OF_RECORDS: Final = (
+    *("data", "split", "images", "rule", "predictions", "compare", "format", "strict"),
+    *("limit", "rate", "price", "ablate"),
+)
 
 
 def add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,7 +44,7 @@ def add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     task.add_argument("--strict", action="store_true", help="exit code 1 on any problem with the input")
     _add_model(task)
     _add_miniwob(task)
-    task.set_defaults(command=run_eval)
+    task.set_defaults(command=run_eval, usual=task.get_default)
 
 
 def _add_model(task: argparse.ArgumentParser) -> None:
@@ -146,10 +144,10 @@ def run_eval(parsed: argparse.Namespace) -> int:
     return _show(parsed, _evaluated(parsed, found, parsed.predictions))
 
 
-def _refuse(parsed: argparse.Namespace, options: dict[str, Any], whose: str) -> None:
+def _refuse(parsed: argparse.Namespace, options: Iterable[str], whose: str) -> None:
     """Refuse options that would be passed over."""
-    for name, default in options.items():
-        if getattr(parsed, name) != default:
+    for name in options:
+        if getattr(parsed, name) != parsed.usual(name):
             msg = f"--{name.replace('_', '-')} is for {whose}"
             raise ConfigurationError(msg)
 
