@@ -345,6 +345,7 @@ def grpo_config(config: GrpoRun, *, reads_images: bool) -> GRPOConfig:
         vllm_mode=rollout.vllm_mode,
         vllm_server_base_url=rollout.vllm_server_url or None,
         vllm_gpu_memory_utilization=rollout.vllm_memory,
+        vllm_max_model_length=rollout.vllm_length,
     )
 
 

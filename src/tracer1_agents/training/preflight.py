@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Final
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.compute import estimate_compute
 from tracer1_agents.training.lengths import count_tokens
-from tracer1_agents.training.memory import GIB, MemoryEstimate, Workload, device_memory, estimate_memory
+from tracer1_agents.training.memory import (
+    GIB,
+    MemoryEstimate,
+    Workload,
+    device_memory,
+    estimate_memory,
+    vllm_tokens,
+)
 from tracer1_agents.training.mixture import evenly_spread
 from tracer1_agents.training.settings import EstimateConfig
 
@@ -143,6 +150,8 @@ def preflight(
     memory = estimate_memory(planner.model, model, rollout, trainer, _workload(rows, rollout, processes), here)
     pictures = [count for row in rows for count in row.pictures]
     positions = planner.model.config.get_text_config().max_position_embeddings
+    colocated = rollout.engine == "vllm" and rollout.vllm_mode == "colocate"
+    length = min(positions, rollout.vllm_length or positions) if colocated else positions
     return Preflight(
         sources=tuple(zip(mixture.names, mixture.sizes, mixture.weights, strict=True)),
         looked_at=len(rows),
@@ -157,7 +166,8 @@ def preflight(
         estimate=estimate or EstimateConfig(),
         updates_per_epoch=len(mixture.rows) // rollout.prompts_per_update * trainer.num_iterations,
         problems=(
-            *_length_problems(rows, rollout.max_new_tokens, positions),
+            *_length_problems(rows, rollout.max_new_tokens, length, "the model's" if length == positions else "vLLM's"),
+            *(_vllm_problems(length, vllm_tokens(planner.model, model, rollout, here), rollout) if colocated else ()),
             *_memory_problems(memory, here, rollout, trainer),
         ),
     )
@@ -173,7 +183,7 @@ def _workload(rows: Sequence[RowTokens], rollout: RolloutConfig, processes: int)
     )
 
 
-def _length_problems(rows: Sequence[RowTokens], new_tokens: int, positions: int) -> list[str]:
+def _length_problems(rows: Sequence[RowTokens], new_tokens: int, positions: int, whose: str) -> list[str]:
     over = sum(row.prompt + new_tokens > positions for row in rows)
     if not over:
         return []
@@ -181,9 +191,23 @@ def _length_problems(rows: Sequence[RowTokens], new_tokens: int, positions: int)
     room = positions - longest.prompt
     reply = f"set rollout.max_new_tokens ({new_tokens:,}) to at most {room:,}, or " if room > 0 else ""
     problem = (
-        f"{over:,} of {len(rows):,} prompts leave no room for a reply in the model's {positions:,} positions; the "
+        f"{over:,} of {len(rows):,} prompts leave no room for a reply in {whose} {positions:,} positions; the "
         f"longest, {longest.key}, has {longest.prompt:,} tokens: {reply}shorten prompts with data.max_pixels or "
         "data.history_window"
+    )
+    if whose == "vLLM's":
+        problem += ", or raise rollout.vllm_length"
+    return [problem]
+
+
+def _vllm_problems(length: int, fit: int, rollout: RolloutConfig) -> list[str]:
+    """A vLLM whose cache cannot hold one sequence of the full length does not start."""
+    if length <= fit:
+        return []
+    problem = (
+        f"vLLM makes room for sequences of {length:,} tokens, and rollout.vllm_memory ({rollout.vllm_memory}) holds at "
+        f"most {fit:,} beside the weights: set rollout.vllm_length to what prompt and reply need, or raise "
+        "rollout.vllm_memory"
     )
     return [problem]
 
