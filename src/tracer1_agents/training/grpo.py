@@ -22,7 +22,13 @@ from tracer1_agents.serving.screenshots import load_picture
 from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint
 from tracer1_agents.training.config import parse_run
 from tracer1_agents.training.mixture import MixtureConfig, announce, load_mixture
-from tracer1_agents.training.models import allow_text_only_batches, load_planner, lora_config, outline_planner
+from tracer1_agents.training.models import (
+    allow_text_only_batches,
+    load_planner,
+    lora_config,
+    merged_weights,
+    outline_planner,
+)
 from tracer1_agents.training.monitor import Monitor
 from tracer1_agents.training.preflight import preflight
 from tracer1_agents.training.processes import (
@@ -166,7 +172,10 @@ def save(trainer: ForecastTrainer, planner: Planner, folder: Path) -> None:
         model = trainer.accelerator.unwrap_model(trainer.model)
         if hasattr(model, "merge_and_unload"):
             model.save_pretrained(folder / "adapter", state_dict=weights)
-            model, weights = model.merge_and_unload(), None
+            if weights_are_spread():
+                model, weights = model.get_base_model(), merged_weights(model.peft_config["default"], weights)
+            else:
+                model, weights = model.merge_and_unload(), None
         model.save_pretrained(folder / "model", state_dict=weights)
         planner.processor.save_pretrained(folder / "model")
     wait_for_all()

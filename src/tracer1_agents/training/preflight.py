@@ -25,6 +25,7 @@ from tracer1_agents.training.memory import (
     vllm_tokens,
 )
 from tracer1_agents.training.mixture import evenly_spread
+from tracer1_agents.training.processes import weights_are_spread
 from tracer1_agents.training.settings import EstimateConfig
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ def preflight(
             *_length_problems(rows, rollout.max_new_tokens, length, "the model's" if length == positions else "vLLM's"),
             *(_vllm_problems(length, vllm_tokens(planner.model, model, rollout, here), rollout) if colocated else ()),
             *_memory_problems(memory, here, rollout, trainer),
+            *(_blind_problems(rows) if weights_are_spread() else ()),
         ),
     )
 
@@ -208,6 +210,19 @@ def _vllm_problems(length: int, fit: int, rollout: RolloutConfig) -> list[str]:
         f"vLLM makes room for sequences of {length:,} tokens, and rollout.vllm_memory ({rollout.vllm_memory}) holds at "
         f"most {fit:,} beside the weights: set rollout.vllm_length to what prompt and reply need, or raise "
         "rollout.vllm_memory"
+    )
+    return [problem]
+
+
+def _blind_problems(rows: Sequence[RowTokens]) -> list[str]:
+    """Processes that share the weights meet in every layer; one that is shown no picture skips the vision tower's."""
+    blind = [row for row in rows if not row.pictures]
+    if len(blind) in {0, len(rows)}:
+        return []
+    problem = (
+        f"{len(blind):,} of {len(rows):,} prompts show no picture, such as {blind[0].key}: with FSDP or DeepSpeed a "
+        "process that has only such prompts leaves the others waiting in the vision tower; leave those sources out, or "
+        "train adapters (model.lora) with whole weights in each process (ddp.yaml)"
     )
     return [problem]
 
