@@ -300,12 +300,19 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
 def as_dataset(mixture: Mixture, *, reads_images: bool) -> Dataset:
     """Row numbers, with prompts and screenshots written when they are asked for."""
     pictured = reads_images and any(row.images for row in mixture.rows)
+    opened: dict[int, list[Any]] = {}  # of the newest batch: every micro-batch asks for the whole of it again
 
     def shown(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         rows = [mixture.rows[number] for number in batch["row"]]
         columns: dict[str, list[Any]] = {"row": batch["row"], "prompt": [row.chat() for row in rows]}
         if pictured:
-            columns["images"] = [[load_picture(image) for image in row.images] for row in rows]
+            known = {number: opened[number] for number in batch["row"] if number in opened}
+            opened.clear()
+            opened.update(known)
+            for number, row in zip(batch["row"], rows, strict=True):
+                if number not in opened:
+                    opened[number] = [load_picture(image) for image in row.images]
+            columns["images"] = [list(opened[number]) for number in batch["row"]]
         return columns
 
     return Dataset.from_dict({"row": list(range(len(mixture.rows)))}).with_transform(shown)

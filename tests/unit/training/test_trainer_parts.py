@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import pytest
 
 pytest.importorskip("trl", reason="trl is not installed (extra train)")
+pytest.importorskip("PIL", reason="Pillow is not installed")
 
 import torch
+from PIL import Image
 
-from tracer1_agents.training import trainer
+from tracer1_agents.training import grpo, trainer
 from tracer1_agents.training.trainer import ForecastTrainer
 
 pytestmark = pytest.mark.torch
@@ -58,3 +60,19 @@ def test_a_token_that_vllm_could_not_score_does_not_end_the_run():
     output["old_per_token_logps"] -= 2.0
     with pytest.raises(trainer.TrainingError, match=r"differ by 1\.\d+ on average"):
         ForecastTrainer._check_server_weights(fake_trainer(), output)
+
+
+def test_a_screenshot_is_opened_once_for_all_micro_batches_of_an_update(monkeypatch):
+    opened = []
+    monkeypatch.setattr(grpo, "load_picture", lambda image: opened.append(image) or Image.new("RGB", (4, 4)))
+    rows = [SimpleNamespace(images=(f"{number}.png",) if number else (), chat=list) for number in range(3)]
+    data = grpo.as_dataset(SimpleNamespace(rows=rows), reads_images=True)
+    for _ in range(3):  # TRL's loader asks for the whole generation batch with every micro-batch
+        batch = data[[0, 0, 1, 1]]
+        assert [len(images) for images in batch["images"]] == [0, 0, 1, 1]
+    assert opened == ["1.png"]
+    data[[2, 2, 1, 1]]
+    assert opened == ["1.png", "2.png"]
+    data[[0, 0, 2, 2]]
+    data[[1]]
+    assert opened == ["1.png", "2.png", "1.png"]  # only those of the newest batch are held
