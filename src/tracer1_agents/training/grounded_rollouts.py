@@ -128,7 +128,11 @@ class GraphRollouts(GroupCollector):
 
 
 def replay_rewards(
-    rows: Sequence[TrainingRow], episodes: Episodes, scorer: Scorer, ends: frozenset[int]
+    rows: Sequence[TrainingRow],
+    episodes: Episodes,
+    scorer: Scorer,
+    ends: frozenset[int],
+    read: Callable[[Sequence[int]], str],
 ) -> Callable[..., Coroutine[Any, Any, list[float | None]]]:
     """The reward as TRL calls it, for replies that TRL has sampled.
 
@@ -137,22 +141,21 @@ def replay_rewards(
         episodes: Runs rows through the graph.
         scorer: Gives the rewards.
         ends: Token ids that end a reply; one without was cut off.
+        read: A reply's text from its token ids; see `Planner.reply`.
     """
 
     async def grounded(
-        completions: Sequence[Any],
         completion_ids: Sequence[Sequence[int]],
         row: Sequence[int],
         log_metric: Callable[[str, float], None],
         **_: Any,
     ) -> list[float | None]:
-        async def one(text: str, ids: Sequence[int], number: int) -> ScoredReply:
-            reply = PolicyReply(text, truncated=not ids or ids[-1] not in ends)
+        async def one(ids: Sequence[int], number: int) -> ScoredReply:
+            reply = PolicyReply(read(ids), truncated=not ids or ids[-1] not in ends)
             outcome = await episodes.run(rows[number], ReplayPolicy([reply]))
             return scorer.score(rows[number], reply, outcome)
 
-        texts = [completion[0]["content"] for completion in completions]
-        scored = await gathered([one(*each) for each in zip(texts, completion_ids, row, strict=True)])
+        scored = await gathered([one(*each) for each in zip(completion_ids, row, strict=True)])
         for result in scored:
             for name, value in result.metrics.items():
                 log_metric(name, value)

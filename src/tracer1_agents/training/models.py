@@ -15,7 +15,7 @@ from tracer1_agents.serving.screenshots import FLAT_OUTPUTS, load_processor
 from tracer1_agents.serving.tiny import SHIPPED, tiny_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -50,6 +50,13 @@ class Planner:
     def tokenizer(self) -> Any:
         """The tokenizer, wherever it is."""
         return self.processor.tokenizer if self.reads_images else self.processor
+
+    def reply(self, ids: Sequence[int]) -> str:
+        """Token ids to the text of a reply, whole.
+
+        TRL hands over what a tokenizer with a response template of its own leaves of it: no thought, no tool calls.
+        """
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def save(self, folder: Path) -> None:
         """Write weights and processor as transformers reads them."""

@@ -10,7 +10,10 @@ pytest.importorskip("PIL", reason="Pillow is not installed")
 import torch
 from PIL import Image
 
-from tracer1_agents.training import grpo, trainer
+from tracer1_agents.training import grpo, stage1, trainer
+from tracer1_agents.training.mixture import MixtureConfig, load_mixture
+from tracer1_agents.training.models import load_planner
+from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.trainer import ForecastTrainer
 
 pytestmark = pytest.mark.torch
@@ -76,3 +79,21 @@ def test_a_screenshot_is_opened_once_for_all_micro_batches_of_an_update(monkeypa
     data[[0, 0, 2, 2]]
     data[[1]]
     assert opened == ["1.png", "2.png", "1.png"]  # only those of the newest batch are held
+
+
+def test_a_reply_is_read_whole_whatever_the_tokenizer_leaves_of_it(planner):
+    """TRL hands over what the tokenizer's response template makes of a reply: its tool calls are no text."""
+    read = load_planner(ModelConfig(path=str(planner)))
+    source = {"reader": "taskgen", "count": 2, "seed": 11}
+    mixture = load_mixture(
+        MixtureConfig.model_validate({"profile": "qwen-tool-call", "horizon": 3, "sources": [source]})
+    )
+    row = mixture.rows[0]
+    ids = [*read.tokenizer(row.reply, add_special_tokens=False)["input_ids"], read.tokenizer.eos_token_id]
+    reward = stage1.assemble(
+        stage1.Stage1Config.model_validate({"data": {"sources": [source]}, "rollout": {"engine": "transformers"}}),
+        read,
+        mixture,
+    ).reward
+    emptied = [[{"role": "assistant", "content": "", "tool_calls": []}]]
+    assert reward(completions=emptied, completion_ids=[ids], row=[0], log_metric=lambda *_: None) == [1.0]
