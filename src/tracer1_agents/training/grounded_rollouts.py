@@ -8,8 +8,10 @@ reply means one planner call and one execution, all rollouts run at once, and a 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy
 from tracer1_agents.rewards.grounded import grounded_reward
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from tracer1_agents.training.rows import ScoredReply, TrainingRow
     from tracer1_agents.training.settings import RolloutConfig
 
+T = TypeVar("T")
 _AT_ONCE: Final = 256  # rows under way: bounds the key/value cache
 
 
@@ -93,7 +96,7 @@ class GraphRollouts(GroupCollector):
             encoder.encode(self.rows[number].messages)
         try:
             runs = [self._episode(self._policy(batcher, encoder, place, update), place) for place in places]
-            episodes = asyncio.run(gathered(runs))
+            episodes = on_one_loop(gathered(runs))
         finally:
             batcher.close()
         return self._in_order(episodes)
@@ -125,7 +128,11 @@ class GraphRollouts(GroupCollector):
 
 
 def replay_rewards(
-    rows: Sequence[TrainingRow], episodes: Episodes, scorer: Scorer, ends: frozenset[int]
+    rows: Sequence[TrainingRow],
+    episodes: Episodes,
+    scorer: Scorer,
+    ends: frozenset[int],
+    read: Callable[[Sequence[int]], str],
 ) -> Callable[..., Coroutine[Any, Any, list[float | None]]]:
     """The reward as TRL calls it, for replies that TRL has sampled.
 
@@ -134,22 +141,21 @@ def replay_rewards(
         episodes: Runs rows through the graph.
         scorer: Gives the rewards.
         ends: Token ids that end a reply; one without was cut off.
+        read: A reply's text from its token ids; see `Planner.reply`.
     """
 
     async def grounded(
-        completions: Sequence[Any],
         completion_ids: Sequence[Sequence[int]],
         row: Sequence[int],
         log_metric: Callable[[str, float], None],
         **_: Any,
     ) -> list[float | None]:
-        async def one(text: str, ids: Sequence[int], number: int) -> ScoredReply:
-            reply = PolicyReply(text, truncated=not ids or ids[-1] not in ends)
+        async def one(ids: Sequence[int], number: int) -> ScoredReply:
+            reply = PolicyReply(read(ids), truncated=not ids or ids[-1] not in ends)
             outcome = await episodes.run(rows[number], ReplayPolicy([reply]))
             return scorer.score(rows[number], reply, outcome)
 
-        texts = [completion[0]["content"] for completion in completions]
-        scored = await gathered([one(*each) for each in zip(texts, completion_ids, row, strict=True)])
+        scored = await gathered([one(*each) for each in zip(completion_ids, row, strict=True)])
         for result in scored:
             for name, value in result.metrics.items():
                 log_metric(name, value)
@@ -161,5 +167,26 @@ def replay_rewards(
 
 
 async def gathered(calls: Sequence[Coroutine[Any, Any, Any]]) -> list[Any]:
-    """All results, in order; they are awaited together."""
-    return list(await asyncio.gather(*calls))
+    """All results, in order; they are awaited together. Where one fails, the others are cancelled."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def on_one_loop(work: Coroutine[Any, Any, T]) -> T:
+    """What comes of work, on the event loop that all batches of a run share.
+
+    A grounding agent's client keeps its connections open, and they end with the loop that opened them: on a loop of its
+    own, every batch after the first would find them dead.
+    """
+    return _runner().run(work, context=contextvars.copy_context())
+
+
+@cache
+def _runner() -> asyncio.Runner:
+    return asyncio.Runner()

@@ -22,7 +22,13 @@ from tracer1_agents.serving.screenshots import load_picture
 from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint
 from tracer1_agents.training.config import parse_run
 from tracer1_agents.training.mixture import MixtureConfig, announce, load_mixture
-from tracer1_agents.training.models import allow_text_only_batches, load_planner, lora_config, outline_planner
+from tracer1_agents.training.models import (
+    allow_text_only_batches,
+    load_planner,
+    lora_config,
+    merged_weights,
+    outline_planner,
+)
 from tracer1_agents.training.monitor import Monitor
 from tracer1_agents.training.preflight import preflight
 from tracer1_agents.training.processes import (
@@ -166,7 +172,10 @@ def save(trainer: ForecastTrainer, planner: Planner, folder: Path) -> None:
         model = trainer.accelerator.unwrap_model(trainer.model)
         if hasattr(model, "merge_and_unload"):
             model.save_pretrained(folder / "adapter", state_dict=weights)
-            model, weights = model.merge_and_unload(), None
+            if weights_are_spread():
+                model, weights = model.get_base_model(), merged_weights(model.peft_config["default"], weights)
+            else:
+                model, weights = model.merge_and_unload(), None
         model.save_pretrained(folder / "model", state_dict=weights)
         planner.processor.save_pretrained(folder / "model")
     wait_for_all()
@@ -291,12 +300,19 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
 def as_dataset(mixture: Mixture, *, reads_images: bool) -> Dataset:
     """Row numbers, with prompts and screenshots written when they are asked for."""
     pictured = reads_images and any(row.images for row in mixture.rows)
+    opened: dict[int, list[Any]] = {}  # of the newest batch: every micro-batch asks for the whole of it again
 
     def shown(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         rows = [mixture.rows[number] for number in batch["row"]]
         columns: dict[str, list[Any]] = {"row": batch["row"], "prompt": [row.chat() for row in rows]}
         if pictured:
-            columns["images"] = [[load_picture(image) for image in row.images] for row in rows]
+            known = {number: opened[number] for number in batch["row"] if number in opened}
+            opened.clear()
+            opened.update(known)
+            for number, row in zip(batch["row"], rows, strict=True):
+                if number not in opened:
+                    opened[number] = [load_picture(image) for image in row.images]
+            columns["images"] = [list(opened[number]) for number in batch["row"]]
         return columns
 
     return Dataset.from_dict({"row": list(range(len(mixture.rows)))}).with_transform(shown)
@@ -345,6 +361,7 @@ def grpo_config(config: GrpoRun, *, reads_images: bool) -> GRPOConfig:
         vllm_mode=rollout.vllm_mode,
         vllm_server_base_url=rollout.vllm_server_url or None,
         vllm_gpu_memory_utilization=rollout.vllm_memory,
+        vllm_max_model_length=rollout.vllm_length,
     )
 
 

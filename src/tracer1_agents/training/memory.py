@@ -155,6 +155,15 @@ def estimate_memory(  # noqa: PLR0917  (what memory depends on)
     )
 
 
+def vllm_tokens(model: PreTrainedModel, config: ModelConfig, rollout: RolloutConfig, device_bytes: int) -> int:
+    """Tokens that the key/value cache of a colocated vLLM holds at most: its share of the card beside the weights."""
+    weight = getattr(torch, config.dtype).itemsize
+    text = model.config.get_text_config()
+    head_size, key_value_heads = heads_of(text)
+    share = rollout.vllm_memory * device_bytes - weight * sum(one.numel() for one in model.parameters())
+    return max(0, int(share / (2 * text.num_hidden_layers * key_value_heads * head_size * weight)))
+
+
 def adapter_parameters(model: PreTrainedModel, lora: LoraConfig) -> int:
     """Weights of the adapters: rank (in + out) for each module that peft would adapt."""
     head = model.get_output_embeddings()

@@ -15,12 +15,13 @@ from tracer1_agents.serving.screenshots import FLAT_OUTPUTS, load_processor
 from tracer1_agents.serving.tiny import SHIPPED, tiny_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from transformers import PreTrainedConfig, PreTrainedModel
 
     from tracer1_agents.training.settings import LoraConfig, ModelConfig
 
+_PEFT: Final = "base_model.model."  # with which peft's names of weights begin
 _SIZES: Final = (
     "hidden_size",
     "intermediate_size",
@@ -49,6 +50,13 @@ class Planner:
     def tokenizer(self) -> Any:
         """The tokenizer, wherever it is."""
         return self.processor.tokenizer if self.reads_images else self.processor
+
+    def reply(self, ids: Sequence[int]) -> str:
+        """Token ids to the text of a reply, whole.
+
+        TRL hands over what a tokenizer with a response template of its own leaves of it: no thought, no tool calls.
+        """
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def save(self, folder: Path) -> None:
         """Write weights and processor as transformers reads them."""
@@ -163,3 +171,26 @@ def lora_config(config: LoraConfig | None) -> Any:
         target_modules=targets,
         task_type="CAUSAL_LM",
     )
+
+
+def merged_weights(adapters: Any, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The planner's own weights with its adapters merged in, from whole tensors alone.
+
+    peft merges in the model, where a process holds only its part of weights that are spread over several.
+
+    Args:
+        adapters: peft's config of them; those of linear layers, as `lora_config` makes them.
+        weights: Of the planner with its adapters, under peft's names.
+    """
+    scale = adapters.lora_alpha / adapters.r
+    merged = {}
+    for name, weight in weights.items():
+        layer, wrapped, kind = name.rpartition(".base_layer.")
+        if ".lora_" in name:
+            continue
+        if kind == "weight":
+            down, up = (weights[f"{layer}.lora_{side}.default.weight"].float() for side in "AB")
+            merged[f"{layer}.weight".removeprefix(_PEFT)] = (weight.float() + scale * (up @ down)).to(weight.dtype)
+        else:
+            merged[(f"{layer}.{kind}" if wrapped else name).removeprefix(_PEFT)] = weight
+    return merged

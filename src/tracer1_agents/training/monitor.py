@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
+from torch.distributed.tensor import DTensor
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
@@ -89,10 +90,10 @@ class Monitor(TrainerCallback):
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
 
-    def on_pre_optimizer_step(
+    def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Remember some of the weights."""
+        """Remember some of the weights; before the gradients, since DeepSpeed updates as soon as it has them."""
         del args, state, control
         self._before = [part.clone() for part in _some_weights(kwargs["model"])]
 
@@ -102,7 +103,8 @@ class Monitor(TrainerCallback):
         """How far they moved (root mean square): 0 means that nothing is learnt."""
         del args, state, control
         moves = [(new - old).float() for new, old in zip(_some_weights(kwargs["model"]), self._before, strict=True)]
-        self.change = float(torch.cat(moves).square().mean().sqrt()) if moves else 0.0
+        moved = torch.cat(moves) if moves else torch.zeros(0)
+        self.change = float(moved.square().mean().sqrt()) if moved.numel() else 0.0
 
     def on_log(
         self,
@@ -176,7 +178,15 @@ def _read(line: str) -> dict[str, Any]:
 
 def _some_weights(model: torch.nn.Module) -> list[torch.Tensor]:
     """The first values of every tensor that is trained: enough to see whether and how far they move."""
-    return [weight.detach().flatten()[:_LOOKED_AT] for weight in model.parameters() if weight.requires_grad]
+    return [_held_here(weight).detach().flatten()[:_LOOKED_AT] for weight in model.parameters() if weight.requires_grad]
+
+
+def _held_here(weight: torch.Tensor) -> torch.Tensor:
+    """This process's part of a tensor that is spread over several (FSDP2's DTensor, ZeRO-3's partition)."""
+    if isinstance(weight, DTensor):
+        return weight.to_local()
+    part: torch.Tensor = getattr(weight, "ds_tensor", weight)
+    return part
 
 
 def _rounded(logs: dict[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,16 @@ from typing import TYPE_CHECKING, Final
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.compute import estimate_compute
 from tracer1_agents.training.lengths import count_tokens
-from tracer1_agents.training.memory import GIB, MemoryEstimate, Workload, device_memory, estimate_memory
+from tracer1_agents.training.memory import (
+    GIB,
+    MemoryEstimate,
+    Workload,
+    device_memory,
+    estimate_memory,
+    vllm_tokens,
+)
 from tracer1_agents.training.mixture import evenly_spread
+from tracer1_agents.training.processes import weights_are_spread
 from tracer1_agents.training.settings import EstimateConfig
 
 if TYPE_CHECKING:
@@ -143,6 +151,8 @@ def preflight(
     memory = estimate_memory(planner.model, model, rollout, trainer, _workload(rows, rollout, processes), here)
     pictures = [count for row in rows for count in row.pictures]
     positions = planner.model.config.get_text_config().max_position_embeddings
+    colocated = rollout.engine == "vllm" and rollout.vllm_mode == "colocate"
+    length = min(positions, rollout.vllm_length or positions) if colocated else positions
     return Preflight(
         sources=tuple(zip(mixture.names, mixture.sizes, mixture.weights, strict=True)),
         looked_at=len(rows),
@@ -157,8 +167,10 @@ def preflight(
         estimate=estimate or EstimateConfig(),
         updates_per_epoch=len(mixture.rows) // rollout.prompts_per_update * trainer.num_iterations,
         problems=(
-            *_length_problems(rows, rollout.max_new_tokens, positions),
+            *_length_problems(rows, rollout.max_new_tokens, length, "the model's" if length == positions else "vLLM's"),
+            *(_vllm_problems(length, vllm_tokens(planner.model, model, rollout, here), rollout) if colocated else ()),
             *_memory_problems(memory, here, rollout, trainer),
+            *(_blind_problems(rows) if weights_are_spread() else ()),
         ),
     )
 
@@ -173,7 +185,7 @@ def _workload(rows: Sequence[RowTokens], rollout: RolloutConfig, processes: int)
     )
 
 
-def _length_problems(rows: Sequence[RowTokens], new_tokens: int, positions: int) -> list[str]:
+def _length_problems(rows: Sequence[RowTokens], new_tokens: int, positions: int, whose: str) -> list[str]:
     over = sum(row.prompt + new_tokens > positions for row in rows)
     if not over:
         return []
@@ -181,9 +193,36 @@ def _length_problems(rows: Sequence[RowTokens], new_tokens: int, positions: int)
     room = positions - longest.prompt
     reply = f"set rollout.max_new_tokens ({new_tokens:,}) to at most {room:,}, or " if room > 0 else ""
     problem = (
-        f"{over:,} of {len(rows):,} prompts leave no room for a reply in the model's {positions:,} positions; the "
+        f"{over:,} of {len(rows):,} prompts leave no room for a reply in {whose} {positions:,} positions; the "
         f"longest, {longest.key}, has {longest.prompt:,} tokens: {reply}shorten prompts with data.max_pixels or "
         "data.history_window"
+    )
+    if whose == "vLLM's":
+        problem += ", or raise rollout.vllm_length"
+    return [problem]
+
+
+def _vllm_problems(length: int, fit: int, rollout: RolloutConfig) -> list[str]:
+    """A vLLM whose cache cannot hold one sequence of the full length does not start."""
+    if length <= fit:
+        return []
+    problem = (
+        f"vLLM makes room for sequences of {length:,} tokens, and rollout.vllm_memory ({rollout.vllm_memory}) holds at "
+        f"most {fit:,} beside the weights: set rollout.vllm_length to what prompt and reply need, or raise "
+        "rollout.vllm_memory"
+    )
+    return [problem]
+
+
+def _blind_problems(rows: Sequence[RowTokens]) -> list[str]:
+    """Processes that share the weights meet in every layer; one that is shown no picture skips the vision tower's."""
+    blind = [row for row in rows if not row.pictures]
+    if len(blind) in {0, len(rows)}:
+        return []
+    problem = (
+        f"{len(blind):,} of {len(rows):,} prompts show no picture, such as {blind[0].key}: with FSDP or DeepSpeed a "
+        "process that has only such prompts leaves the others waiting in the vision tower; leave those sources out, or "
+        "train adapters (model.lora) with whole weights in each process (ddp.yaml)"
     )
     return [problem]
 

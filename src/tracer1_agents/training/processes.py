@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _SPREADING: Final = ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED")
 _INTERRUPTED: Final = 130  # exit status of a program that was interrupted
+_PATIENCE: Final = timedelta(minutes=30)  # how long processes wait for one another; transformers' own `ddp_timeout`
 
 
 def process_count() -> int:
@@ -64,9 +66,13 @@ def exit_status(work: Callable[[], object], *, go_on: str) -> int:
 
 
 def join() -> None:
-    """Meet the other processes; returns at once where there are none, or they have met before."""
+    """Meet the other processes; returns at once where there are none, or they have met before.
+
+    How long they wait for one another is settled here: transformers, which meets them again, no longer changes it, and
+    NCCL's own ten minutes are short beside rollouts with slow tools.
+    """
     if process_count() > 1:
-        PartialState(cpu=not torch.cuda.is_available())
+        PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
 
 
 def wait_for_all() -> None:

@@ -18,7 +18,7 @@ from tracer1_agents.planner.policy import ChatModelPolicy
 from tracer1_agents.serving.sampling import Sample
 from tracer1_agents.serving.screenshots import load_picture
 from tracer1_agents.serving.vllm import VllmChatModel
-from tracer1_agents.training.grounded_rollouts import GraphRollouts, gathered
+from tracer1_agents.training.grounded_rollouts import GraphRollouts, gathered, on_one_loop
 from tracer1_agents.training.rollouts import seed_of
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class ServerRollouts(GraphRollouts):
             TrainingError: The server gave no reply, or reads prompts in another way than the trainer.
         """
         del model
-        rollouts = self._in_order(asyncio.run(self._all(places, update)))
+        rollouts = self._in_order(on_one_loop(self._all(places, update)))
         plain = next((one for one in rollouts if not one.example.images), None)
         _check_prompt_ids(plain, getattr(processor, "tokenizer", processor))
         return rollouts

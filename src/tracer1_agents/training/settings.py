@@ -52,6 +52,12 @@ class RolloutConfig(BaseConfig):
     vllm_mode: Literal["colocate", "server"] = Field("colocate", description="vLLM in the trainer, or a server beside")
     vllm_server_url: str = Field("", description="of the server, such as http://localhost:8000")
     vllm_memory: float = Field(0.3, gt=0, lt=1, description="share of the card that a colocated vLLM takes")
+    vllm_length: int | None = Field(
+        None,
+        ge=2,
+        description="longest prompt and reply together that a colocated vLLM makes room for, in tokens; null: all "
+        "positions of the model, which vLLM refuses where its share of the card does not hold one such sequence",
+    )
 
 
 class TrainerConfig(BaseConfig):

@@ -34,7 +34,7 @@ def train(config: Stage1Config, *, resume: bool = False) -> Path:
 
 def assemble(config: Stage1Config, planner: Planner, mixture: Mixture) -> Assembly:
     """Replies are drawn and scored against references."""
-    reward = trajectory_rewards(mixture, config.reward, end_ids(planner))
+    reward = trajectory_rewards(mixture, config.reward, end_ids(planner), planner.reply)
     if config.rollout.engine != "local":
         return Assembly(None, reward)
     own = config.data.history == "own"
@@ -42,20 +42,21 @@ def assemble(config: Stage1Config, planner: Planner, mixture: Mixture) -> Assemb
     return Assembly(collector, reward)
 
 
-def trajectory_rewards(mixture: Mixture, config: RewardConfig, ends: frozenset[int]) -> Callable[..., list[float]]:
+def trajectory_rewards(
+    mixture: Mixture, config: RewardConfig, ends: frozenset[int], read: Callable[[Sequence[int]], str]
+) -> Callable[..., list[float]]:
     """The reward of replies that TRL has drawn, as TRL calls it; parts go to the log."""
 
     def trajectory(
-        completions: Sequence[Any],
         completion_ids: Sequence[Sequence[int]],
         row: Sequence[int],
         log_metric: Callable[[str, float], None],
         **_: Any,
     ) -> list[float]:
         totals = []
-        for completion, ids, number in zip(completions, completion_ids, row, strict=True):
+        for ids, number in zip(completion_ids, row, strict=True):
             truncated = not ids or ids[-1] not in ends
-            scored = mixture.rows[number].score(completion[0]["content"], config, truncated=truncated)
+            scored = mixture.rows[number].score(read(ids), config, truncated=truncated)
             totals.append(scored.trajectory.total)
             for name, value in scored.metrics.items():
                 log_metric(name, value)

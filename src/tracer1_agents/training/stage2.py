@@ -180,7 +180,7 @@ def assemble(config: Stage2Config, planner: Planner, mixture: Mixture) -> Assemb
     check_options(config, mixture)
     episodes = Episodes(config.data, build_world(config, mixture))
     scorer = Scorer(config.grounded, config.reward, config.trajectory_weight, ZeroRates())
-    reward = replay_rewards(mixture.rows, episodes, scorer, end_ids(planner))
+    reward = replay_rewards(mixture.rows, episodes, scorer, end_ids(planner), planner.reply)
     replayed = config.rollout.way == "replay"
     collector = None if replayed else graph_rollouts(config, mixture, episodes, scorer)
     check_gold(config, mixture, episodes)

@@ -129,6 +129,9 @@ class ForecastTrainer(GRPOTrainer):
         output["tool_mask"] = mask * output.get("tool_mask", 1)
         trained = (output["completion_mask"] * output["tool_mask"]).sum()
         output["num_items_in_batch"] = self.accelerator.gather(trained).sum()
+        if "importance_sampling_ratio" in output and self.vllm_importance_sampling_mode == "sequence_mask":
+            bounds = (self.vllm_importance_sampling_clip_min, self.vllm_importance_sampling_clip_max)
+            output["importance_sampling_ratio"] = _ratio_of_trained(output, *bounds)
 
     def _collect(self, rows: list[int]) -> list[Rollout]:
         """Draw replies with the newest weights."""
@@ -189,7 +192,8 @@ class ForecastTrainer(GRPOTrainer):
         """
         if output.get("sampling_per_token_logps") is None:
             return None
-        tokens = total(int(output["completion_mask"].sum()), self.accelerator.device)
+        kept = _kept_tokens(output)
+        tokens = total(int(kept.sum()), self.accelerator.device)
         if not tokens:
             return None
         inputs = _trimmed(output)
@@ -203,7 +207,7 @@ class ForecastTrainer(GRPOTrainer):
                 batch_size=self.args.per_device_train_batch_size,
                 **pictures,
             )
-        gaps = (logps - inputs["sampling_per_token_logps"])[inputs["completion_mask"].bool()].abs()
+        gaps = (logps - inputs["sampling_per_token_logps"])[_kept_tokens(inputs)].abs()
         gap = largest(float(gaps.max()) if gaps.numel() else 0.0, gaps.device)
         self._metrics["train"]["sampling/first_batch_gap_max"].append(gap)
         self._metrics["train"]["sampling/first_batch_gap_mean"].append(total(float(gaps.sum()), gaps.device) / tokens)
@@ -228,8 +232,7 @@ class ForecastTrainer(GRPOTrainer):
         """
         if "old_per_token_logps" not in output or "sampling_per_token_logps" not in output:
             return
-        kept = output["completion_mask"].bool()
-        gaps = (output["old_per_token_logps"] - output["sampling_per_token_logps"])[kept].abs()
+        gaps = (output["old_per_token_logps"] - output["sampling_per_token_logps"])[_kept_tokens(output)].abs()
         device = self.accelerator.device
         mean = total(float(gaps.sum()), device) / max(1.0, total(gaps.numel(), device))
         if not mean <= self.max_logprob_gap:
@@ -334,6 +337,25 @@ class ForecastTrainer(GRPOTrainer):
 
 def _is_by_row(value: Any, rows: int) -> bool:
     return isinstance(value, torch.Tensor) and value.ndim > 0 and value.shape[0] == rows
+
+
+def _kept_tokens(inputs: dict[str, Any]) -> torch.Tensor:
+    """Tokens in the loss that the sampler gave a log-probability for; vLLM has none for some, which TRL lets pass."""
+    kept: torch.Tensor = inputs["completion_mask"].bool() & ~inputs["sampling_per_token_logps"].isnan()
+    return kept
+
+
+def _ratio_of_trained(output: dict[str, Any], least: float | None, most: float | None) -> torch.Tensor:
+    """TRL's correction of a reply for what vLLM drew otherwise, over the tokens that are trained, (B, 1).
+
+    TRL takes it before those are known. Over the whole reply, tokens that teach nothing would weigh a first pair, or
+    leave it out.
+    """
+    trained = output["completion_mask"] * output["tool_mask"]
+    gaps = (output["old_per_token_logps"] - output["sampling_per_token_logps"]) * trained
+    ratio: torch.Tensor = gaps.nan_to_num(nan=0.0).sum(-1, keepdim=True).exp()
+    out = (ratio < (-math.inf if least is None else least)) | (ratio > (math.inf if most is None else most))
+    return ratio.masked_fill(out, 0.0)
 
 
 def _trimmed(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.tools.grounding_profiles import grounding_profile
 from tracer1_agents.training.config import describe, load_config
 from tracer1_agents.training.grpo import check_engine
-from tracer1_agents.training.memory import GIB, Workload, estimate_memory
+from tracer1_agents.training.memory import GIB, Workload, estimate_memory, vllm_tokens
 from tracer1_agents.training.stage1 import Stage1Config
 from tracer1_agents.training.stage2 import Stage2Config
 from tracer1_agents.training.vision_model import QWEN3_VL_8B, build_vision_planner
@@ -50,6 +50,9 @@ def test_it_fits_the_card_by_our_estimate(config):
     card = 80 * GIB
     memory = estimate_memory(model, config.model, config.rollout, config.trainer, work, card)
     assert 50 * GIB < memory.peak < 0.9 * card
+    positions = model.config.get_text_config().max_position_embeddings
+    fit = vllm_tokens(model, config.model, config.rollout, card)
+    assert config.rollout.vllm_length < fit < positions  # vLLM would not start with room for all positions
     full = config.model.model_copy(update={"lora": None})
     assert estimate_memory(model, full, config.rollout, config.trainer, work, card).peak > card
 

@@ -132,6 +132,31 @@ def test_prompts_without_room_for_a_reply_are_refused(rows, checkpoint):
         report.check()
 
 
+def test_a_vllm_that_would_not_start_or_take_a_prompt_is_refused(rows, checkpoint):
+    """Its cache has to hold one sequence of the full length: 2 x layers x heads x size x 4 bytes a token."""
+    planner = outline_planner(ModelConfig(path=str(checkpoint)))
+    weights = 4 * sum(parameter.numel() for parameter in planner.model.parameters())
+    text = planner.model.config.get_text_config()
+    token = 4 * 2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim
+    card = 1 << 40
+    longest = max(row.prompt for row in count_tokens(rows, planner))
+
+    def problems(cached, **changes):
+        rollout = {"engine": "vllm", "prompts_per_update": 2, "max_new_tokens": 8, **changes}
+        share = (weights + cached * token + token / 2) / card
+        return look(rows, planner, RolloutConfig(vllm_memory=share, **rollout), device_bytes=card).problems
+
+    assert not problems(32_768)
+    (problem,) = problems(longest + 8)
+    assert "sequences of 32,768 tokens, and rollout.vllm_memory" in problem
+    assert f"holds at most {longest + 8:,} beside the weights: set rollout.vllm_length" in problem
+    assert not problems(longest + 8, vllm_length=longest + 8)
+    assert not problems(0, vllm_mode="server")
+    (problem,) = problems(32_768, vllm_length=longest + 7)
+    assert f"no room for a reply in vLLM's {longest + 7:,} positions" in problem
+    assert "or raise rollout.vllm_length" in problem
+
+
 @pytest.mark.parametrize(
     ("rollout", "trainer", "advice"),
     [

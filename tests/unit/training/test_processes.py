@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("accelerate", reason="accelerate is not installed (extra train)")
 
 import torch
+from transformers import TrainingArguments
 
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training import processes
@@ -30,6 +31,14 @@ def test_alone_everything_is_ones_own():
     assert processes.total(2.5, CPU) == 2.5
     processes.check_same("rows", "a")
     processes.wait_for_all()
+
+
+def test_processes_wait_for_one_another_as_long_as_transformers_lets_them(monkeypatch):
+    met = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(processes, "PartialState", lambda **options: met.append(options))
+    processes.join()
+    assert met[0]["timeout"].total_seconds() == TrainingArguments.ddp_timeout  # NCCL's own is 10 minutes
 
 
 def test_others_hear_what_the_first_decides(second_of_two, monkeypatch):

@@ -275,12 +275,12 @@ def test_both_ways_give_the_same_text_the_same_reward(planner, tmp_path):
         data = load_config(stage2.Stage2Config, "tiny/stage2", SMALL).data
         mixture = load_mixture(data)
         numbers = {row.key: number for number, row in enumerate(mixture.rows)}
-        reward = replay_rewards(mixture.rows, Episodes(data, task_world()), scorer(), frozenset({-1}))
         replies = list(seen)
+        episodes = Episodes(data, task_world())
+        reward = replay_rewards(mixture.rows, episodes, scorer(), frozenset({-1}), read=lambda ids: replies[ids[0]][1])
         again = asyncio.run(
             reward(
-                completions=[[{"content": text}] for _, text in replies],
-                completion_ids=[[-1] for _ in replies],
+                completion_ids=[[number, -1] for number in range(len(replies))],
                 row=[numbers[key] for key, _ in replies],
                 log_metric=lambda *_: None,
             )
