@@ -153,6 +153,9 @@ def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         task.add_argument("--checksums", action="store_true", help="verify checksums that take long, too")
         task.add_argument("--trees", action="store_true", help="read accessibility trees, where the source has them")
         task.add_argument("--strict", action="store_true", help="exit code 1 on a problem or a bad gold_score")
+        task.add_argument(
+            "--plugin", action="append", default=[], metavar="MODULE", help="import it first: it registers SOURCE"
+        )
         task.set_defaults(command=command)
         if name == "validate":
             task.add_argument("--json", action="store_true", help="for programs")
@@ -238,7 +241,10 @@ def _doctor(parsed: argparse.Namespace) -> int:
 def _reader(parsed: argparse.Namespace) -> Reader:
     from tracer1_agents.data.readers.base import ReaderOptions  # noqa: PLC0415  (only these commands)
     from tracer1_agents.data.readers.registry import reader_named  # noqa: PLC0415
+    from tracer1_agents.data.registering import import_plugin  # noqa: PLC0415
 
+    for module in parsed.plugin:
+        import_plugin(module)
     options = ReaderOptions(
         images=parsed.images,
         screen=parsed.screen,

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from tracer1_agents.actions.codec import ParseOutcome
 from tracer1_agents.actions.space import Action, Finish, dump_action
+from tracer1_agents.errors import ConfigurationError
 
 TRACE_VERSION: Final = 1
 SYNTHETIC: Final = "synthetic"  # flag of a reference step that the source does not have, such as an appended `Finish`
@@ -131,6 +132,22 @@ class Execution(_Noun):
     image: ImageRef | None = None
     seconds: float = 0.0
     infrastructure: bool = False
+
+
+def an_execution(given: Any, giver: str) -> Execution:
+    """What code of a host's own gave back as an execution.
+
+    Args:
+        given: Anything.
+        giver: Whose it is, for the message.
+
+    Raises:
+        ConfigurationError: It is no execution; the run cannot go on with it.
+    """
+    if isinstance(given, Execution):
+        return given
+    msg = f"{giver} gave {type(given).__name__}, not an Execution (tracer1_agents.types)"
+    raise ConfigurationError(msg)
 
 
 class Status(StrEnum):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tracer1_agents.actions.space import POINTING_KINDS
+from tracer1_agents.data.readers.base import read_items
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import DataError
 from tracer1_agents.types import SYNTHETIC
@@ -76,7 +77,7 @@ def tallied(reader: Reader, path: Path, counts: Tally) -> Iterator[ReferenceTraj
     Raises:
         DataError: There is nothing at `path`.
     """
-    for item in reader.read(path):
+    for item in read_items(reader, path):
         if isinstance(item, DataError):
             counts.problems.append(item)
         else:

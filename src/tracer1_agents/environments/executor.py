@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracer1_agents.types import an_execution
+
 if TYPE_CHECKING:
     from tracer1_agents.actions.space import Action
     from tracer1_agents.environments.base import Environment
@@ -32,9 +34,9 @@ class EnvironmentExecutor:
     def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """Act; the result is what is seen afterwards."""
         del instruction, observation
-        return self.environment.act(action)
+        return an_execution(self.environment.act(action), f"{type(self.environment).__name__}.act")
 
     async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """The same, awaitable."""
         del instruction, observation
-        return await self.environment.aact(action)
+        return an_execution(await self.environment.aact(action), f"{type(self.environment).__name__}.aact")

@@ -298,7 +298,8 @@ def as_policy(
         return ChatModelPolicy(model, blobs=blobs, retries=retries, one_line_a_pair=one_line, reply_schema=schema)
     if hasattr(model, "sample") and hasattr(model, "asample"):
         return model
-    msg = f"model must be a chat model, a policy, a name or a folder, got {type(model).__name__}"
+    msg = "model must be a chat model, a policy (which has sample and asample), a name or a folder, "
+    msg += f"got {type(model).__name__}"
     if isinstance(model, Runnable):
         msg += (
             "; busy endpoints are asked again here (retries=Retries(...)); any other wrapper around a chat model goes "

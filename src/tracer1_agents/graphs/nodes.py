@@ -12,9 +12,10 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import get_runtime
+from pydantic_core import PydanticSerializationError
 
 from tracer1_agents.actions.space import Code, Finish, ToolCall
-from tracer1_agents.errors import PlannerError
+from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.graphs.conversation import last_words
 from tracer1_agents.graphs.once import prepare_execution, return_ticket
 from tracer1_agents.graphs.replies import complete, take_rest
@@ -30,7 +31,16 @@ from tracer1_agents.graphs.state import (
     task_of,
 )
 from tracer1_agents.tools.executor import LOST, lost
-from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, StepRecord, Usage
+from tracer1_agents.types import (
+    Execution,
+    Forecast,
+    HistoryEntry,
+    Observation,
+    Status,
+    StepRecord,
+    Usage,
+    an_execution,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,13 +147,13 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
         if refused is not None:
             return {**update, "execution": refused.model_dump(mode="json")}
         try:
-            execution = executor.execute(action, instruction, observation)
+            given = executor.execute(action, instruction, observation)
         except LOST as error:
-            execution = lost(error)
+            given = lost(error)
         except GraphBubbleUp:
             _will_be_called_again(input, update)
             raise
-        return {**update, "execution": execution.model_dump(mode="json")}
+        return {**update, "execution": _as_json(given, executor)}
 
     async def ainvoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
         """Execute without blocking the event loop."""
@@ -155,13 +165,13 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
         if refused is not None:
             return {**update, "execution": refused.model_dump(mode="json")}
         try:
-            execution = await executor.aexecute(action, instruction, observation)
+            given = await executor.aexecute(action, instruction, observation)
         except LOST as error:
-            execution = lost(error)
+            given = lost(error)
         except GraphBubbleUp:
             _will_be_called_again(input, update)
             raise
-        return {**update, "execution": execution.model_dump(mode="json")}
+        return {**update, "execution": _as_json(given, executor)}
 
     def _first_pair(self, state: AgentState) -> tuple[Executor | None, Any, str, Observation]:
         settings = self.settings.with_context(get_runtime().context)
@@ -171,6 +181,20 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
     def _refusal(self) -> dict[str, Any]:
         text = _NO_TOOLBOX if self.role == "toolbox" else _NO_SCREEN
         return {"execution": Execution(ok=False, text=text).model_dump(mode="json")}
+
+
+def _as_json(given: Any, executor: Executor) -> dict[str, Any]:
+    """What an executor gave, as state holds it.
+
+    Raises:
+        ConfigurationError: It is no execution, or its value is no JSON.
+    """
+    name = type(executor).__name__
+    try:
+        return an_execution(given, f"the executor {name}").model_dump(mode="json")
+    except (PydanticSerializationError, UnicodeDecodeError) as error:
+        msg = f"the executor {name} gave an Execution whose value is no JSON: {error}"
+        raise ConfigurationError(msg) from error
 
 
 def _will_be_called_again(state: AgentState, update: dict[str, Any]) -> None:

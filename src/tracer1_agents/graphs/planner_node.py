@@ -18,7 +18,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
 from tracer1_agents.actions.match import similarity
-from tracer1_agents.errors import PlannerError
+from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.graphs.commitment import COMMITTED, standing_forecast
 from tracer1_agents.graphs.loop_guard import mark, trail_in
 from tracer1_agents.graphs.once import issue_ticket
@@ -46,7 +46,7 @@ from tracer1_agents.graphs.state import (
 from tracer1_agents.planner.agreement import most_agreed
 from tracer1_agents.planner.history import last_k
 from tracer1_agents.planner.prompt import build_messages
-from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, Usage
+from tracer1_agents.types import Execution, Forecast, HistoryEntry, Observation, Status, Usage, an_execution
 
 if TYPE_CHECKING:
     from tracer1_agents.graphs.settings import Settings
@@ -201,7 +201,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
             state: What that node was given.
             result: What came back; a text is the result of a success.
         """
-        execution = Execution(text=result) if isinstance(result, str) else result
+        execution = Execution(text=result) if isinstance(result, str) else an_execution(result, "the host's node")
         settings, _ = self._runtime()
         return {**taken_in(state, execution, settings), "execution": execution.model_dump(mode="json")}
 
@@ -263,7 +263,7 @@ def _forecast(
         asked = (len(rejections) + reasks + nudges) * settings.best_of
         try:
             came = yield _Ask(_prompt(state, settings, note), range(asked, asked + settings.best_of), enough)
-            replies = those_that_came(came, tally.events)
+            replies = those_that_came(came, tally.events, settings.policy)
             if (rest := replies[0].rest) is not None:
                 tally.calls += 1
                 forecast = read_reply(replies[0], grammar, step, settings)
@@ -375,5 +375,8 @@ def _finalise_history(
     newest = stored(HistoryEntry, history[-1])
     execution = stored(Execution, state["execution"])
     summary = yield _Work(lambda: settings.summarizer.summarize(newest.action, execution, forecast))
+    if not isinstance(summary, str):
+        msg = f"the summarizer {type(settings.summarizer).__name__} gave {type(summary).__name__}, not a text"
+        raise ConfigurationError(msg)
     history[-1] = newest.model_copy(update={"summary": summary}).model_dump()
     return history

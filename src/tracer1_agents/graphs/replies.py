@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.codec import ParseOutcome
 from tracer1_agents.actions.thoughts import split_thought
-from tracer1_agents.errors import PlannerError
+from tracer1_agents.errors import ConfigurationError, PlannerError
 from tracer1_agents.graphs.state import observation_of
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.history import cut
+from tracer1_agents.planner.policy import PolicyReply
 from tracer1_agents.types import Forecast, Usage
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tracer1_agents.actions.codec import Grammar
     from tracer1_agents.graphs.settings import Settings
     from tracer1_agents.graphs.state import PlannerState
-    from tracer1_agents.planner.policy import PolicyReply
     from tracer1_agents.planner.streaming import StreamedReply
 
 REST_LOST: Final = "the rest of the forecast was lost"
@@ -65,21 +65,36 @@ async def asampled(
             task.cancel()
 
 
-def those_that_came(came: Iterable[PolicyReply | PlannerError], events: list[str]) -> list[PolicyReply]:
+def those_that_came(came: Iterable[PolicyReply | PlannerError], events: list[str], policy: object) -> list[PolicyReply]:
     """The replies; that others did not come is added to the step's events.
+
+    Args:
+        came: One for each question.
+        events: Of the step.
+        policy: Whose replies they are, for messages.
 
     Raises:
         PlannerError: Not one came.
+        ConfigurationError: The policy gave something else than a `PolicyReply`.
     """
     replies: list[PolicyReply] = []
     lost: list[PlannerError] = []
     for one in came:
-        lost.append(one) if isinstance(one, PlannerError) else replies.append(one)
+        lost.append(one) if isinstance(one, PlannerError) else replies.append(_checked(one, policy))
     if not replies:
         raise lost[0]
     if lost:
         events.append(f"{len(lost)} of {len(replies) + len(lost)} forecasts did not come: {lost[0]}")
     return replies
+
+
+def _checked(reply: Any, policy: object) -> PolicyReply:
+    """A reply, where it is one: policies are whatever a host hands in."""
+    if isinstance(reply, PolicyReply) and isinstance(reply.text, str):
+        return reply
+    what = f"a PolicyReply whose text is {reply.text!r:.60}" if isinstance(reply, PolicyReply) else type(reply).__name__
+    msg = f"the policy {type(policy).__name__} gave {what}; sample and asample give PolicyReply(text=...)"
+    raise ConfigurationError(msg)
 
 
 def read_reply(reply: PolicyReply, grammar: Grammar, step: int, settings: Settings) -> Forecast:

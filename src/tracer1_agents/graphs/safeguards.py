@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from tracer1_agents.actions.coordinates import PIXELS, Size
@@ -165,9 +165,24 @@ def check_safeguards(confirm: Sequence[str | Safeguard]) -> None:
 
 
 def concerns(confirm: Sequence[str | Safeguard], situation: Situation) -> list[str]:
-    """Every reason to ask before the action runs."""
+    """Every reason to ask before the action runs.
+
+    Raises:
+        ConfigurationError: A function of the host's own gave something else than a text or None.
+    """
     chosen = (SAFEGUARDS[one] if isinstance(one, str) else one for one in confirm)
-    return [reason for one in chosen if (reason := one(situation))]
+    return [_told(reason, one) for one in chosen if (reason := one(situation))]
+
+
+def _told(reason: Any, safeguard: Safeguard) -> str:
+    """The reason as text: a bare True asks as well, a coroutine has decided nothing yet."""
+    name = getattr(safeguard, "__name__", type(safeguard).__name__)
+    if reason is True:
+        return f"the safeguard {name} asks"
+    if not isinstance(reason, str):
+        msg = f"the safeguard {name} gave {type(reason).__name__}; it gives a reason as text, or None, and is not async"
+        raise ConfigurationError(msg)
+    return reason
 
 
 def _does_something(action: Action) -> bool:

@@ -40,6 +40,7 @@ _LEAST: Final = {
     "best_of": 1,
 }
 _METHOD: Final = {
+    "profile": "grammar_for",
     "policy": "sample",
     "toolbox": "execute",
     "grounder": "execute",
@@ -157,6 +158,9 @@ class Settings:
             raise ConfigurationError(msg)
         for name, method in _METHOD.items():
             value = getattr(self, name)
+            if isinstance(value, type):
+                msg = f"{name} must be an instance, got the class {value.__name__}; call it"
+                raise ConfigurationError(msg)
             if value is not None and not callable(getattr(value, method, None)):
                 msg = f"{name} must be something with a method {method}, got {value!r}"
                 raise ConfigurationError(msg)

@@ -7,6 +7,7 @@ with open_workbench(folder) as executor:
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer1_agents.errors import SandboxUnavailableError
@@ -22,7 +23,6 @@ from tracer1_agents.tools.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tracer1_agents.sandboxes.base import Limits, Sandbox, Session
     from tracer1_agents.tools.backends import Backends, VisionModel
@@ -43,10 +43,10 @@ def find_sandbox() -> tuple[Sandbox | None, str]:
 
 @contextmanager
 def open_workbench(
-    workspace: Path,
+    workspace: Path | str,
     *,
     sandbox: Sandbox | None = None,
-    corpus: Path | Corpus | None = None,
+    corpus: Path | str | Corpus | None = None,
     web: WebBackend | None = None,
     vision_model: VisionModel | None = None,
     backends: Backends | None = None,
@@ -70,6 +70,7 @@ def open_workbench(
         An executor; leaving the block ends the sandbox.
     """
     registry: ToolRegistry
+    workspace = Path(workspace)
 
     def start() -> Session:
         if sandbox is None:  # pragma: no cover  (no session is made then)

@@ -74,6 +74,10 @@ class Policy(Protocol):
             again: How many answers to this step were asked for before: others could not be used, or several are wanted
                 (`best_of`). A policy with a cache or a seed has to answer anew.
             config: Of the LangChain run.
+
+        Raises:
+            PlannerError: The model did not answer: the run ends with the status model_error. Anything else is a bug,
+                and is raised by the run.
         """
         ...
 

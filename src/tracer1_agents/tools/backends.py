@@ -8,7 +8,9 @@ checkpoints and endpoints, `classical` for what needs neither.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from tracer1_agents.errors import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,3 +141,19 @@ class Backends:
 
 
 NO_BACKENDS = Backends()
+
+
+def words_of(given: Any, ability: str) -> str:
+    """What a model said, without white space around it.
+
+    Args:
+        given: By the model.
+        ability: Its name in `Backends`.
+
+    Raises:
+        ToolError: It is no text.
+    """
+    if isinstance(given, str):
+        return given.strip()
+    msg = f"the backend {ability} gave {type(given).__name__}, not a text"
+    raise ToolError(msg)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field
 
 from tracer1_agents.errors import ToolUnavailableError
-from tracer1_agents.tools.backends import NO_BACKENDS, Backends
+from tracer1_agents.tools.backends import NO_BACKENDS, Backends, words_of
 from tracer1_agents.tools.confined import parser
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import format_cell
@@ -46,7 +46,7 @@ def document_tools(workspace: Workspace, backends: Backends = NO_BACKENDS) -> li
         """Read a file: table, document, text, web page, json; unpack a zip archive; tell the size of an image."""
         text = inspect_file(workspace, file_path, backends)
         if question and backends.reader is not None:
-            return backends.reader.read(question, text).strip(), None
+            return words_of(backends.reader.read(question, text), "reader"), None
         return text, None
 
     return [make_tool(inspect_file_as_text)]
@@ -87,7 +87,7 @@ def _words(path: Path, name: str, backends: Backends) -> str:
     if backends.speech is None:
         msg = f'"{name}" is sound; to read it, configure a speech model'
         raise ToolUnavailableError(msg)
-    return backends.speech.transcribe(path.read_bytes(), path.name).strip() or "no words heard"
+    return words_of(backends.speech.transcribe(path.read_bytes(), path.name), "speech") or "no words heard"
 
 
 def _tables_text(tables: list[Table]) -> str:

@@ -11,7 +11,9 @@ finds nothing has failed at the step; one that does not answer is infrastructure
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from pydantic import BaseModel, ValidationError
 
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
@@ -26,7 +28,7 @@ from tracer1_agents.tools.executor import lost
 from tracer1_agents.tools.formatting import short
 from tracer1_agents.tools.grounding_profiles import Form, GroundingProfile, grounding_profile
 from tracer1_agents.tools.images import open_picture
-from tracer1_agents.types import Execution, ImageRef
+from tracer1_agents.types import Execution, ImageRef, an_execution
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -185,19 +187,44 @@ class GroundThenAct:
 
     def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """What became of the action; `value` is the action as it was done."""
-        grounded = self.grounder.execute(action, instruction, observation)
-        if not grounded.ok:
+        grounded, placed = self._placed(self.grounder.execute(action, instruction, observation))
+        if placed is None:
             return _unchanged(grounded, observation)
-        acted = self.inner.execute(load_action(grounded.value), instruction, observation)
+        acted = self.inner.execute(placed, instruction, observation)
         return _both(grounded, acted)
 
     async def aexecute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """The same, awaitable."""
-        grounded = await self.grounder.aexecute(action, instruction, observation)
-        if not grounded.ok:
+        grounded, placed = self._placed(await self.grounder.aexecute(action, instruction, observation))
+        if placed is None:
             return _unchanged(grounded, observation)
-        acted = await self.inner.aexecute(load_action(grounded.value), instruction, observation)
+        acted = await self.inner.aexecute(placed, instruction, observation)
         return _both(grounded, acted)
+
+    def _placed(self, given: Any) -> tuple[Execution, Action | None]:
+        """The grounder's answer and its action; None where there is none, or none that can be on a screen.
+
+        Raises:
+            ConfigurationError: The grounder keeps another contract.
+        """
+        name = type(self.grounder).__name__
+        grounded = an_execution(given, f"the grounder {name}")
+        if not grounded.ok:
+            return grounded, None
+        value = grounded.value
+        if not isinstance(value, dict | BaseModel):
+            msg = (
+                f"the grounder {name} gave {value!r:.60} as Execution.value; it gives the action with its place there, "
+                "as dump_action writes it"
+            )
+            raise ConfigurationError(msg)
+        try:
+            return grounded, load_action(value)
+        except ValidationError as error:  # numbers of a model, such as a point beside the screen
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"])) or "the action"
+            text = f"error: {name} gave no action on this screen: {where}: {first['msg']}, got {first['input']!r:.60}"
+            return grounded.model_copy(update={"ok": False, "text": text, "value": None}), None
 
 
 def _unchanged(failed: Execution, observation: Observation) -> Execution:

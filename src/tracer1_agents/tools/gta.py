@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import Field
 
 from tracer1_agents.errors import ToolError
+from tracer1_agents.tools.backends import words_of
 from tracer1_agents.tools.code import CodeSession, output_text
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import short
@@ -53,7 +54,7 @@ Command = Annotated[str, Field(description="Python in a Markdown block that defi
 def gta_toolbox(
     workspace: Path | str,
     *,
-    corpus: Path | Corpus | None = None,
+    corpus: Path | str | Corpus | None = None,
     web: WebBackend | None = None,
     sandbox: CodeSession | None = None,
     vision_model: VisionModel | None = None,
@@ -105,8 +106,8 @@ def _perception(desk: _Desk) -> list[BaseTool]:
 
     def describe(image: Image) -> Output:
         """Describe an image."""
-        model = needed(desk.models.questions, "ImageDescription")
-        return model.answer("Describe this picture in detail.", load_png(desk.folder, image)).strip(), None
+        model, question = needed(desk.models.questions, "ImageDescription"), "Describe this picture in detail."
+        return words_of(model.answer(question, load_png(desk.folder, image)), "questions"), None
 
     def describe_region(
         image: Image, bbox: BoxText, attribute: Annotated[str, Field(description="What to describe")]
@@ -114,15 +115,16 @@ def _perception(desk: _Desk) -> list[BaseTool]:
         """Describe an attribute of a part of an image."""
         model = needed(desk.models.questions, "RegionAttributeDescription")
         question = f"Describe this of what the picture shows: {attribute}"
-        return model.answer(question, desk.crop(image, bbox)).strip(), None
+        return words_of(model.answer(question, desk.crop(image, bbox)), "questions"), None
 
     def formula(image: Image) -> Output:
         """Recognise a formula in an image, as LaTeX."""
         png = load_png(desk.folder, image)
         if desk.models.formulas is not None:
-            return desk.models.formulas.read_formula(png).strip(), None
+            return words_of(desk.models.formulas.read_formula(png), "formulas"), None
+        model = needed(desk.models.questions, "MathOCR")
         question = "Write down the formulas in this picture as LaTeX. Answer with the LaTeX only."
-        return needed(desk.models.questions, "MathOCR").answer(question, png).strip(), None
+        return words_of(model.answer(question, png), "questions"), None
 
     names: list[tuple[Callable[..., Output], str]] = [
         (ocr, "OCR"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracer1_agents.tools.backends import NO_BACKENDS, Backends
@@ -20,8 +21,6 @@ from tracer1_agents.tools.vision import vision_tools
 from tracer1_agents.tools.workspace import Workspace
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from langchain_core.tools import BaseTool
 
     from tracer1_agents.tools.backends import VisionModel
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 def default_toolbox(
     workspace: Path | str,
     *,
-    corpus: Path | Corpus | None = None,
+    corpus: Path | str | Corpus | None = None,
     web: WebBackend | None = None,
     sandbox: CodeSession | None = None,
     vision_model: VisionModel | None = None,
@@ -78,9 +77,9 @@ def default_toolbox(
     return [tool for tool in tools if is_live(tool.name, given)]
 
 
-def load_corpus(corpus: Path | Corpus | None) -> Corpus | None:
+def load_corpus(corpus: Path | str | Corpus | None) -> Corpus | None:
     """A corpus, read where it is a file."""
-    return corpus if corpus is None or isinstance(corpus, Corpus) else Corpus.load(corpus)
+    return corpus if corpus is None or isinstance(corpus, Corpus) else Corpus.load(Path(corpus))
 
 
 def with_vision_model(backends: Backends | None, vision_model: VisionModel | None) -> Backends:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 from pydantic import BeforeValidator, Field
 
 from tracer1_agents.errors import ToolError, ToolUnavailableError
-from tracer1_agents.tools.backends import PixelBox
+from tracer1_agents.tools.backends import PixelBox, words_of
 from tracer1_agents.tools.classical import BoxSegmenter, CascadeFaces
 from tracer1_agents.tools.definition import Output, make_tool
 from tracer1_agents.tools.formatting import collapse, short
@@ -66,7 +66,7 @@ def vision_tools(workspace: Workspace, backends: Backends) -> list[BaseTool]:
     ) -> Output:
         """Ask a question about an image."""
         model = needed(backends.questions, "visualizer")
-        return model.answer(question, load_png(workspace, image_path)).strip(), None
+        return words_of(model.answer(question, load_png(workspace, image_path)), "questions"), None
 
     def objectlocation(
         object: Annotated[str, Field(description="The thing to find")],  # noqa: A002  (T3's argument name)
@@ -109,7 +109,11 @@ def _cutter(workspace: Workspace, backends: Backends) -> list[BaseTool]:
         png = load_png(workspace, image_path)
         width, height = png_size(png)
         boxes = [inside(box, width, height) for box in prompt]
-        picture = _painted(png, segmenter.segment(png, boxes))
+        masks = list(segmenter.segment(png, boxes))
+        if len(masks) != len(boxes):
+            msg = f"the segmentation model gave {len(masks)} masks for {len(boxes)} boxes"
+            raise ToolError(msg)
+        picture = _painted(png, masks)
         return save_image(workspace, picture, free_name(workspace, "segmented", ".png"))
 
     return [make_tool(segmentation)]

@@ -11,7 +11,6 @@ import hashlib
 import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -21,8 +20,9 @@ from pydantic import Discriminator, Field, Tag, field_validator
 from tracer1_agents.actions.coordinates import Size
 from tracer1_agents.actions.space import OpenApp
 from tracer1_agents.data.prompts import PromptOptions
-from tracer1_agents.data.readers.base import ReaderOptions
+from tracer1_agents.data.readers.base import ReaderOptions, read_items
 from tracer1_agents.data.readers.registry import reader_named
+from tracer1_agents.data.registering import import_plugin
 from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001  (pydantic reads it)
 from tracer1_agents.data.taskgen.windows import WindowOptions, stream_windows
 from tracer1_agents.errors import ConfigurationError, DataError
@@ -142,11 +142,7 @@ class MixtureConfig(BaseConfig):
     @classmethod
     def _imported(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            try:
-                import_module(name)
-            except ImportError as error:
-                msg = f"plugin {name!r} cannot be imported: {error}; is its folder on PYTHONPATH?"
-                raise ValueError(msg) from error
+            import_plugin(name)
         return names
 
 
@@ -289,7 +285,7 @@ def _trajectories(source: FileSource, problems: list[DataError]) -> Iterator[Ref
         ),
     )
     longest = source.filter.max_steps or float("inf")
-    for item in reader.read(Path(os.path.expandvars(source.path))):
+    for item in read_items(reader, Path(os.path.expandvars(source.path))):
         if isinstance(item, DataError):
             problems.append(item)
         elif source.filter.min_steps <= len(item.steps) <= longest and in_part(item, source.part, source.part_by):

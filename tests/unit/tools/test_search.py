@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracer1_agents.errors import DataError, ToolError
+from tracer1_agents.graphs.workbench import open_workbench
 from tracer1_agents.tools.base import ToolRegistry
 from tracer1_agents.tools.search import Corpus, Passage, search_tools
 from tracer1_agents.tools.toolbox import default_toolbox
@@ -183,3 +184,9 @@ def test_the_corpus_comes_before_the_web() -> None:
 def test_nothing_configured(name: str, arguments: dict[str, str], subject: str) -> None:
     done = box_of().run(name, arguments)
     assert done.text == f"error: {subject} is off here: configure a corpus file or a web backend"
+
+
+def test_folders_and_corpora_are_named_by_texts_as_well(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text('{"title": "Lamps", "url": "u", "text": "A lamp."}\r\n', encoding="utf-8")
+    with open_workbench(str(tmp_path), corpus=str(tmp_path / "corpus.jsonl")) as executor:
+        assert "A lamp." in executor.registry.run("search", {"query": "lamp"}).text

@@ -316,3 +316,43 @@ class TestBrowsing:
         assert web.run("download_file", {"url": "https://a/b/my report.pdf"}).value == "my_report-2.pdf"
         assert web.run("download_file", {"url": "https://a/"}).value == "download.html"
         assert "is not saved" in web.run("download_file", {"url": "https://a/x.sh"}).text
+
+
+class Answers:
+    """Every ability of text, with an answer of its own."""
+
+    def __init__(self, given: Any) -> None:
+        self.given = given
+
+    def answer(self, question: str, image: bytes) -> Any:
+        return self.given
+
+    def read(self, question: str, text: str) -> Any:
+        return self.given
+
+    def transcribe(self, audio: bytes, name: str) -> Any:
+        return self.given
+
+
+@pytest.mark.parametrize("given", [None, 3, ["a lamp"]])
+def test_a_backend_that_gives_no_text_is_named(folder: Path, given: Any) -> None:
+    Image.new("RGB", (20, 10)).save(folder / "a.png")
+    (folder / "a.txt").write_text("lamp", encoding="utf-8")
+    (folder / "a.wav").write_bytes(b"RIFF")
+    one = Answers(given)
+    box = box_with(folder, questions=one, reader=one, speech=one)
+    told = {
+        "questions": box.run("visualizer", {"question": "What?", "image_path": "a.png"}).text,
+        "reader": box.run("inspect_file_as_text", {"file_path": "a.txt", "question": "What?"}).text,
+        "speech": box.run("inspect_file_as_text", {"file_path": "a.wav"}).text,
+    }
+    for ability, text in told.items():
+        assert text == f"error: the backend {ability} gave {type(given).__name__}, not a text"
+
+
+def test_a_segmenter_with_masks_for_fewer_boxes_is_refused(folder: Path) -> None:
+    Image.new("RGB", (20, 10)).save(folder / "a.png")
+    blind = type("Blind", (), {"segment": lambda _self, _image, _boxes: []})()
+    done = box_with(folder, segmenter=blind).run("segmentation", {"image_path": "a.png", "prompt": [[0, 0, 9, 9]]})
+    assert done.text == "error: the segmentation model gave 0 masks for 1 boxes"
+    assert not (folder / "segmented.png").exists()

@@ -10,6 +10,7 @@ from training_cases import trajectory
 
 from tracer1_agents.actions.match import similarity
 from tracer1_agents.actions.space import OpenApp, Type, Wait
+from tracer1_agents.data.readers.registry import READERS
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.mixture import MixtureConfig, in_part, load_mixture
@@ -211,3 +212,16 @@ def test_a_low_weight_comes_now_and_then():
 def test_too_few_rows_say_what_to_change():
     with pytest.raises(ConfigurationError, match="prompts_per_update"):
         MixtureSampler([3], [1.0], group_size=2, groups_per_batch=4)
+
+
+def test_a_reader_that_yields_something_else_is_named(monkeypatch, tmp_path):
+    class Own:
+        def __init__(self, options):
+            pass
+
+        def read(self, path):
+            yield {"id": "1"}
+
+    monkeypatch.setitem(READERS, "own", Own)
+    with pytest.raises(ConfigurationError, match=r"Own\.read yielded dict"):
+        load_mixture(MixtureConfig(sources=[{"reader": "own", "path": str(tmp_path)}]))

@@ -7,6 +7,7 @@ A trajectory with a step that cannot be read is left out whole: with a gap in it
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -15,6 +16,7 @@ from pydantic_core import PydanticSerializationError
 
 from tracer1_agents.actions.codec import Broken
 from tracer1_agents.actions.space import Finish, is_encodable, load_action
+from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.types import SYNTHETIC, Observation, ReferenceStep, ReferenceTrajectory
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     from tracer1_agents.actions.coordinates import Frame, Size
     from tracer1_agents.actions.space import Action, Point
-    from tracer1_agents.errors import DataError
     from tracer1_agents.types import ImageRef
 
 TARGET_OUTSIDE: Final = "target_outside"  # its only boxes lie where nothing shows
@@ -87,6 +88,25 @@ class Reader(Protocol):
             DataError: There is nothing at `path`.
         """
         ...
+
+
+def read_items(reader: Reader, path: Path) -> Iterator[ReferenceTrajectory | DataError]:
+    """What a reader gives, checked: readers of a user's own are among them.
+
+    Raises:
+        DataError: There is nothing at `path`.
+        ConfigurationError: The reader gave something else than trajectories and problems.
+    """
+    given: Any = reader.read(path)
+    name = type(reader).__name__
+    if not isinstance(given, Iterable):
+        msg = f"{name}.read gave {type(given).__name__}; it yields a ReferenceTrajectory or a DataError each"
+        raise ConfigurationError(msg)
+    for item in given:
+        if not isinstance(item, ReferenceTrajectory | DataError):
+            msg = f"{name}.read yielded {type(item).__name__} where a ReferenceTrajectory or a DataError belongs"
+            raise ConfigurationError(msg)
+        yield item
 
 
 def required(record: dict[str, Any], key: str, kind: type | tuple[type, ...]) -> Any:

@@ -13,6 +13,7 @@ from tracer1_agents.data.readers.gui_odyssey import GuiOdysseyReader
 from tracer1_agents.data.readers.mind2web import Mind2WebReader
 from tracer1_agents.data.readers.miniwob import MiniWobReader
 from tracer1_agents.data.readers.mm_traj import MmTrajReader
+from tracer1_agents.data.registering import take_name
 from tracer1_agents.data.store import StoreReader
 from tracer1_agents.errors import ConfigurationError
 
@@ -43,11 +44,12 @@ def register_reader(name: str, make: Callable[[ReaderOptions], Reader]) -> None:
         make: Builds a reader from its options, such as the reader's class.
 
     Raises:
-        ConfigurationError: Another reader has the name.
+        ConfigurationError: Another reader has the name, or generated tasks ("taskgen"), or `make` cannot be called.
     """
-    if READERS.setdefault(name, make) is not make:
-        msg = f"there is a reader {name!r} already; give yours another name"
+    if name == "taskgen":
+        msg = "in a config, the reader taskgen stands for generated tasks; give yours another name"
         raise ConfigurationError(msg)
+    take_name(READERS, "reader", name, make)
 
 
 def reader_named(name: str, options: ReaderOptions | None = None) -> Reader:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from tracer1_agents.data.registering import take_name
 from tracer1_agents.data.taskgen import no_file, several_files, single_file
-from tracer1_agents.data.taskgen.draft import Draft
+from tracer1_agents.data.taskgen.draft import Draft, Task
 from tracer1_agents.data.taskgen.names import NameSource
 from tracer1_agents.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from tracer1_agents.data.taskgen.draft import Task
     from tracer1_agents.data.taskgen.names import Split
 
     Family = Callable[[Draft], Task]
+
+_Drawer = TypeVar("_Drawer")
 
 LONG: Final[dict[str, Family]] = {
     "clue_chain": several_files.clue_chain,
@@ -64,11 +66,9 @@ def register_family(name: str, family: Family) -> None:
         family: Draws one task: its question, gold answer, files and reference.
 
     Raises:
-        ConfigurationError: Another family has the name.
+        ConfigurationError: Another family has the name, or `family` cannot be called.
     """
-    if FAMILIES.setdefault(name, family) is not family:
-        msg = f"there is a task family {name!r} already; give yours another name"
-        raise ConfigurationError(msg)
+    take_name(FAMILIES, "task family", name, family)
 
 
 def make_task(
@@ -89,7 +89,47 @@ def make_task(
         unseen_phrases: Paraphrases that training never shows.
 
     Raises:
-        KeyError: No such family.
+        ConfigurationError: No such family, or what it drew is no task.
     """
+    draw = family_named(family, FAMILIES)
     rng = Random(f"{family}/{seed}")  # noqa: S311  (reproducible, not secret)
-    return FAMILIES[family](Draft(rng, NameSource(rng, split, unseen_styles), unseen_phrases))
+    return _checked(draw(Draft(rng, NameSource(rng, split, unseen_styles), unseen_phrases)), family)
+
+
+def family_named(name: str, families: Mapping[str, _Drawer], world: str = "") -> _Drawer:
+    """A family.
+
+    Args:
+        name: Of the family.
+        families: To choose from.
+        world: Whose they are, for the message.
+
+    Raises:
+        ConfigurationError: There is none of that name.
+    """
+    if name not in families:
+        msg = f"there is no task family {name!r}{world}; choose one of: {', '.join(families)}"
+        raise ConfigurationError(msg)
+    return families[name]
+
+
+def _checked(task: Any, family: str) -> Task:
+    """A task, where a family of somebody's own gave one."""
+    if not isinstance(task, Task):
+        problem = f"gave {type(task).__name__}, not a Task"
+    elif not task.steps:
+        problem = "gave a task without steps"
+    elif odd := _no_text(task):
+        problem = f"gave a task whose {odd} is no text"
+    else:
+        return task
+    msg = f"the task family {family!r} {problem}"
+    raise ConfigurationError(msg)
+
+
+def _no_text(task: Task) -> str | None:
+    """What of a task should be text and is not; numbers have to be written as the tools write them."""
+    texts: dict[str, Any] = {"question": task.question, "answer": task.answer}
+    for number, step in enumerate(task.steps, 1):
+        texts |= {f"step {number}'s instruction": step.instruction, f"step {number}'s result": step.result}
+    return next((name for name, text in texts.items() if not isinstance(text, str)), None)

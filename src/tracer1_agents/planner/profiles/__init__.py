@@ -156,6 +156,6 @@ def profile_named(name: str) -> Profile:
         ConfigurationError: There is none of that name.
     """
     if name not in PROFILES:
-        msg = f"there is no prompt profile {name!r}; choose one of {', '.join(PROFILES)}"
+        msg = f"there is no prompt profile {name!r:.60}; choose one of {', '.join(PROFILES)}"
         raise ConfigurationError(msg)
     return PROFILES[name]

@@ -158,12 +158,13 @@ def make_world_task(
         unseen_phrases: Paraphrases that training never shows.
 
     Raises:
-        KeyError: No such family.
+        ConfigurationError: No such family.
     """
+    draw = plain.family_named(family, FAMILIES, " in the desk world, which takes none of one's own")
     options = options or WorldOptions()
     rng = Random(f"world/{family}/{seed}")  # noqa: S311  (reproducible, not secret)
     dice = Random(f"dials/{family}/{seed}")  # noqa: S311
     names = DeskNames(rng, split, unseen_styles)
     draft = DeskDraft(rng, names, unseen_phrases, options=options, dice=dice)
-    task = FAMILIES[family](draft)
+    task = draw(draft)
     return task if task.desk else draft.disturb(replace(task))
