@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tracer1_agents.training.settings import ModelConfig, RolloutConfig, TrainerConfig
 
 SAMPLE: Final = 2000  # rows looked at, at most; ours
+_ROUNDED_AWAY: Final = 6e-5  # half a step of bfloat16 at a weight of 0.02: less added to it leaves it as it is
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def preflight(
             *_length_problems(rows, rollout.max_new_tokens, length, "the model's" if length == positions else "vLLM's"),
             *(_vllm_problems(length, vllm_tokens(planner.model, model, rollout, here), rollout) if colocated else ()),
             *_memory_problems(memory, here, rollout, trainer),
-            *(_blind_problems(rows) if weights_are_spread() else ()),
+            *(_blind_problems(rows) if weights_are_spread() else _rounding_problems(model, trainer)),
         ),
     )
 
@@ -223,6 +224,17 @@ def _blind_problems(rows: Sequence[RowTokens]) -> list[str]:
         f"{len(blind):,} of {len(rows):,} prompts show no picture, such as {blind[0].key}: with FSDP or DeepSpeed a "
         "process that has only such prompts leaves the others waiting in the vision tower; leave those sources out, or "
         "train adapters (model.lora) with whole weights in each process (ddp.yaml)"
+    )
+    return [problem]
+
+
+def _rounding_problems(model: ModelConfig, trainer: TrainerConfig) -> list[str]:
+    """Whole bfloat16 weights are updated as they are; FSDP and DeepSpeed keep float32 ones, peft its adapters."""
+    if model.dtype == "float32" or model.lora is not None or trainer.learning_rate >= _ROUNDED_AWAY:
+        return []
+    problem = (
+        f"bfloat16 weights lose most updates of trainer.learning_rate {trainer.learning_rate:g} to rounding: take "
+        "model.dtype: float32 with trainer.bf16: true, adapters (model.lora), or FSDP or DeepSpeed"
     )
     return [problem]
 

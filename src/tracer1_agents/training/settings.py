@@ -68,7 +68,11 @@ class TrainerConfig(BaseConfig):
     max_minutes: float | None = Field(None, gt=0, description="stop after so much training time, whatever max_steps")
     clock: Clock = Field("wall", description="what training time is counted by: wall, or the processor of this process")
     seed: int = Field(0, description="of order and sampling")
-    learning_rate: float = Field(1e-6, gt=0, description="ours, for 8B models; tiny ones take 1e-4 to 4e-4")
+    learning_rate: float = Field(
+        1e-6,
+        gt=0,
+        description="ours, for all weights of an 8B model; 1e-5 for its adapters, tiny ones take 1e-4 to 4e-4",
+    )
     schedule: Literal["constant_with_warmup", "linear", "cosine"] = Field(
         "constant_with_warmup", description="of the learning rate"
     )

@@ -22,6 +22,7 @@ from tracer1_agents.training.stage2 import Stage2Config
 pytestmark = pytest.mark.torch
 LAUNCH = files("tracer1_agents") / "assets" / "launch"
 SCRIPTS = Path(__file__).parents[3] / "scripts"
+SKY = SCRIPTS / "skypilot_stage2.yaml"
 BASH = shutil.which("bash")
 
 
@@ -53,7 +54,7 @@ def test_every_launch_file_says_that_no_gpu_was_used():
 
 
 def commands():
-    sky = yaml.safe_load((SCRIPTS / "skypilot_stage2.yaml").read_text(encoding="utf-8"))
+    sky = yaml.safe_load(SKY.read_text(encoding="utf-8"))
     return [(SCRIPTS / "slurm_stage2.sh").read_text(encoding="utf-8"), sky["setup"], sky["run"]]
 
 
@@ -70,7 +71,10 @@ def test_bash_reads_the_scripts(at):
 def test_the_scripts_ask_for_options_that_go_together(at):
     text = commands()[at]
     assert 'files("tracer1_agents") / "assets/launch"' in text
-    assert "$launch/fsdp2_two_nodes.yaml" in text
+    assert "$launch/$LAUNCH.yaml" in text
+    named = set(re.findall(r"LAUNCH(?:=|: |:-)(\w+)", "\n".join(commands()) + SKY.read_text(encoding="utf-8")))
+    assert named == {"ddp", "fsdp2_two_nodes"}
+    assert all((LAUNCH / f"{name}.yaml").is_file() for name in named)
     overrides = re.findall(r'--set "?([\w.]+=[^\s"]+)', text)
     config = load_config(Stage2Config, "tiny/stage2", overrides)
     check_engine(config)

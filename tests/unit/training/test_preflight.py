@@ -27,7 +27,7 @@ from tracer1_agents.training.memory import (
 )
 from tracer1_agents.training.mixture import Mixture, MixtureConfig, evenly_spread, load_mixture
 from tracer1_agents.training.models import load_planner, lora_config, outline_planner
-from tracer1_agents.training.preflight import Spread, preflight
+from tracer1_agents.training.preflight import _ROUNDED_AWAY, Spread, preflight
 from tracer1_agents.training.rows import PromptOptions, rows_of
 from tracer1_agents.training.settings import EstimateConfig, LoraConfig, ModelConfig, RolloutConfig, TrainerConfig
 from tracer1_agents.training.vision_model import VisionModelConfig, build_vision_planner, save_vision_planner
@@ -155,6 +155,27 @@ def test_a_vllm_that_would_not_start_or_take_a_prompt_is_refused(rows, checkpoin
     (problem,) = problems(32_768, vllm_length=longest + 7)
     assert f"no room for a reply in vLLM's {longest + 7:,} positions" in problem
     assert "or raise rollout.vllm_length" in problem
+
+
+def test_whole_bfloat16_weights_are_refused_where_updates_would_be_rounded_away(rows, checkpoint, monkeypatch):
+    planner = outline_planner(ModelConfig(path=str(checkpoint)))
+
+    def problems(rate=1e-6, **model):
+        return look(rows, planner, model=ModelConfig(**model), trainer=TrainerConfig(learning_rate=rate)).problems
+
+    (problem,) = problems(dtype="bfloat16")
+    assert "lose most updates of trainer.learning_rate 1e-06 to rounding" in problem
+    assert not problems()
+    assert not problems(rate=1e-3, dtype="bfloat16")
+    assert not problems(dtype="bfloat16", lora=LoraConfig(rank=2))
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert not any("rounding" in problem for problem in problems(dtype="bfloat16"))
+
+
+def test_the_smallest_learning_rate_for_bfloat16_moves_a_usual_weight():
+    weight = torch.tensor(0.02, dtype=torch.bfloat16)
+    assert weight - _ROUNDED_AWAY / 2 == weight
+    assert weight - _ROUNDED_AWAY * 1.1 != weight
 
 
 @pytest.mark.parametrize(
