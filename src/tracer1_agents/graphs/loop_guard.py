@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.actions.match import RUN_TIME_ALLOWANCE, operation, repetitions
+from tracer1_agents.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -32,10 +33,21 @@ class LoopGuard:
         max_nudges: How often per step the planner is told that it repeats itself before the run ends.
         allowance: How often an operation of a kind may recur on the same observation; 1 for kinds not named. A kind
             that may recur more often than it does by default is polled: taking turns with others is no loop.
+
+    Raises:
+        ConfigurationError: A number is none, or too small.
     """
 
     max_nudges: int = 1
     allowance: Mapping[str, int] = field(default_factory=lambda: dict(RUN_TIME_ALLOWANCE))
+
+    def __post_init__(self) -> None:
+        least = {"max_nudges": (self.max_nudges, 0)}
+        least |= {f'allowance of "{kind}"': (often, 1) for kind, often in self.allowance.items()}
+        for what, (given, at_least) in least.items():
+            if type(given) is not int or given < at_least:
+                msg = f"LoopGuard: {what} counts from {at_least}, got {given!r}"
+                raise ConfigurationError(msg)
 
     def repeats(self, trail: Sequence[Mark], candidate: Mark) -> bool:
         """Whether `candidate` would repeat what the trail of a run already holds.

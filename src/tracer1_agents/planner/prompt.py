@@ -125,7 +125,7 @@ def build_messages(
         step: Number of the step that is asked for, counted from 1; told where `history` is empty and cannot say it.
 
     Raises:
-        ConfigurationError: `horizon` is below 1.
+        ConfigurationError: `horizon` is below 1, or a template names what is not known.
     """
     if horizon < 1:
         msg = f"horizon counts from 1, got {horizon}"
@@ -220,12 +220,18 @@ def _tool_lines(tools: Sequence[ToolSpec]) -> str:
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
     """A template with its values; blocks whose placeholders are all empty are left out (see `profiles`)."""
-    text = template.strip("\n")
+    text = template.replace("\r\n", "\n").strip("\n")
     separator = "\n\n" if "\n\n" in text else "\n"
     blocks: list[str] = []
     for block in text.split(separator):
         part = Template(block)
         names = part.get_identifiers()
+        unknown = [name for name in names if name not in values]
+        if unknown or not part.is_valid():
+            named = ", ".join(f"${name}" for name in values)
+            what = f"nothing is known as ${unknown[0]}" if unknown else "a $ stands alone (write $$ for a dollar)"
+            msg = f"a block of a prompt template cannot be filled: {what}; placeholders are {named}: {block[:80]!r}"
+            raise ConfigurationError(msg)
         if not names or any(values[name] for name in names):
             blocks.append(part.substitute(values))
     return separator.join(blocks)

@@ -205,6 +205,11 @@ class TestLoopGuard:
         result, executor, _ = run(['a(x=1) # "a"'], ["same"], loop_guard=guard)
         assert (result["status"], len(executor.calls), result["planner_calls"]) == ("loop", 4, 5)
 
+    @pytest.mark.parametrize("wrong", [{"max_nudges": None}, {"max_nudges": -1}, {"allowance": {"a": "3"}}])
+    def test_numbers_that_are_none(self, wrong):
+        with pytest.raises(ConfigurationError, match=r"LoopGuard: .* counts from [01], got"):
+            LoopGuard(**wrong)
+
     def test_a_polled_tool_may_take_turns(self):
         turns = ['a(x=1) # "is it there?"', 'b(x=1) # "wait for it"'] * 4
         results = ["not yet", "waited"] * 9

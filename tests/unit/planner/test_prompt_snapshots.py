@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -178,3 +179,26 @@ def test_profile_by_model_name(model, profile):
 def test_an_unknown_profile_is_refused_with_the_choices():
     with pytest.raises(ConfigurationError, match="compact, compact-screen, ui-tars"):
         profile_named("nope")
+
+
+class TestOwnTemplates:
+    """Of a profile that somebody made with `replace`."""
+
+    def asked(self, template):
+        own = replace(PROFILES["compact"], name="own", user_template=template)
+        told = {"history": [], "horizon": 1, "tools": []}
+        messages = build_messages(own, instruction="buy milk", observation=Observation(text="a shop"), **told)
+        return messages[-1].content[0]["text"]
+
+    def test_line_endings_of_windows_part_blocks_too(self):
+        assert self.asked("Task: $instruction\r\n\r\nBefore: $history\r\n\r\nNow: $observation\r\n") == (
+            "Task: buy milk\n\nNow: a shop"
+        )
+
+    @pytest.mark.parametrize(
+        ("template", "words"),
+        [("Task: $task", r"nothing is known as \$task; .*\$instruction"), ("It costs $ 5", r"write \$\$ for a dollar")],
+    )
+    def test_what_cannot_be_filled_is_named(self, template, words):
+        with pytest.raises(ConfigurationError, match=words):
+            self.asked(template)
