@@ -42,6 +42,7 @@ from tracer1_agents.training.processes import (
     weights_are_spread,
 )
 from tracer1_agents.training.sampler import MixtureSampler
+from tracer1_agents.training.sampler_check import GapLimits
 from tracer1_agents.training.schedule import ConfiguredLearningRate
 from tracer1_agents.training.settings import EstimateConfig, ModelConfig, RolloutConfig, RunConfig, TrainerConfig
 from tracer1_agents.training.trainer import ForecastTrainer, check_batch
@@ -280,7 +281,7 @@ def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly:
         mixture=mixture,
         collector=assembly.collector,
         first_pair_only=assembly.first_pair_only,
-        max_logprob_gap=config.trainer.max_logprob_gap,
+        gaps=GapLimits(config.trainer.max_logprob_gap, config.trainer.max_mean_logprob_gap),
         max_ratio=config.trainer.max_ratio,
         model=planner.model,
         processing_class=planner.processor,

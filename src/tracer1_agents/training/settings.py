@@ -96,11 +96,17 @@ class TrainerConfig(BaseConfig):
     bf16: bool = Field(default=False, description="autocast to bfloat16 (GPU)")
     threads: int = Field(1, ge=1, description="torch threads of each process")
     report_to: tuple[str, ...] = Field((), description="trackio, wandb: where installed")
-    max_logprob_gap: float = Field(
+    max_logprob_gap: float | None = Field(
         1e-3,
         gt=0,
-        description="refuse to train when sampler and trainer differ more on the first batch (natural log); float32 on "
-        "CPU was measured up to 2.5e-4 at single tokens, since the trainer's rows are padded, with a mean of 4e-7",
+        description="refuse to train when sampler and trainer differ more at a token of the first batch (natural log); "
+        "float32 on CPU was measured up to 2.5e-4, since the trainer's rows are padded; null: single tokens, which "
+        "other kernels in bfloat16 draw far apart, are not looked at",
+    )
+    max_mean_logprob_gap: float = Field(
+        1e-3,
+        gt=0,
+        description="the same of the mean, on the first batch and with vLLM on every one; float32 on CPU: 4e-7",
     )
     max_ratio: float = Field(100.0, gt=1, description="stop when a probability ratio exceeds it")
 

@@ -27,6 +27,7 @@ from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training.processes import combined, joined, largest, total
 from tracer1_agents.training.rollouts import places_of
 from tracer1_agents.training.sampler import MixtureSampler, TellEpoch
+from tracer1_agents.training.sampler_check import compared_tokens, ratio_of_trained
 from tracer1_agents.training.scope import first_pair_tokens
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from tracer1_agents.training.mixture import Mixture
     from tracer1_agents.training.rollouts import GroupCollector, Rollout
+    from tracer1_agents.training.sampler_check import GapLimits
     from tracer1_agents.training.settings import RolloutConfig, TrainerConfig
 
 _PROMPT_KEYS = ("prompt_ids", "prompt_mask")
@@ -59,7 +61,7 @@ class ForecastTrainer(GRPOTrainer):
         mixture: Where rows come from; the data set's `row` column numbers them.
         collector: Draws and scores the replies; None leaves drawing to TRL (its own `generate`, or vLLM).
         first_pair_only: Whether only the thought and the first pair are trained.
-        max_logprob_gap: Largest difference between sampler and trainer on the first batch.
+        gaps: How far sampler and trainer may be apart.
         max_ratio: Largest probability ratio.
         options: What `GRPOTrainer` takes.
     """
@@ -70,12 +72,12 @@ class ForecastTrainer(GRPOTrainer):
         mixture: Mixture,
         collector: GroupCollector | None,
         first_pair_only: bool = False,
-        max_logprob_gap: float,
+        gaps: GapLimits,
         max_ratio: float,
         **options: Any,
     ) -> None:
         self.mixture, self.collector, self.first_pair_only = mixture, collector, first_pair_only
-        self.max_logprob_gap, self.max_ratio = max_logprob_gap, max_ratio
+        self.gaps, self.max_ratio = gaps, max_ratio
         self.logprob_gap: float | None = None
         self.rollouts: list[Rollout] = []
         self._newest_logps: torch.Tensor | None = None
@@ -131,7 +133,7 @@ class ForecastTrainer(GRPOTrainer):
         output["num_items_in_batch"] = self.accelerator.gather(trained).sum()
         if "importance_sampling_ratio" in output and self.vllm_importance_sampling_mode == "sequence_mask":
             bounds = (self.vllm_importance_sampling_clip_min, self.vllm_importance_sampling_clip_max)
-            output["importance_sampling_ratio"] = _ratio_of_trained(output, *bounds)
+            output["importance_sampling_ratio"] = ratio_of_trained(output, *bounds)
 
     def _collect(self, rows: list[int]) -> list[Rollout]:
         """Draw replies with the newest weights."""
@@ -188,11 +190,11 @@ class ForecastTrainer(GRPOTrainer):
             batch is left out of the loss (`mask_truncated`).
 
         Raises:
-            TrainingError: It is above `max_logprob_gap`.
+            TrainingError: It, or the mean, is above its limit.
         """
         if output.get("sampling_per_token_logps") is None:
             return None
-        kept = _kept_tokens(output)
+        kept = compared_tokens(output)
         tokens = total(int(kept.sum()), self.accelerator.device)
         if not tokens:
             return None
@@ -207,19 +209,14 @@ class ForecastTrainer(GRPOTrainer):
                 batch_size=self.args.per_device_train_batch_size,
                 **pictures,
             )
-        gaps = (logps - inputs["sampling_per_token_logps"])[_kept_tokens(inputs)].abs()
+        gaps = (logps - inputs["sampling_per_token_logps"])[compared_tokens(inputs)].abs()
         gap = largest(float(gaps.max()) if gaps.numel() else 0.0, gaps.device)
         self._metrics["train"]["sampling/first_batch_gap_max"].append(gap)
-        self._metrics["train"]["sampling/first_batch_gap_mean"].append(total(float(gaps.sum()), gaps.device) / tokens)
+        mean = total(float(gaps.sum()), gaps.device) / tokens
+        self._metrics["train"]["sampling/first_batch_gap_mean"].append(mean)
         if gaps.numel():  # else the kept replies are on other processes
             self._metrics["train"]["sampling/first_batch_gap_p99"].append(float(gaps.float().quantile(0.99)))
-        if not gap <= self.max_logprob_gap:
-            msg = (
-                f"sampler and trainer disagree: log-probabilities of the first batch differ by up to {gap:.2g}, allowed"
-                f" is {self.max_logprob_gap:.2g}; another dtype, chat template or temperature on one side? With"
-                " bfloat16 raise trainer.max_logprob_gap to what you accept"
-            )
-            raise TrainingError(msg)
+        self.gaps.check(gap, mean)
         return gap
 
     def _check_server_weights(self, output: dict[str, Any]) -> None:
@@ -228,17 +225,17 @@ class ForecastTrainer(GRPOTrainer):
         A server that was started again in mid-run has the weights that it was started with.
 
         Raises:
-            TrainingError: The mean difference is above what a single token of the first batch may have.
+            TrainingError: The mean difference is above its limit.
         """
         if "old_per_token_logps" not in output or "sampling_per_token_logps" not in output:
             return
-        gaps = (output["old_per_token_logps"] - output["sampling_per_token_logps"])[_kept_tokens(output)].abs()
+        gaps = (output["old_per_token_logps"] - output["sampling_per_token_logps"])[compared_tokens(output)].abs()
         device = self.accelerator.device
         mean = total(float(gaps.sum()), device) / max(1.0, total(gaps.numel(), device))
-        if not mean <= self.max_logprob_gap:
+        if not mean <= self.gaps.mean:
             msg = (
                 f"the replies for update {self.state.global_step + 1} were drawn with other weights than the trainer's:"
-                f" log-probabilities differ by {mean:.2g} on average, allowed is {self.max_logprob_gap:.2g}; was the "
+                f" log-probabilities differ by {mean:.2g} on average, allowed is {self.gaps.mean:.2g}; was the "
                 "vLLM server started again? The last checkpoint is kept: go on with --resume, which renews its weights"
             )
             raise TrainingError(msg)
@@ -337,25 +334,6 @@ class ForecastTrainer(GRPOTrainer):
 
 def _is_by_row(value: Any, rows: int) -> bool:
     return isinstance(value, torch.Tensor) and value.ndim > 0 and value.shape[0] == rows
-
-
-def _kept_tokens(inputs: dict[str, Any]) -> torch.Tensor:
-    """Tokens in the loss that the sampler gave a log-probability for; vLLM has none for some, which TRL lets pass."""
-    kept: torch.Tensor = inputs["completion_mask"].bool() & ~inputs["sampling_per_token_logps"].isnan()
-    return kept
-
-
-def _ratio_of_trained(output: dict[str, Any], least: float | None, most: float | None) -> torch.Tensor:
-    """TRL's correction of a reply for what vLLM drew otherwise, over the tokens that are trained, (B, 1).
-
-    TRL takes it before those are known. Over the whole reply, tokens that teach nothing would weigh a first pair, or
-    leave it out.
-    """
-    trained = output["completion_mask"] * output["tool_mask"]
-    gaps = (output["old_per_token_logps"] - output["sampling_per_token_logps"]) * trained
-    ratio: torch.Tensor = gaps.nan_to_num(nan=0.0).sum(-1, keepdim=True).exp()
-    out = (ratio < (-math.inf if least is None else least)) | (ratio > (math.inf if most is None else most))
-    return ratio.masked_fill(out, 0.0)
 
 
 def _trimmed(inputs: dict[str, Any]) -> dict[str, Any]:

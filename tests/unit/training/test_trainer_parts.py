@@ -1,5 +1,6 @@
 """What a run with vLLM or screenshots needs of the trainer, without either."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -10,9 +11,11 @@ pytest.importorskip("PIL", reason="Pillow is not installed")
 import torch
 from PIL import Image
 
+from tracer1_agents.errors import TrainingError
 from tracer1_agents.training import grpo, stage1, trainer
 from tracer1_agents.training.mixture import MixtureConfig, load_mixture
 from tracer1_agents.training.models import load_planner
+from tracer1_agents.training.sampler_check import GapLimits
 from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.trainer import ForecastTrainer
 
@@ -41,7 +44,7 @@ def fake_trainer(**attributes):
         vllm_importance_sampling_clip_min=None,
         vllm_importance_sampling_clip_max=3.0,
         state=SimpleNamespace(global_step=4),
-        max_logprob_gap=1.0,
+        gaps=GapLimits(None, 1.0),
         **attributes,
     )
 
@@ -97,3 +100,14 @@ def test_a_reply_is_read_whole_whatever_the_tokenizer_leaves_of_it(planner):
     ).reward
     emptied = [[{"role": "assistant", "content": "", "tool_calls": []}]]
     assert reward(completions=emptied, completion_ids=[ids], row=[0], log_metric=lambda *_: None) == [1.0]
+
+
+def test_what_sampler_and_trainer_may_differ_by():
+    strict, average = GapLimits(token=1e-3, mean=1e-3), GapLimits(token=None, mean=0.1)
+    strict.check(5e-4, 4e-7)
+    average.check(3.0, 0.02)
+    with pytest.raises(TrainingError, match=r"differ by up to 3, allowed is 0\.001;.* raise trainer\.max_logprob_gap"):
+        strict.check(3.0, 0.02)
+    for mean in (0.2, math.nan):
+        with pytest.raises(TrainingError, match=r"differ on average by .* raise trainer\.max_mean_logprob_gap"):
+            average.check(3.0, mean)
