@@ -49,7 +49,8 @@ def inline(document: str) -> str:
     return _METADATA.sub("", _BEFORE.sub("", document)).strip()
 
 
-def legend(axes: Any, *, drawn: bool) -> None:
-    """Names of the lines, where there are any."""
+def legend(axes: Any, *, drawn: bool, beside: bool = False) -> None:
+    """Names of the lines, where there are any; many of them stand beside the figure, where they cover nothing."""
     if drawn:
-        axes.legend(fontsize=7, frameon=False)
+        place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if beside else {}
+        axes.legend(fontsize=7, frameon=False, **place)

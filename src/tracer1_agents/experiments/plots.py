@@ -80,15 +80,15 @@ def _bars(axes: Any, table: Table, measure: str) -> bool:
 
 def _survival(axes: Any, table: Table) -> bool:
     drawn = False
-    for arm in table.plan.arms:
+    for number, arm in enumerate(table.plan.arms):
         points = [(k, 100 * found[0]) for k in DISTANCES if (found := table.mean(arm, f"hit_{k}"))]
         if points:
-            axes.plot([k for k, _ in points], [share for _, share in points], marker="o", markersize=3, label=arm)
+            marker, colour = _look(number)
+            axes.plot(*zip(*points, strict=True), marker=marker, color=colour, markersize=4, linewidth=1, label=arm)
             drawn = True
     axes.set_xlabel("steps ahead")
-    axes.set_ylim(0, 100)
     axes.set_ylabel("came true (%)")
-    legend(axes, drawn=drawn)
+    legend(axes, drawn=drawn, beside=True)
     return drawn
 
 
@@ -97,15 +97,19 @@ def _cost(axes: Any, table: Table) -> bool:
     for number, arm in enumerate(table.plan.arms):
         solved, tokens = table.mean(arm, "correct"), table.mean(arm, "tokens")
         if solved and tokens:
-            marker = _MARKERS[number // _COLOURS % len(_MARKERS)]
-            axes.plot(tokens[0], 100 * solved[0], marker, color=f"C{number % _COLOURS}", label=arm)
+            marker, colour = _look(number)
+            axes.plot(tokens[0], 100 * solved[0], marker, color=colour, label=arm)
             drawn = True
     axes.set_xlabel("planner tokens a task")
     axes.set_ylim(bottom=0)
     axes.set_ylabel("tasks solved (%)")
-    if drawn:
-        axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    legend(axes, drawn=drawn, beside=True)
     return drawn
+
+
+def _look(number: int) -> tuple[str, str]:
+    """Marker and colour of an arm, by its number: the same in every figure."""
+    return _MARKERS[number // _COLOURS % len(_MARKERS)], f"C{number % _COLOURS}"
 
 
 def _learning(axes: Any, table: Table) -> bool:
