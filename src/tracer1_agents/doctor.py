@@ -59,7 +59,7 @@ EXTRAS: Final[dict[str, str]] = {
     "eval": "the agent as an Inspect solver",
     "mcp": "tools of MCP servers",
     "otel": "spans for any OpenTelemetry collector, by environment variables",
-    "vllm": "vLLM in an environment of its own; its pins clash with `train`",
+    "vllm": "sampling by vLLM in training, on a GPU; it holds torch and transformers to its own versions",
 }
 _SHORTHANDS: Final = frozenset({"all", "dev"})  # extras that give nothing of their own
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from datasets import Dataset
 from transformers import PrinterCallback, ProgressCallback
+from trl.import_utils import is_vllm_available
 from trl.trainer.grpo_config import GRPOConfig
 
-from tracer1_agents.errors import ConfigurationError
+from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.rewards.trajectory import RewardConfig
 from tracer1_agents.serving.screenshots import load_picture
 from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint
@@ -100,6 +101,7 @@ def run(config: Run, assemble: Callable[[Run, Planner, Mixture], Assembly], *, r
     join()
     torch.set_num_threads(config.trainer.threads)
     check_engine(config)
+    check_installed(config)
     with ExitStack() as held:
         checkpoint = from_first(lambda: _open(config.trainer, held, resume=resume))
         planner, mixture = load_planner(config.model), load_mixture(config.data)
@@ -202,6 +204,10 @@ def dry_run(config: Run, check: Callable[[Run, Mixture], None] | None = None) ->
             check(config, mixture)
 
     from_first(look)
+    try:
+        check_installed(config)
+    except MissingExtraError as error:
+        print(f"the run itself: {error}")  # noqa: T201  (a dry run may be made on another machine)
 
 
 def check_draws(config: GrpoRun, mixture: Mixture) -> None:
@@ -262,6 +268,17 @@ def check_engine(config: GrpoRun) -> None:
             "rollout.engine: local needs whole weights in each process; with FSDP or DeepSpeed use rollout.engine: vllm"
         )
         raise ConfigurationError(msg)
+
+
+def check_installed(config: GrpoRun) -> None:
+    """Ask for vLLM before weights are loaded: TRL imports it in the trainer, whether it samples there or on a server.
+
+    Raises:
+        MissingExtraError: It is not here.
+    """
+    if config.rollout.engine == "vllm" and not is_vllm_available():
+        feature = f"rollout.engine: vllm (vllm_mode: {config.rollout.vllm_mode})"
+        raise MissingExtraError(feature, "vllm")
 
 
 def build_trainer(config: GrpoRun, planner: Planner, mixture: Mixture, assembly: Assembly) -> ForecastTrainer:

@@ -17,9 +17,10 @@ pytest.importorskip("openai", reason="openai is not installed (extra agents)")
 
 import torch
 from training_cases import log_of, weights
+from trl.import_utils import is_vllm_available
 
 from scripted_server import REPLY, VllmServer, completion
-from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.errors import ConfigurationError, MissingExtraError, TrainingError
 from tracer1_agents.planner.retries import Retries
 from tracer1_agents.serving.engine import SamplingEngine
 from tracer1_agents.serving.sampling import SampleRequest
@@ -27,6 +28,7 @@ from tracer1_agents.serving.vllm import VllmChatModel
 from tracer1_agents.training import stage2
 from tracer1_agents.training.config import load_config
 from tracer1_agents.training.grounded_rollouts import Scorer
+from tracer1_agents.training.grpo import dry_run
 from tracer1_agents.training.mixture import load_mixture
 from tracer1_agents.training.models import load_planner
 from tracer1_agents.training.server_rollouts import RowPictures, ServerPolicy, connect
@@ -93,6 +95,7 @@ class StandIn:
 def stand_in(planner, monkeypatch):
     one = StandIn(planner)
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", one.generation)
+    monkeypatch.setattr("tracer1_agents.training.grpo.is_vllm_available", lambda: True)
     yield one
     one.server.close()
 
@@ -258,9 +261,21 @@ def test_raw_logprobs_are_those_of_temperature_one(stand_in):
         (("rollout.engine=vllm", "rollout.vllm_mode=server"), "needs rollout.vllm_server_url; start one with VLLM_SER"),
     ],
 )
-def test_what_the_graph_cannot_ask_is_refused(planner, tmp_path, changes, message):
+def test_what_the_graph_cannot_ask_is_refused(planner, tmp_path, monkeypatch, changes, message):
+    monkeypatch.setattr("tracer1_agents.training.grpo.is_vllm_available", lambda: True)
     with pytest.raises(ConfigurationError, match=message):
         stage2.train(config(planner, tmp_path, *changes))
+
+
+@pytest.mark.skipif(is_vllm_available(), reason="vLLM is installed")
+def test_without_vllm_nothing_is_loaded_and_a_dry_run_says_what_is_missing(planner, tmp_path, monkeypatch, capsys):
+    one = config(planner, tmp_path, "rollout.engine=vllm", "rollout.way=replay")
+    dry_run(one)
+    monkeypatch.setattr("tracer1_agents.training.grpo.load_planner", None)
+    with pytest.raises(MissingExtraError, match=r"vllm_mode: colocate.*\[vllm\]"):
+        stage2.train(one)
+    said = capsys.readouterr().out
+    assert 'the run itself: rollout.engine: vllm (vllm_mode: colocate) needs the optional extra "vllm"' in said
 
 
 @pytest.mark.parametrize("drive", ["sync", "async"])
