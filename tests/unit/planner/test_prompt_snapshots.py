@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from tracer1_agents.actions.codec import ParseOutcome
+from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.space import ACTION_TYPES, Click, Finish, Point, ToolCall, actions_for
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.planner.examples import SAMPLES, in_one_line, worked_example
 from tracer1_agents.planner.forecast import read_forecast
-from tracer1_agents.planner.profiles import PROFILES, profile_for, profile_named
+from tracer1_agents.planner.profiles import PROFILES, Profile, profile_for, profile_named
 from tracer1_agents.planner.prompt import ToolSpec, build_messages
 from tracer1_agents.types import Forecast, ForecastPair, HistoryEntry, ImageRef, Observation
 
@@ -202,3 +203,14 @@ class TestOwnTemplates:
     def test_what_cannot_be_filled_is_named(self, template, words):
         with pytest.raises(ConfigurationError, match=words):
             self.asked(template)
+
+
+def test_a_grammar_of_ones_own_comes_with_a_class_of_ones_own():
+    class Shouting(Profile):
+        def grammar_for(self, image=None, *, platform="tools"):
+            return CanonicalGrammar()
+
+    mine = {**vars(PROFILES["compact"]), "name": "mine", "grammar": "shouting"}
+    assert Shouting(**mine).grammar == "shouting"
+    with pytest.raises(ConfigurationError, match=r"'mine' names the grammar 'shouting'; there are .*subclass"):
+        Profile(**mine)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from tracer1_agents.actions.coordinates import QWEN2_5_VL_PIXELS, THOUSAND, UI_TARS_15, UNIT, Frame, Screen, Size
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
@@ -45,6 +45,9 @@ class Profile:
             small planners that say what, never where; the list is their screen, so there is no note about a screenshot.
         history_instructions: Whether a history line has the step instruction behind its action: where actions have no
             place of their own, nothing else says what was clicked.
+
+    Raises:
+        ConfigurationError: The grammar is none of ours, and the class has no `grammar_for` of its own.
     """
 
     name: str
@@ -57,6 +60,15 @@ class Profile:
     observation_chars: int = OBSERVATION_CHARS
     brief_elements: bool = False
     history_instructions: bool = False
+
+    def __post_init__(self) -> None:
+        ours = get_args(GrammarName)
+        if self.grammar not in ours and type(self).grammar_for is Profile.grammar_for:
+            msg = (
+                f"profile {self.name!r} names the grammar {self.grammar!r}; there are {', '.join(ours)}. One of yours "
+                "comes with a subclass of Profile whose grammar_for returns it"
+            )
+            raise ConfigurationError(msg)
 
     def grammar_for(self, image: ImageRef | None = None, *, platform: Platform = "tools") -> Grammar:
         """The profile's grammar, bound to the screenshot that the reply is about.
