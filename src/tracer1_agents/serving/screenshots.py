@@ -3,22 +3,26 @@
 An agent that looks twice at the same screen, and GRPO with its G copies of a prompt, would process a screenshot again
 and again. The image processor made here remembers what it made of each picture, by the hash of its pixels, so that a
 distinct screenshot is processed once; the tensors are those of the processor it was made from. Video is not read:
-Qwen3-VL's processor is built without its video half where torchvision, which that half needs, does not load.
+Qwen3-VL's processor is built without its video half where torchvision, which that half needs, does not load. Its
+settings are saved all the same: where torchvision loads (beside vLLM, for example), a folder without them does not.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections import OrderedDict
 from importlib import import_module
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
 from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, AutoTokenizer, BatchFeature, Qwen3VLProcessor
 from transformers.image_processing_utils import BaseImageProcessor
+from transformers.utils.hub import cached_file
 
 from tracer1_agents.errors import ConfigurationError, DataError, MissingExtraError
 from tracer1_agents.pictures import opened
@@ -126,14 +130,35 @@ def torchvision_works() -> bool:
 
 
 class ImageQwen3VLProcessor(Qwen3VLProcessor):
-    """Qwen3-VL's processor without its video half."""
+    """Qwen3-VL's processor without its video half.
 
-    def __init__(self, image_processor: Any, tokenizer: Any, chat_template: str | None = None) -> None:
+    Args:
+        image_processor: For pictures.
+        tokenizer: For text.
+        chat_template: How messages become text.
+        unread: Settings of the video half, which are saved with the rest; None takes defaults that fit the pictures'.
+    """
+
+    def __init__(
+        self,
+        image_processor: Any,
+        tokenizer: Any,
+        chat_template: str | None = None,
+        unread: Mapping[str, Any] | None = None,
+    ) -> None:
         init: Any = super().__init__  # untyped upstream
         init(image_processor, tokenizer, chat_template=chat_template)
+        shared = {name: getattr(image_processor, name) for name in ("patch_size", "merge_size", "temporal_patch_size")}
+        self.unread = dict(unread or {"video_processor_type": "Qwen3VLVideoProcessor", **shared})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is saved: with both halves."""
+        saved: dict[str, Any] = super().to_dict()
+        saved["video_processor"] = saved.pop("unread")
+        return saved
 
 
-# Saved checkpoints name the class that every transformers has; the missing half is made from defaults there.
+# Saved checkpoints name the class that every transformers has.
 ImageQwen3VLProcessor.__name__ = Qwen3VLProcessor.__name__
 
 
@@ -147,7 +172,20 @@ def _image_only(path: str) -> ImageQwen3VLProcessor:
         raise ConfigurationError(msg)
     tokenizer: Any = AutoTokenizer.from_pretrained(path, padding_side="left")
     image_processor = AutoImageProcessor.from_pretrained(path, backend="pil")
-    return ImageQwen3VLProcessor(image_processor, tokenizer, chat_template=tokenizer.chat_template)
+    return ImageQwen3VLProcessor(
+        image_processor, tokenizer, chat_template=tokenizer.chat_template, unread=_video_settings(path)
+    )
+
+
+def _video_settings(path: str) -> dict[str, Any] | None:
+    """Of the video half of a checkpoint: in the processor's file, before transformers 5 in one of its own."""
+    for name in ("processor_config.json", "video_preprocessor_config.json"):
+        file = cached_file(path, name, _raise_exceptions_for_missing_entries=False)
+        settings = json.loads(Path(file).read_text(encoding="utf-8")) if file else {}
+        found: dict[str, Any] = settings.get("video_processor", {}) if name == "processor_config.json" else settings
+        if found:
+            return found
+    return None
 
 
 class PictureCache:

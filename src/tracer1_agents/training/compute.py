@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
-from tracer1_agents.training.memory import heads_of
+from tracer1_agents.training.memory import heads_of, layers_of
 from tracer1_agents.training.settings import GPU_PEAKS
 
 if TYPE_CHECKING:
@@ -129,4 +129,4 @@ class _Towers:
 
 def _attended(tower: Any) -> int:
     head_size, _ = heads_of(tower)
-    return int(tower.num_attention_heads * head_size * tower.num_hidden_layers)
+    return int(tower.num_attention_heads * head_size * layers_of(tower))

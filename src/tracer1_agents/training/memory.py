@@ -195,11 +195,16 @@ def _activations(
 
 def _values_per_token(tower: Any, trainer: TrainerConfig, attended: int) -> int:
     """Values kept for the backward pass through a tower, for one of its tokens."""
-    hidden, heads, layers = int(tower.hidden_size), int(tower.num_attention_heads), int(tower.num_hidden_layers)
+    hidden, heads, layers = int(tower.hidden_size), int(tower.num_attention_heads), layers_of(tower)
     head_size, key_value_heads = heads_of(tower)
     mlp = (4 if _is_gated(tower) else 2) * int(tower.intermediate_size)
     layer = 5 * hidden + 5 * (heads + key_value_heads) * head_size + mlp + heads * attended
     return hidden * layers + layer if trainer.gradient_checkpointing else layer * layers
+
+
+def layers_of(tower: Any) -> int:
+    """Layers of a tower; a vision tower calls them `depth`, in transformers 5.17 by no other name."""
+    return int(tower.depth if hasattr(tower, "depth") else tower.num_hidden_layers)
 
 
 def heads_of(tower: Any) -> tuple[int, int]:

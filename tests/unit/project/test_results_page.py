@@ -41,6 +41,16 @@ def test_the_readme_says_what_the_results_say():
     assert f"(95%: {high} to {low}; five seeds" in told
 
 
+def test_the_readme_quotes_differences_of_the_page():
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    claims = page.partition("## Claims")[2].partition("## Arms")[0]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^  \| .* \| ([+-][\d.]+) \| ([+-][\d.]+) to ([+-][\d.]+) \| \d \|$", readme, re.MULTILINE)
+    assert len(quoted) > 5
+    for mean, low, high in quoted:
+        assert f"| tasks solved | all | {mean}% ({low}% to {high}%) |" in claims
+
+
 def test_results_are_those_of_the_plan_as_it_stands():
     for name, _ in PAGES:
         plan = load_plan(name)

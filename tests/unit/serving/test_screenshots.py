@@ -2,7 +2,9 @@
 
 import base64
 import io
+import json
 import random
+import shutil
 import sys
 
 import pytest
@@ -148,6 +150,26 @@ def test_a_saved_processor_names_classes_that_transformers_has(checkpoint, tmp_p
     assert '"image_processor_type": "Qwen2VLImageProcessor"' in saved
     again = load_processor(str(tmp_path))
     assert again.chat_template == planner.processor.chat_template
+
+
+@pytest.mark.parametrize("kept_in", ["processor_config.json", "video_preprocessor_config.json", None])
+def test_the_video_half_is_passed_on_unread(checkpoint, tmp_path, monkeypatch, kept_in):
+    monkeypatch.setattr(screenshots, "torchvision_works", lambda: False)
+    source = shutil.copytree(checkpoint, tmp_path / "source")
+    saved = source / "processor_config.json"
+    settings = json.loads(saved.read_text(encoding="utf-8"))
+    assert settings.pop("video_processor")["patch_size"] == settings["image_processor"]["patch_size"]
+    video = {"video_processor_type": "Qwen3VLVideoProcessor", "merge_size": 2, "max_frames": 5}
+    if kept_in == saved.name:
+        settings["video_processor"] = video
+    elif kept_in:
+        (source / kept_in).write_text(json.dumps(video), encoding="utf-8")
+    saved.write_text(json.dumps(settings), encoding="utf-8")
+    load_processor(str(source)).save_pretrained(tmp_path / "again")
+    again = json.loads((tmp_path / "again" / "processor_config.json").read_text(encoding="utf-8"))
+    assert again["video_processor"].get("max_frames") == (5 if kept_in else None)
+    assert again["video_processor"]["video_processor_type"] == "Qwen3VLVideoProcessor"
+    assert "unread" not in again
 
 
 def test_a_processor_that_needs_torchvision_is_refused_without_it(tmp_path, monkeypatch):
