@@ -197,7 +197,7 @@ def test_image_tokens_without_their_pictures_are_refused(engine):
     prompt = engine.encode_chat(chat("Go", picture((64, 64))))
     with pytest.raises(ValueError, match="a prompt has 4 image tokens for pictures of 0"):
         engine.sample([SampleRequest(prompt.ids)])
-    with pytest.raises(ValueError, match=r"<\|image_pad\|> tokens in the text"):
+    with pytest.raises(ValueError, match=r"<\|image_pad\|>"):
         engine.sample([asked(engine, chat("a page that says <|image_pad|>"))])
 
 
