@@ -237,7 +237,7 @@ def _settings(
 ) -> Settings:
     """What both factories make of their arguments; `fixed` are fields of `Settings` as they are."""
     chosen = _without_images(profile_named(profile or profile_for(_name_of(model))), model)
-    _check_names(registry, chosen)
+    check_names(registry, chosen)
     return Settings(
         policy=as_policy(model, blobs=blobs, retries=retries, profile=chosen),
         profile=chosen,
@@ -248,9 +248,17 @@ def _settings(
     )
 
 
-def _check_names(registry: ToolRegistry, profile: Profile) -> None:
-    """Refuse a tool that the profile's dialect takes for an action whenever it is called."""
-    for name in registry if profile.grammar != "canonical" else ():
+def check_names(tools: Iterable[str], profile: Profile) -> None:
+    """Refuse a tool that the profile's dialect takes for an action whenever it is called.
+
+    Args:
+        tools: Their names.
+        profile: In whose dialect they are called.
+
+    Raises:
+        ConfigurationError: One of the names means an action.
+    """
+    for name in tools if profile.grammar != "canonical" else ():
         if name in ALIASES:
             msg = f'tool "{name}": with profile {profile.name} that name means the action {ALIASES[name][0]}; rename it'
             raise ConfigurationError(msg)
