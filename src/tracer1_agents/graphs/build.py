@@ -100,7 +100,7 @@ def create_tracer1_agent(
         summarizer: Writes the history; None: as `default_summarizer` says.
         session: A sandbox session for `code` actions.
         grounder: Carries out GUI actions.
-        time_limit: Seconds per run without those that approvals wait, checked between steps.
+        time_limit: Seconds per run without those that it waits for an answer, checked between steps.
         token_limit: Planner tokens per run, checked between steps.
         max_reasks: How often an unusable reply is asked for again, per step.
         max_tool_errors: Failed executions in a row that end a run.

@@ -58,7 +58,7 @@ class Tracer1Context:
         history_window: Past steps in the prompt (K).
         max_steps: Steps per run.
         max_reasks: How often an unusable reply is asked for again, per step.
-        time_limit: Seconds per run without those that approvals wait, checked between steps.
+        time_limit: Seconds per run without those that it waits for an answer, checked between steps.
         token_limit: Input plus output tokens of the planner per run.
         approve_plan: Whether somebody has to approve each forecast before its first pair runs.
         confirm: Classes of actions that somebody has to approve; () for none.
@@ -102,7 +102,7 @@ class Settings:
         horizon: T.
         history_window: K.
         max_steps: Steps per run.
-        time_limit: Seconds per run without those that approvals wait.
+        time_limit: Seconds per run without those that it waits for an answer.
         token_limit: Planner tokens per run.
         max_reasks: How often an unusable reply is asked for again, per step.
         max_tool_errors: Failed executions in a row that end a run.

@@ -8,6 +8,7 @@ human message, the answer goes out as an AI message.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracer1_agents.graphs.settings import Settings
-    from tracer1_agents.types import Execution
+    from tracer1_agents.types import Execution, ForecastPair
 
 Json = dict[str, Any]
 STEPS_PER_TURN: Final = 4  # super-steps of the graph that one more turn of the loop needs, with one to say how it ended
@@ -39,6 +40,7 @@ def grow_log(log: list[Json], writes: Sequence[list[Json] | None]) -> list[Json]
     return log
 
 
+_AT_ONCE: Final = 1.0  # seconds: more than lies between two nodes of a run that waits for nobody
 _WHOLE_COPIES: Final = 500  # updates between whole copies: each is as long as the episode, but bounds what is read back
 GROWING: Final = DeltaChannel(grow_log, list, snapshot_frequency=_WHOLE_COPIES)
 """Of a log: only what is new is checkpointed, so that bytes a step stay the same."""
@@ -110,6 +112,19 @@ def observation_of(state: PlannerState) -> Observation:
     return stored(Observation, state.get("seen") or state.get("observation") or {})
 
 
+def first_pair(state: PlannerState) -> ForecastPair:
+    """What the newest forecast says to do now.
+
+    Raises:
+        ConfigurationError: It says nothing: somebody wrote a forecast without a pair.
+    """
+    pairs = stored(Forecast, state["forecast"]).pairs
+    if not pairs:
+        msg = 'the state\'s forecast has no pair to run; it takes {"pairs": [{"action": {...}, "instruction": ""}]}'
+        raise ConfigurationError(msg)
+    return pairs[0]
+
+
 def task_of(state: PlannerState) -> str:
     """The task: as handed in, or the last human message.
 
@@ -136,7 +151,7 @@ def taken_in(state: PlannerState, execution: Execution, settings: Settings) -> J
         execution: What came back.
         settings: Those of this run.
     """
-    first, before = stored(Forecast, state["forecast"]).pairs[0], observation_of(state)
+    first, before = first_pair(state), observation_of(state)
     grammar = settings.profile.grammar_for(before.image, platform=settings.platform)
     line = grammar.render_action(first.action)
     entry = HistoryEntry(step=state["step"], action=line, instruction=first.instruction)
@@ -147,6 +162,18 @@ def taken_in(state: PlannerState, execution: Execution, settings: Settings) -> J
         "trail": [list(mark(first.action, first.instruction, before))],
         "rejections": [],
     }
+
+
+def without_the_wait(state: PlannerState) -> Json:
+    """Update of a node that ran only when somebody had answered: that time is not the run's.
+
+    Empty where nobody was waited for, which is told by the time since the plan was ready.
+    """
+    planning, now = state.get("planning") or {}, time.time()
+    waited = now - planning.get("until", now)
+    if waited < _AT_ONCE:
+        return {}
+    return {"started_at": state["started_at"] + waited, "planning": {**planning, "until": now}}
 
 
 def fresh_run() -> Json:

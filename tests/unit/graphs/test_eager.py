@@ -192,6 +192,32 @@ def test_cancelling_ends_the_sampling():
     assert complaints == []
 
 
+def test_cancelling_while_the_first_action_runs_ends_the_sampling():
+    said = []
+
+    class Noticed(StreamingModel):
+        async def _astream(self, *arguments, **options):
+            async for piece in super()._astream(*arguments, **options):
+                said.append(piece)
+                yield piece
+
+    pieces = [THREE, *(f'c(z={number}) # "more"\n' for number in range(1000))]
+    agent = create_tracer1_agent(Noticed(script=[pieces], pause=0.01), profile="compact", eager_first=True)
+    context = Tracer1Context(toolbox=RecordingExecutor(delay=30))
+
+    async def cancelled():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await agent.ainvoke(TASK, context=context)
+        await asyncio.sleep(0.05)
+        until_then = len(said)
+        await asyncio.sleep(0.1)
+        return len(said) - until_then
+
+    assert asyncio.run(cancelled()) == 0
+    assert len(said) > 1
+
+
 def test_another_process_keeps_the_first_pair(monkeypatch):
     monkeypatch.setattr(replies, "_rests", type("Forgetful", (dict,), {"__setitem__": lambda *_: None})())
     result, _, _ = run([THREE, FINISH], ["one"])

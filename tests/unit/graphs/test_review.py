@@ -197,6 +197,8 @@ class TestWhere:
         agent, _ = make_agent([THREE], approve_plan=True)
         with pytest.raises(ConfigurationError, match="approve_plan needs a checkpointer"):
             agent.invoke(TASK)
+        with pytest.raises(ConfigurationError, match="approve_plan needs a checkpointer"):
+            agent.invoke(TASK, THREAD)  # nobody could resume it
 
     def test_not_a_bool(self):
         with pytest.raises(ConfigurationError, match="approve_plan must be True or False, got 'yes'"):
