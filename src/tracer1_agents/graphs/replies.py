@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tracer1_agents.planner.streaming import StreamedReply
 
 REST_LOST: Final = "the rest of the forecast was lost"
+_REFUSAL: Final = 300  # characters of it that are told
 _MOST_OPEN: Final = 1_000  # rests of runs that never went on; the oldest are forgotten
 _rests: dict[str, StreamedReply] = {}
 _lock = threading.Lock()
@@ -107,6 +108,9 @@ def read_reply(reply: PolicyReply, grammar: Grammar, step: int, settings: Settin
         reasoning=reply.reasoning,
         truncated=reply.truncated,
     )
+    if reply.refusal and not forecast.ok:
+        problem = f"the model would not answer: {cut(reply.refusal, _REFUSAL)}"
+        forecast = forecast.model_copy(update={"problem": problem})
     if len(forecast.thought) <= settings.thought_chars:
         return forecast
     kept = {"thought": cut(forecast.thought, settings.thought_chars), "text": split_thought(forecast.text).rest}

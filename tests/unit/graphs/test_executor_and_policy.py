@@ -174,11 +174,42 @@ class TestReadMessage:
             AIMessage("answer", additional_kwargs={"reasoning_content": "thought"}),
             AIMessage([{"type": "reasoning", "reasoning": "thought"}, {"type": "text", "text": "answer"}]),
             AIMessage([{"type": "thinking", "thinking": "thought"}, {"type": "text", "text": "answer"}]),
+            AIMessage(
+                [
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "thought"}]},
+                    {"type": "text", "text": "answer"},
+                ]
+            ),
         ],
     )
     def test_reasoning_is_kept_apart(self, message):
         reply = read_message(message)
         assert (reply.text, reply.reasoning) == ("answer", "thought")
+
+    @pytest.mark.parametrize(
+        ("message", "refusal"),
+        [
+            (AIMessage("", additional_kwargs={"refusal": "I can't"}), "I can't"),
+            (AIMessage([{"type": "refusal", "refusal": "I can't"}]), "I can't"),
+            (AIMessage("", response_metadata={"finish_reason": "content_filter"}), "content_filter"),
+            (AIMessage("", response_metadata={"incomplete_details": {"reason": "content_filter"}}), "content_filter"),
+            (AIMessage("I can't", response_metadata={"stop_reason": "refusal"}), "refusal"),
+            (AIMessage("", response_metadata={"finish_reason": "SAFETY"}), "safety"),
+            (AIMessage("", response_metadata={"finish_reason": "stop"}), ""),
+        ],
+    )
+    @pytest.mark.parametrize("profile", ["compact", "generic"])
+    def test_a_refusal_is_told(self, message, refusal, profile):
+        assert read_message(message).refusal == refusal
+        result = create_tracer1_agent(ScriptedModel(script=[message]), profile=profile).invoke({"instruction": "x"})
+        assert result["status"] == "parse_error"
+        told = f"3 replies could not be used: the model would not answer: {refusal}"
+        assert (result["detail"] == told) is bool(refusal)
+
+    def test_a_reply_that_can_be_used_is_used(self):
+        message = AIMessage('finish(answer="1")', response_metadata={"stop_reason": "refusal"})
+        result = create_tracer1_agent(ScriptedModel(script=[message]), profile="compact").invoke({"instruction": "x"})
+        assert result["answer"] == "1"
 
     def test_token_ids(self):
         metadata = {"prompt_token_ids": [1, 2], "token_ids": [3], "token_logprobs": [-0.5]}
