@@ -34,9 +34,9 @@ from tracer1_agents.graphs.conversation import (
 )
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.planner_node import PlannerNode
-from tracer1_agents.graphs.state import GROWING, Json
+from tracer1_agents.graphs.state import GROWING, Json, usage_in
 from tracer1_agents.tools.base import IDEMPOTENCY_KEY
-from tracer1_agents.types import Forecast, Usage
+from tracer1_agents.types import Forecast
 
 try:
     from langchain.agents.middleware import AgentMiddleware, AgentState, ExtendedModelResponse, ModelResponse
@@ -259,7 +259,7 @@ def _call_of(action: Any) -> tuple[str, Json]:
 
 def _reply_of(update: Json, request: ModelRequest[Any]) -> AIMessage:
     """The planner's first pair as the model's reply; a tool that declares an idempotency key gets one."""
-    usage = Usage.model_validate(update["planning"]["usage"] if update.get("planning") else {})
+    usage = usage_in(update.get("planning") or {})
     counts: Any = {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,

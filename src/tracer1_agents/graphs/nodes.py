@@ -33,6 +33,7 @@ from tracer1_agents.graphs.state import (
     stored,
     taken_in,
     task_of,
+    usage_in,
     without_the_wait,
 )
 from tracer1_agents.tools.executor import LOST, lost
@@ -43,7 +44,6 @@ from tracer1_agents.types import (
     Observation,
     Status,
     StepRecord,
-    Usage,
     an_execution,
 )
 
@@ -302,7 +302,7 @@ def _record(state: AgentState, forecast: Forecast, execution: Execution) -> Step
         instruction=first.instruction,
         execution=execution,
         events=tuple(planning.get("events", ())),
-        usage=Usage.model_validate(planning.get("usage") or {}),
+        usage=usage_in(planning),
         planner_calls=planning.get("planner_calls", 1),
         seconds=round(planning.get("seconds", 0.0) + execution.seconds, 4),
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.actions.codec import ParseOutcome
 from tracer1_agents.actions.thoughts import split_thought
 from tracer1_agents.errors import ConfigurationError, PlannerError
-from tracer1_agents.graphs.state import observation_of
+from tracer1_agents.graphs.state import first_pair, observation_of, usage_in
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.history import cut
 from tracer1_agents.planner.policy import PolicyReply
@@ -164,15 +164,14 @@ def complete(state: PlannerState, rest: PolicyReply | PlannerError | None, setti
         seen = observation_of(state)
         grammar = settings.profile.grammar_for(seen.image, platform=settings.platform)
         whole, usage = read_reply(rest, grammar, state["step"], settings), rest.usage
-        ran = Forecast.model_validate(forecast).pairs[0]
-        if whole.pairs and whole.pairs[0] == ran:
+        if whole.pairs and whole.pairs[0] == first_pair(state):
             forecast = whole.model_dump(mode="json")
     spent = {"usage": _sum(planning, usage), "events": events, "unfinished": False}
     return {"forecast": forecast, "planning": {**planning, **spent}, "usage": _sum(state, usage)}
 
 
 def _sum(holder: Any, usage: Usage) -> dict[str, Any]:
-    return (Usage.model_validate(holder.get("usage") or {}) + usage).model_dump()
+    return (usage_in(holder) + usage).model_dump()
 
 
 def goes_ahead(settings: Settings) -> bool:

@@ -24,7 +24,7 @@ from tracer1_agents.planner.history import last_k
 from tracer1_agents.types import Forecast, HistoryEntry, Observation, Status, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracer1_agents.graphs.settings import Settings
     from tracer1_agents.types import Execution, ForecastPair
@@ -55,10 +55,11 @@ class PlannerState(TypedDict, total=False):
     (`types.Observation` as handed in), `seen` (what came back since, to plan from instead), `history` (newest K
     `types.HistoryEntry`), `execution` (what the newest entry returned), `forecast` (`types.Forecast`), `step` (steps
     planned so far), `trail` (marks of what was done, for the loop guard), `planning` (events, tokens and seconds of the
-    newest planner call, and when it ended), `committed` (steps since the planner was asked), `usage` (`types.Usage`)
-    and `planner_calls` so far, `started_at` (seconds since the epoch, later by what somebody took to answer),
-    `rejections` (why forecasts of this step were rejected), `ticket` (see `graphs.once`), `to_review` (whether somebody
-    has to approve the forecast; see `graphs.review`), `concerns` (why a safeguard asks), `status`, `detail`.
+    newest planner call, and since when nobody has been waited for), `committed` (steps since the planner was asked),
+    `usage` (`types.Usage`) and `planner_calls` so far, `started_at` (seconds since the epoch, later by what somebody
+    took to answer), `rejections` (why forecasts of this step were rejected), `ticket` (see `graphs.once`), `to_review`
+    (whether somebody has to approve the forecast; see `graphs.review`), `concerns` (why a safeguard asks), `status`,
+    `detail`.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -110,6 +111,11 @@ def stored(noun: type[Noun], value: Any) -> Noun:
 def observation_of(state: PlannerState) -> Observation:
     """What the agent sees now."""
     return stored(Observation, state.get("seen") or state.get("observation") or {})
+
+
+def usage_in(holder: Mapping[str, Any]) -> Usage:
+    """The tokens that a state, or its `planning`, has counted; none where nobody has counted yet."""
+    return stored(Usage, holder.get("usage") or {})
 
 
 def first_pair(state: PlannerState) -> ForecastPair:
