@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tracer1_agents.types import Trace
 
 NUDGE: Final = {"tracer1": "loop"}  # artifact of an answer that the loop guard gave in a tool's place
+_NO_WORDS: Final = "(a message without words)"  # such as a picture alone, which the acting model may well understand
 _SUMMARY: Final = "summarization"  # LangChain's mark (lc_source) of a human message that stands for older messages
 
 
@@ -179,8 +180,10 @@ def planner_state(
         line = grammar.render_action(call)
         summary = summarizer.summarize(line, _execution_of(answer), None)
         history.append(HistoryEntry(step=number, action=line, summary=summary).model_dump())
+    if set_by is not None:
+        task = str(set_by.text).strip() or _NO_WORDS
     return {
-        "task": task if task and set_by is None else task_of({"messages": [set_by] if set_by else list(messages)}),
+        "task": task or task_of({"messages": list(messages)}),
         "observation": Observation(text=turns[-1].said if turns else "").model_dump(mode="json"),
         "history": history,
         "step": gone + len(done),

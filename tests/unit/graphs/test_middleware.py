@@ -277,6 +277,12 @@ class TestAdvise:
         assert result["forecast_log"][0]["status"] == "parse_error"
         assert [message.type for message in actor.prompts[0]] == ["human"]
 
+    def test_a_message_without_words(self):
+        picture = HumanMessage([{"type": "image", "url": "https://shop.example/a.png"}])
+        actor = ScriptedModel(script=[AIMessage("a lamp")])
+        result = create_agent(actor, [look], middleware=[planning(PLAN)]).invoke({"messages": [picture]})
+        assert result["messages"][-1].text == "a lamp"
+
     def test_async(self):
         actor = ScriptedModel(script=[calls("a", "b"), AIMessage("done")])
         result = asyncio.run(create_agent(actor, [look], middleware=[planning(PLAN)]).ainvoke(ASK))
