@@ -173,7 +173,7 @@ class Settings:
         """These settings as one run wants them (see the module docstring).
 
         Raises:
-            ConfigurationError: An override is out of range.
+            ConfigurationError: An override is out of range, or the context's `tracer1` is none.
         """
         overrides = _find(context)
         if overrides is None:
@@ -212,4 +212,7 @@ def _find(context: Any) -> Tracer1Context | None:
             msg = f"the context's tracer1 has no setting {unknown[0]!r}; it takes {', '.join(known)}"
             raise ConfigurationError(msg)
         inner = Tracer1Context(**inner)
-    return inner if isinstance(inner, Tracer1Context) else None
+    if inner is None or isinstance(inner, Tracer1Context):
+        return inner
+    msg = f"the context's tracer1 has to be a Tracer1Context or a dict of its settings, got {inner!r:.80}"
+    raise ConfigurationError(msg)
