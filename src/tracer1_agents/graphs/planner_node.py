@@ -233,7 +233,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         if previous is not None and _diverges(previous, forecast):
             tally.events.append("replan")
             emit({"type": "replan", "step": step})
-        reasons = _concerns(state, settings, forecast)
+        reasons = (yield _Work(partial(_concerns, state, settings, forecast))) if settings.confirm else []
         history = yield from _finalise_history(state, settings, forecast)
         emit({"type": "forecast", "step": step, "pairs": [pair.model_dump(mode="json") for pair in forecast.pairs]})
         ticket = issue_ticket()
@@ -348,8 +348,6 @@ def _loops(state: PlannerState, settings: Settings, forecast: Forecast, observat
 
 def _concerns(state: PlannerState, settings: Settings, forecast: Forecast) -> list[str]:
     """Why somebody should look before the first pair runs."""
-    if not settings.confirm:
-        return []
     first, history = forecast.pairs[0], state.get("history") or [{}]
     before = history[-1].get("instruction", "")
     return concerns(settings.confirm, Situation(first.action, first.instruction, observation_of(state), before))
