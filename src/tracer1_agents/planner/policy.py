@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from langchain_core.globals import get_llm_cache
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from tracer1_agents.errors import ConfigurationError, PlannerError
@@ -23,7 +25,6 @@ from tracer1_agents.types import Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
 
@@ -161,10 +162,10 @@ class ChatModelPolicy:
         Raises:
             PlannerError: The endpoint kept failing, refused, or did not answer in time.
         """
-        prompt, options = self._prepare(messages, horizon, again)
+        model, (prompt, options) = self._asked(again), self._prepare(messages, horizon, again)
 
         def ask() -> BaseMessage:
-            return within(lambda: self.model.invoke(prompt, config, **options), self.retries.timeout)
+            return within(lambda: model.invoke(prompt, config, **options), self.retries.timeout)
 
         for attempt in range(1, self.retries.attempts + 1):
             try:
@@ -182,11 +183,11 @@ class ChatModelPolicy:
         Raises:
             PlannerError: The endpoint kept failing, refused, or did not answer in time.
         """
-        prompt, options = await self._aprepare(messages, horizon, again)
+        model, (prompt, options) = self._asked(again), await self._aprepare(messages, horizon, again)
         for attempt in range(1, self.retries.attempts + 1):
             try:
                 async with asyncio.timeout(self.retries.timeout):
-                    return read_message(await self.model.ainvoke(prompt, config, **options))
+                    return read_message(await model.ainvoke(prompt, config, **options))
             except Exception as error:  # noqa: BLE001  (whatever a provider raises is judged by _refusal)
                 self._refusal(error, attempt)
                 await asyncio.sleep(self.retries.wait(attempt))
@@ -208,10 +209,10 @@ class ChatModelPolicy:
         Raises:
             PlannerError: See `sample`.
         """
-        prompt, options = self._prepare(messages, horizon, again)
+        model, (prompt, options) = self._asked(again), self._prepare(messages, horizon, again)
         under_way = StreamedReply(enough, read_message, self.retries.timeout)
         try:
-            text = under_way.follow(self.model.stream(prompt, config, **options)).head()
+            text = under_way.follow(model.stream(prompt, config, **options)).head()
         except PlannerError:
             under_way.give_up()
             return self.sample(messages, horizon=horizon, again=again, config=config)
@@ -231,10 +232,10 @@ class ChatModelPolicy:
         Raises:
             PlannerError: See `sample`.
         """
-        prompt, options = await self._aprepare(messages, horizon, again)
+        model, (prompt, options) = self._asked(again), await self._aprepare(messages, horizon, again)
         under_way = StreamedReply(enough, read_message, self.retries.timeout)
         try:
-            text = await under_way.afollow(self.model.astream(prompt, config, **options)).ahead()
+            text = await under_way.afollow(model.astream(prompt, config, **options)).ahead()
         except PlannerError:
             under_way.give_up()
             return await self.asample(messages, horizon=horizon, again=again, config=config)
@@ -242,6 +243,14 @@ class ChatModelPolicy:
             under_way.give_up()
             raise
         return await under_way.awhole() if under_way.finished else PolicyReply(text, rest=under_way)
+
+    def _asked(self, again: int) -> BaseChatModel:
+        """The model; past LangChain's cache where it has answered already and another answer is wanted."""
+        model = self.model
+        if again and isinstance(model, BaseChatModel):
+            cached = get_llm_cache() is not None if model.cache is None else bool(model.cache)
+            return model.model_copy(update={"cache": False}) if cached else model
+        return model
 
     def _prepare(
         self, messages: Sequence[Message], horizon: int, again: int
