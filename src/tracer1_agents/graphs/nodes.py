@@ -265,28 +265,28 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
             rest = error
         return self._observe(input, rest)
 
-    def _observe(self, input: AgentState, rest: PolicyReply | PlannerError | None) -> dict[str, Any]:  # noqa: A002  (as the nodes call it)
+    def _observe(self, state: AgentState, rest: PolicyReply | PlannerError | None) -> dict[str, Any]:
         runtime = get_runtime()
         settings = self.settings.with_context(runtime.context)
-        completed = complete(input, rest, settings)
-        input = {**input, **completed}  # type: ignore[typeddict-item]  # noqa: A001
+        completed = complete(state, rest, settings)
+        state = {**state, **completed}  # type: ignore[typeddict-item]
         if completed:
             pairs = completed["forecast"]["pairs"]
-            runtime.stream_writer({"type": "forecast", "step": input["step"], "pairs": pairs})
-        forecast = stored(Forecast, input["forecast"])
+            runtime.stream_writer({"type": "forecast", "step": state["step"], "pairs": pairs})
+        forecast = stored(Forecast, state["forecast"])
         first = forecast.pairs[0]
         finish = first.action if isinstance(first.action, Finish) else None
-        execution = Execution() if finish else stored(Execution, input["execution"])
-        record = _record(input, forecast, execution)
+        execution = Execution() if finish else stored(Execution, state["execution"])
+        record = _record(state, forecast, execution)
         runtime.stream_writer({"type": "executed", **record.model_dump(mode="json", exclude={"forecast"})})
         update: dict[str, Any] = {**completed, "forecast_log": [record.model_dump(mode="json")]}
         if finish:
             return {**update, **_finished(finish)}
-        errors = 0 if execution.ok else input.get("tool_errors", 0) + 1
+        errors = 0 if execution.ok else state.get("tool_errors", 0) + 1
         return {
             **update,
             **_stopped(execution, errors, record.step, settings),
-            **taken_in(input, execution, settings),
+            **taken_in(state, execution, settings),
             "tool_errors": errors,
         }
 
