@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from langchain_core.globals import get_llm_cache
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from tracer1_agents.errors import ConfigurationError, PlannerError
@@ -25,6 +24,7 @@ from tracer1_agents.types import Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langchain_core.runnables import RunnableConfig
 
@@ -247,7 +247,7 @@ class ChatModelPolicy:
     def _asked(self, again: int) -> BaseChatModel:
         """The model; past LangChain's cache where it has answered already and another answer is wanted."""
         model = self.model
-        if again and isinstance(model, BaseChatModel):
+        if again and "cache" in getattr(type(model), "model_fields", ()):  # no wrapper around a chat model
             cached = get_llm_cache() is not None if model.cache is None else bool(model.cache)
             return model.model_copy(update={"cache": False}) if cached else model
         return model
