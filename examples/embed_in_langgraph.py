@@ -14,10 +14,9 @@ from langgraph.graph import END, START, StateGraph
 from typing_extensions import TypedDict
 
 from tracer1_agents import PlannerNode, create_planner_node
-from tracer1_agents.graphs.state import PlannerState
+from tracer1_agents.graphs.state import PlannerState, first_pair
 from tracer1_agents.testing import ScriptedModel
 from tracer1_agents.tools.base import ToolRegistry
-from tracer1_agents.types import Forecast
 
 PRICES = {"tea": 3, "cake": 5}
 
@@ -47,7 +46,7 @@ def make_planner() -> PlannerNode:
 
 def write_receipt(state: PlannerState) -> dict[str, Any]:
     """The app's last node; with a status, the next run on this thread begins anew."""
-    answer = Forecast.model_validate(state["forecast"]).pairs[0].action.answer  # type: ignore[union-attr]
+    answer = first_pair(state).action.answer  # type: ignore[union-attr]
     return {"receipt": f"{state['instruction']} -> {answer} euros", "status": "finished"}
 
 
@@ -55,8 +54,7 @@ def after_plan(state: PlannerState) -> str:
     """Act until the planner wants to finish; stop when it cannot go on."""
     if state.get("status"):
         return END
-    kind = Forecast.model_validate(state["forecast"]).pairs[0].action.kind
-    return "receipt" if kind == "finish" else "act"
+    return "receipt" if first_pair(state).action.kind == "finish" else "act"
 
 
 def build_app(checkpointer: Any = None) -> Any:
@@ -65,9 +63,8 @@ def build_app(checkpointer: Any = None) -> Any:
 
     def act(state: PlannerState) -> dict[str, Any]:
         """Carry out the first pair of the forecast, and tell the planner what came back."""
-        forecast = Forecast.model_validate(state["forecast"])
-        first = forecast.pairs[0]
-        print(f"step {state['step']}: {len(forecast.pairs)} pairs ahead, doing: {first.instruction}")  # noqa: T201
+        first, ahead = first_pair(state), len(state["forecast"]["pairs"])  # type: ignore[index]
+        print(f"step {state['step']}: {ahead} pairs ahead, doing: {first.instruction}")  # noqa: T201
         return planner.observe(state, ToolRegistry([price_of]).run(first.action.name, first.action.arguments))  # type: ignore[union-attr]
 
     graph = StateGraph(Till)

@@ -101,7 +101,7 @@ class ScriptedModel(BaseChatModel):
 
 
 class StreamingModel(ScriptedModel):
-    """The same, said word by word.
+    """The same, said word by word; an entry of its script may be a list, too: its pieces, an exception among them.
 
     Attributes:
         pause: Seconds before each piece.
@@ -117,6 +117,7 @@ class StreamingModel(ScriptedModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         del stop, run_manager, kwargs
+        time.sleep(self.delay)
         for piece in self._pieces(messages):
             time.sleep(self.pause)
             yield piece
@@ -129,14 +130,18 @@ class StreamingModel(ScriptedModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         del stop, run_manager, kwargs
+        await asyncio.sleep(self.delay)
         for piece in self._pieces(messages):
             await asyncio.sleep(self.pause)
             yield piece
 
     def _pieces(self, messages: list[BaseMessage]) -> Iterator[ChatGenerationChunk]:
-        """A script's entry may be a list: its pieces, of which an exception is raised when its turn comes."""
         reply = self._next(messages)
-        pieces = reply if isinstance(reply, list) else re.findall(r"\s*\S+\s*?", str(reply))
+        if isinstance(reply, AIMessage):
+            yield ChatGenerationChunk(message=AIMessageChunk(**reply.model_dump(exclude={"type", "id"})))
+            return
+        said = re.findall(r"\s*\S+\s*?", reply) if isinstance(reply, str) else reply
+        pieces = said if isinstance(said, list) else [said]
         for piece in pieces:
             if isinstance(piece, BaseException):
                 raise piece
@@ -164,6 +169,7 @@ class RecordingExecutor:
         self.delay = delay
         self.calls: list[tuple[Action, str]] = []
         self.cancelled = 0
+        self._lock = threading.Lock()
 
     def execute(self, action: Action, instruction: str, observation: Observation) -> Execution:
         """Record and answer."""
@@ -185,8 +191,9 @@ class RecordingExecutor:
 
     def _record(self, action: Action, instruction: str) -> Execution:
         """Remember the call; its answer is decided now, so that concurrent calls get one each."""
-        self.calls.append((action, instruction))
-        answer = self.answers[min(len(self.calls), len(self.answers)) - 1]
+        with self._lock:
+            self.calls.append((action, instruction))
+            answer = self.answers[min(len(self.calls), len(self.answers)) - 1]
         return answer if isinstance(answer, Execution) else Execution(text=answer)
 
 

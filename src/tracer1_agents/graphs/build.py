@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import GraphOutput
 
 from tracer1_agents.actions.grammars.generic import GenericReply
 from tracer1_agents.actions.grammars.spelling import ALIASES
@@ -100,7 +101,7 @@ def create_tracer1_agent(
         summarizer: Writes the history; None: as `default_summarizer` says.
         session: A sandbox session for `code` actions.
         grounder: Carries out GUI actions.
-        time_limit: Seconds per run without those that approvals wait, checked between steps.
+        time_limit: Seconds per run without those that it waits for an answer, checked between steps.
         token_limit: Planner tokens per run, checked between steps.
         max_reasks: How often an unusable reply is asked for again, per step.
         max_tool_errors: Failed executions in a row that end a run.
@@ -236,8 +237,10 @@ def _settings(
     **fixed: Any,
 ) -> Settings:
     """What both factories make of their arguments; `fixed` are fields of `Settings` as they are."""
-    chosen = _without_images(profile_named(profile or profile_for(_name_of(model))), model)
-    _check_names(registry, chosen)
+    named = profile_named(profile or profile_for(_name_of(model)))
+    model = _loaded(model)
+    chosen = _without_images(named, model)
+    check_names(registry, chosen)
     return Settings(
         policy=as_policy(model, blobs=blobs, retries=retries, profile=chosen),
         profile=chosen,
@@ -248,9 +251,17 @@ def _settings(
     )
 
 
-def _check_names(registry: ToolRegistry, profile: Profile) -> None:
-    """Refuse a tool that the profile's dialect takes for an action whenever it is called."""
-    for name in registry if profile.grammar != "canonical" else ():
+def check_names(tools: Iterable[str], profile: Profile) -> None:
+    """Refuse a tool that the profile's dialect takes for an action whenever it is called.
+
+    Args:
+        tools: Their names.
+        profile: In whose dialect they are called.
+
+    Raises:
+        ConfigurationError: One of the names means an action.
+    """
+    for name in tools if profile.grammar != "canonical" else ():
         if name in ALIASES:
             msg = f'tool "{name}": with profile {profile.name} that name means the action {ALIASES[name][0]}; rename it'
             raise ConfigurationError(msg)
@@ -286,11 +297,7 @@ def as_policy(
         ConfigurationError: It is none of the kinds that `create_tracer1_agent` lists.
         MissingExtraError: The kind needs an extra that is not installed.
     """
-    if model == "":  # Path("") would be the current folder
-        msg = 'the model\'s name is empty; give a chat model, a policy, a folder, or a name such as "tracer1-tiny"'
-        raise ConfigurationError(msg)
-    if isinstance(model, str | Path):
-        model = _load_model(str(model))
+    model = _loaded(model)
     if isinstance(model, BaseChatModel):
         grammar = profile.grammar if profile else None
         schema = GenericReply.model_json_schema() if grammar == "generic" else None
@@ -308,7 +315,14 @@ def as_policy(
     raise ConfigurationError(msg)
 
 
-def _load_model(name: str) -> BaseChatModel:
+def _loaded(model: BaseChatModel | Policy | str | Path) -> BaseChatModel | Policy:
+    """The model behind a name or a folder; anything else as it is."""
+    if not isinstance(model, str | Path):
+        return model
+    if model == "":  # Path("") would be the current folder
+        msg = 'the model\'s name is empty; give a chat model, a policy, a folder, or a name such as "tracer1-tiny"'
+        raise ConfigurationError(msg)
+    name = str(model)
     if name in SHIPPED or Path(name).is_dir():
         from tracer1_agents.serving.local import LocalChatModel, load_batcher  # noqa: PLC0415  (torch)
 
@@ -367,11 +381,13 @@ def trace_of(result: Mapping[str, Any]) -> Trace:
     """The result of a run as a `Trace`.
 
     Args:
-        result: What `invoke` or `ainvoke` returned.
+        result: What `invoke` or `ainvoke` returned, of either of LangGraph's versions.
 
     Raises:
         ConfigurationError: The run has not ended.
     """
+    if isinstance(result, GraphOutput):  # of version="v2"
+        result = result.value
     if not result.get("status"):
         msg = "this result has no status: the run waits for an answer, or was stopped; take the trace when it has ended"
         raise ConfigurationError(msg)

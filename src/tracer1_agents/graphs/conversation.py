@@ -1,7 +1,8 @@
 """A conversation with tool calls, read as the planner's world: the task, the steps taken, what is seen now; and back.
 
 This is what lets the planner and the loop guard sit in agents that keep messages only. The task is the last human
-message; every tool call after it that was answered is a step; the newest answers are the observation.
+message that somebody wrote (no summary); every tool call after it that was answered is a step; the newest answers are
+the observation.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from tracer1_agents.actions.space import Finish, ToolCall, dump_action
 from tracer1_agents.graphs.loop_guard import LoopGuard, mark, remember
 from tracer1_agents.graphs.state import task_of
+from tracer1_agents.tools.base import IDEMPOTENCY_KEY
 from tracer1_agents.types import Execution, HistoryEntry, Observation
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from tracer1_agents.types import Trace
 
 NUDGE: Final = {"tracer1": "loop"}  # artifact of an answer that the loop guard gave in a tool's place
+_NO_WORDS: Final = "(a message without words)"  # such as a picture alone, which the acting model may well understand
+_SUMMARY: Final = "summarization"  # LangChain's mark (lc_source) of a human message that stands for older messages
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,22 @@ class Turn:
         return [mark(call, "", Observation(text=self.seen)) for call in self.calls]
 
 
+def task_message(messages: Sequence[AnyMessage]) -> HumanMessage | None:
+    """The newest human message that somebody wrote; None where it was summarised or trimmed away."""
+    return next((message for message in reversed(messages) if _is_task(message)), None)  # type: ignore[return-value]
+
+
+def _is_task(message: AnyMessage) -> bool:
+    return isinstance(message, HumanMessage) and message.additional_kwargs.get("lc_source") != _SUMMARY
+
+
 def read_turns(messages: Sequence[AnyMessage]) -> list[Turn]:
-    """The turns since the last human message, oldest first.
+    """The turns since the task was set, oldest first.
 
     Args:
         messages: A conversation; messages without tool calls are passed over.
     """
-    newest_task = max((k for k, message in enumerate(messages) if isinstance(message, HumanMessage)), default=-1)
+    newest_task = max((k for k, message in enumerate(messages) if _is_task(message)), default=-1)
     since = messages[newest_task + 1 :]
     turns: list[Turn] = []
     seen = ""
@@ -76,15 +89,17 @@ def read_turns(messages: Sequence[AnyMessage]) -> list[Turn]:
         if not isinstance(message, AIMessage) or not message.tool_calls:
             continue
         answers = _answers_to(message, since[at + 1 :])
-        # A model's calls are compared and shown, not executed here: whatever it called, nothing is refused.
-        calls = tuple(
-            ToolCall.model_construct(name=call["name"], arguments=call["args"]) for call in message.tool_calls
-        )
-        turn = Turn(calls, answers, seen)
+        turn = Turn(tuple(_call_of(call) for call in message.tool_calls), answers, seen)
         turns.append(turn)
         if not turn.nudged:
             seen = turn.said
     return turns
+
+
+def _call_of(call: Any) -> ToolCall:
+    """A model's call as it is compared and shown, not executed: nothing is refused, and no key makes it another one."""
+    arguments = {name: value for name, value in call["args"].items() if name != IDEMPOTENCY_KEY}
+    return ToolCall.model_construct(name=call["name"], arguments=arguments)
 
 
 def _answers_to(message: AIMessage, later: Sequence[AnyMessage]) -> tuple[ToolMessage | None, ...]:
@@ -134,7 +149,13 @@ def count_nudges(messages: Sequence[AnyMessage]) -> int:
 
 
 def planner_state(
-    messages: Sequence[AnyMessage], grammar: Grammar, summarizer: Summarizer, window: int
+    messages: Sequence[AnyMessage],
+    grammar: Grammar,
+    summarizer: Summarizer,
+    window: int,
+    *,
+    task: str = "",
+    done_before: int = 0,
 ) -> PlannerState:
     """What `PlannerNode` reads, from a conversation.
 
@@ -143,22 +164,29 @@ def planner_state(
         grammar: Writes past calls as the planner knows them.
         summarizer: Writes what they returned.
         window: How many of the newest calls are written at all: it may be a model that writes.
+        task: What it is where the message that set it was summarised or trimmed away.
+        done_before: How many calls had been answered when such a run was planned last.
     """
-    turns = [turn for turn in read_turns(messages) if not turn.nudged]
+    all_turns, set_by = read_turns(messages), task_message(messages)
+    turns = [turn for turn in all_turns if not turn.nudged]
     trail: list[Mark] = []
     for step in (step for turn in turns for step in turn.marks):
         trail = remember(trail, step)
     done = [pair for turn in turns for pair in zip(turn.calls, turn.answers, strict=True)]
+    newest = len(turns[-1].calls) if turns and turns[-1] is all_turns[-1] else 0
+    gone = max(0, done_before + newest - len(done)) if set_by is None else 0
     history: list[dict[str, Any]] = []
-    for number, (call, answer) in list(enumerate(done, start=1))[max(0, len(done) - window) :]:
+    for number, (call, answer) in list(enumerate(done, start=gone + 1))[max(0, len(done) - window) :]:
         line = grammar.render_action(call)
         summary = summarizer.summarize(line, _execution_of(answer), None)
         history.append(HistoryEntry(step=number, action=line, summary=summary).model_dump())
+    if set_by is not None:
+        task = str(set_by.text).strip() or _NO_WORDS
     return {
-        "task": task_of({"messages": list(messages)}),
+        "task": task or task_of({"messages": list(messages)}),
         "observation": Observation(text=turns[-1].said if turns else "").model_dump(mode="json"),
         "history": history,
-        "step": len(done),
+        "step": gone + len(done),
         "trail": [list(step) for step in trail],
     }
 

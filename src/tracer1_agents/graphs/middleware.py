@@ -16,18 +16,27 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, get_args
 
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
 from langgraph.types import Command
 
 from tracer1_agents.actions.space import Code, Finish, ToolCall, dump_action
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
-from tracer1_agents.graphs.build import create_planner_node, tool_specs
-from tracer1_agents.graphs.conversation import NUDGE, count_nudges, find_loop, last_words, planner_state
+from tracer1_agents.graphs.build import check_names, create_planner_node, tool_specs
+from tracer1_agents.graphs.conversation import (
+    NUDGE,
+    count_nudges,
+    find_loop,
+    last_words,
+    planner_state,
+    read_turns,
+    task_message,
+)
 from tracer1_agents.graphs.loop_guard import LoopGuard
 from tracer1_agents.graphs.planner_node import PlannerNode
-from tracer1_agents.graphs.state import GROWING, Json
+from tracer1_agents.graphs.state import GROWING, Json, usage_in
 from tracer1_agents.tools.base import IDEMPOTENCY_KEY
-from tracer1_agents.types import Forecast, Usage
+from tracer1_agents.types import Forecast
 
 try:
     from langchain.agents.middleware import AgentMiddleware, AgentState, ExtendedModelResponse, ModelResponse
@@ -41,9 +50,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from langchain.agents.middleware import ModelRequest
-    from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
-    from langchain_core.tools import BaseTool
+    from langchain_core.runnables import RunnableConfig
     from langgraph.runtime import Runtime
 
     from tracer1_agents.graphs.settings import Settings
@@ -52,7 +60,9 @@ if TYPE_CHECKING:
 Mode = Literal["advise", "replace"]
 
 _ADVICE: Final = Template(files("tracer1_agents.planner.profiles").joinpath("advice.system.txt").read_text("utf-8"))
-_CARRIED: Final = ("forecast", "usage", "planner_calls", "started_at")  # from one planner call of a run to the next
+_CARRIED: Final = ("forecast", "usage", "planner_calls", "started_at")
+_MARKED: Final[RunnableConfig] = {"metadata": {"lc_source": "planning"}}  # as LangChain marks its middleware's
+_OF_THE_RUN: Final = ("run", "task", "done", *_CARRIED)  # kept from one planner call of a run to the next
 
 
 class AnticipationState(AgentState[Any]):
@@ -70,10 +80,10 @@ class AnticipationState(AgentState[Any]):
 class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any]):
     """Forecasts the next steps before every model call of an agent.
 
-    The planner reads the conversation: the last human message is the task, the tool calls since then are its history,
-    the newest tool results its observation, the agent's tools its tools. A run's context works as in the graph
-    (`Tracer1Context`, or an attribute or key `tracer1` of the agent's own context). Limits, re-asks and loop guard are
-    the planner node's.
+    The planner reads the conversation: the last human message is the task (also when it has been summarised or trimmed
+    away since), the tool calls since then are its history, the newest tool results its observation, the agent's tools
+    its tools. A run's context works as in the graph (`Tracer1Context`, or an attribute or key `tracer1` of the agent's
+    own context). Limits, re-asks and loop guard are the planner node's.
 
     In `advise`, the forecast is shown to the acting model at the end of its system message, and of several tool calls
     in its reply only the first is kept: after one action the agent looks again. When the planner has no forecast, the
@@ -112,13 +122,14 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
     ) -> ExtendedModelResponse[Any]:
         """Plan, then let the model act on it, or act in its place."""
         node, state = self._prepare(request)
-        update = {**state, **node.invoke(state)}
+        update = {**state, **node.invoke(state, _MARKED)}
         if self.mode == "replace":
             return _respond([_reply_of(update, request)], update, state)
         try:
             response = handler(_advised(request, update))
         except NotImplementedError as error:
-            raise _no_tool_calls(request.model) from error
+            _refuse_without_tool_calls(request.model, error)
+            raise
         return _respond(_first_call_only(response.result), update, state, response.structured_response)
 
     async def awrap_model_call(
@@ -126,13 +137,14 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
     ) -> ExtendedModelResponse[Any]:
         """The same, awaitable."""
         node, state = await asyncio.to_thread(self._prepare, request)  # a summarizer may be a model
-        update = {**state, **await node.ainvoke(state)}
+        update = {**state, **await node.ainvoke(state, _MARKED)}
         if self.mode == "replace":
             return _respond([_reply_of(update, request)], update, state)
         try:
             response = await handler(_advised(request, update))
         except NotImplementedError as error:
-            raise _no_tool_calls(request.model) from error
+            _refuse_without_tool_calls(request.model, error)
+            raise
         return _respond(_first_call_only(response.result), update, state, response.structured_response)
 
     def _prepare(self, request: ModelRequest[Any]) -> tuple[PlannerNode, Any]:
@@ -143,15 +155,14 @@ class AnticipatoryPlanningMiddleware(AgentMiddleware[AnticipationState, Any, Any
         of_this_run = self._node.settings.with_context(getattr(request.runtime, "context", None))
         _refuse_what_is_not_heeded(of_this_run)
         tools = {tool.name: tool for tool in request.tools if not isinstance(tool, dict)}
+        check_names(tools, self._node.settings.profile)
         settings = replace(self._node.settings, tools=tool_specs(tools))
         grammar = settings.profile.grammar_for(None, platform=settings.platform)
-        window = of_this_run.history_window
-        state: Json = dict(planner_state(request.messages, grammar, settings.summarizer, window))
-        carried: Json = dict(request.state).get("planner_run") or {}  # type: ignore[assignment]
-        state["run"] = _run_of(request.messages)
-        if carried.get("run") == state["run"]:
-            state |= {key: carried[key] for key in _CARRIED if key in carried}
-        return PlannerNode(settings), state
+        before, window = _last_call_of_this_run(request), of_this_run.history_window
+        of_the_run: Json = {"task": before.get("task", ""), "done_before": before.get("done", 0)}
+        state: Json = dict(planner_state(request.messages, grammar, settings.summarizer, window, **of_the_run))
+        state |= {key: before[key] for key in _CARRIED if key in before}
+        return PlannerNode(settings), {**state, "run": before.get("run", ""), "done": state["step"]}
 
 
 class LoopGuardMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
@@ -197,17 +208,23 @@ class LoopGuardMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 def _refuse_what_is_not_heeded(settings: Settings) -> None:
     """Nobody would be asked, and no second pair run: better to say so than to act."""
     for name, usual in (("approve_plan", False), ("confirm", ()), ("commitment", 1)):
-        if (got := getattr(settings, name)) != usual:
+        if (got := getattr(settings, name)) and got != usual:  # a context that came as JSON has [] for ()
             msg = f"{name} is for create_tracer1_agent, got {got!r}; in create_agent take HumanInTheLoopMiddleware"
             if name == "commitment":
                 msg = f"commitment is for create_tracer1_agent, got {got!r}; in create_agent every step is planned"
             raise ConfigurationError(msg)
 
 
-def _run_of(messages: list[Any]) -> str:
-    """Which run this is: a new human message begins a new one."""
-    newest = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
-    return str(newest.id if newest is not None else "")
+def _last_call_of_this_run(request: ModelRequest[Any]) -> Json:
+    """What the planner left when it was last called; its name alone in a new run, which a new human message begins.
+
+    A run goes on where that message was summarised or trimmed away since: then the tool calls behind it are still here.
+    """
+    left: Json = dict(request.state).get("planner_run") or {}  # type: ignore[assignment]
+    task = task_message(request.messages)
+    if task is None:
+        return left if read_turns(request.messages) else {}
+    return left if left.get("run") == str(task.id) else {"run": str(task.id)}
 
 
 def _advised(request: ModelRequest[Any], update: Json) -> ModelRequest[Any]:
@@ -242,7 +259,7 @@ def _call_of(action: Any) -> tuple[str, Json]:
 
 def _reply_of(update: Json, request: ModelRequest[Any]) -> AIMessage:
     """The planner's first pair as the model's reply; a tool that declares an idempotency key gets one."""
-    usage = Usage.model_validate(update["planning"]["usage"] if update.get("planning") else {})
+    usage = usage_in(update.get("planning") or {})
     counts: Any = {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
@@ -254,16 +271,11 @@ def _reply_of(update: Json, request: ModelRequest[Any]) -> AIMessage:
     if isinstance(first.action, Finish):
         return AIMessage(last_words(first.action), usage_metadata=counts)
     name, arguments = _call_of(first.action)
-    if any(tool.name == name and _declares_key(tool) for tool in request.tools if not isinstance(tool, dict)):
+    if any(tool.name == name and IDEMPOTENCY_KEY in tool.args for tool in request.tools if not isinstance(tool, dict)):
         what = f"{update['run']}/{update['step']}/{first.action.model_dump_json()}"
         arguments = {**arguments, IDEMPOTENCY_KEY: hashlib.sha256(what.encode()).hexdigest()[:32]}
     call: Any = {"name": name, "args": arguments, "id": f"call_{uuid.uuid4().hex}", "type": "tool_call"}
     return AIMessage(first.instruction, tool_calls=[call], usage_metadata=counts)
-
-
-def _declares_key(tool: BaseTool) -> bool:
-    schema: Any = tool.args_schema
-    return IDEMPOTENCY_KEY in (schema.get("properties", {}) if isinstance(schema, dict) else schema.model_fields)
 
 
 def _first_call_only(result: list[BaseMessage]) -> list[BaseMessage]:
@@ -296,13 +308,15 @@ def _respond(
         "status": update.get("status"),
         "detail": update.get("detail") or "",
     }
-    run: Json = {key: update[key] for key in ("run", *_CARRIED) if key in update}
+    run: Json = {key: update[key] for key in _OF_THE_RUN if key in update}
     newest = None if update.get("status") else update["forecast"]
     changes: Json = {"forecast": newest, "forecast_log": [entry], "planner_run": run}
     return ExtendedModelResponse(ModelResponse(result, structured), Command(update=changes))
 
 
-def _no_tool_calls(model: BaseChatModel) -> ConfigurationError:
-    name = type(model).__name__
-    msg = f'{name} cannot call tools (no bind_tools); give create_agent another model, or use mode="replace"'
-    return ConfigurationError(msg)
+def _refuse_without_tool_calls(model: BaseChatModel, error: NotImplementedError) -> None:
+    """Say so where that is what is not implemented: other middleware raises the same, with words of its own."""
+    if type(model).bind_tools is BaseChatModel.bind_tools:
+        name = type(model).__name__
+        msg = f'{name} cannot call tools (no bind_tools); give create_agent another model, or use mode="replace"'
+        raise ConfigurationError(msg) from error

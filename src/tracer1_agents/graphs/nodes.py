@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.messages import AIMessage
@@ -22,6 +25,7 @@ from tracer1_agents.graphs.replies import complete, take_rest
 from tracer1_agents.graphs.state import (
     STEPS_PER_TURN,
     AgentState,
+    first_pair,
     fresh_run,
     no_room,
     observation_of,
@@ -29,6 +33,8 @@ from tracer1_agents.graphs.state import (
     stored,
     taken_in,
     task_of,
+    usage_in,
+    without_the_wait,
 )
 from tracer1_agents.tools.executor import LOST, lost
 from tracer1_agents.types import (
@@ -38,13 +44,13 @@ from tracer1_agents.types import (
     Observation,
     Status,
     StepRecord,
-    Usage,
     an_execution,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from tracer1_agents.actions.space import Action
     from tracer1_agents.graphs.settings import Settings
     from tracer1_agents.planner.policy import PolicyReply
     from tracer1_agents.tools.executor import Executor
@@ -119,7 +125,7 @@ def after_approval(state: AgentState) -> Literal["toolbox", "ground", "observe",
     """Where the first pair of an approved forecast goes."""
     if state.get("status"):
         return "__end__"
-    action = stored(Forecast, state["forecast"]).pairs[0].action
+    action = first_pair(state).action
     if isinstance(action, Finish):
         return "observe"
     return "toolbox" if isinstance(action, ToolCall | Code) else "ground"
@@ -140,47 +146,76 @@ class ExecutorNode(Runnable[AgentState, dict[str, Any]]):
     def invoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
         """Execute."""
         del config, kwargs
-        executor, action, instruction, observation = self._first_pair(input)
-        if executor is None:
-            return self._refusal()
-        action, update, refused = prepare_execution(input, executor, action)
-        if refused is not None:
-            return {**update, "execution": refused.model_dump(mode="json")}
-        try:
-            given = executor.execute(action, instruction, observation)
-        except LOST as error:
-            given = lost(error)
-        except GraphBubbleUp:
-            _will_be_called_again(input, update)
-            raise
-        return {**update, "execution": _as_json(given, executor)}
+        begun = self._begin(input)
+        if isinstance(begun, dict):
+            return begun
+        with begun.cleaned_up(input):
+            try:
+                given = begun.executor.execute(*begun.asked)
+            except LOST as error:
+                given = lost(error)
+        return begun.result(given)
 
     async def ainvoke(self, input: AgentState, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:  # noqa: A002  (name set by Runnable)
         """Execute without blocking the event loop."""
         del config, kwargs
-        executor, action, instruction, observation = self._first_pair(input)
+        begun = self._begin(input)
+        if isinstance(begun, dict):
+            return begun
+        with begun.cleaned_up(input):
+            try:
+                given = await begun.executor.aexecute(*begun.asked)
+            except LOST as error:
+                given = lost(error)
+        return begun.result(given)
+
+    def _begin(self, state: AgentState) -> _Begun | dict[str, Any]:
+        """What is to be carried out, or the update of a step in which nothing is."""
+        executor: Executor | None = getattr(self.settings.with_context(get_runtime().context), self.role)
         if executor is None:
-            return self._refusal()
-        action, update, refused = prepare_execution(input, executor, action)
+            text = _NO_TOOLBOX if self.role == "toolbox" else _NO_SCREEN
+            return {"execution": Execution(ok=False, text=text).model_dump(mode="json")}
+        first, resumed = first_pair(state), without_the_wait(state)
+        action, doubt, refused = prepare_execution({**state, **resumed}, executor, first.action)  # type: ignore[typeddict-item]
         if refused is not None:
-            return {**update, "execution": refused.model_dump(mode="json")}
+            return {**resumed, "execution": refused.model_dump(mode="json")}
+        asked = action, first.instruction, observation_of(state)
+        return _Begun(executor, asked, {**resumed, **doubt}, again=bool(doubt))
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """An execution under way.
+
+    Attributes:
+        executor: Who carries it out.
+        asked: Action, step instruction and observation.
+        update: What else the node writes.
+        again: Whether the step may have been started before.
+    """
+
+    executor: Executor
+    asked: tuple[Action, str, Observation]
+    update: dict[str, Any]
+    again: bool
+
+    @contextmanager
+    def cleaned_up(self, state: AgentState) -> Iterator[None]:
+        """What an execution leaves in this process when it does not come to its end."""
         try:
-            given = await executor.aexecute(action, instruction, observation)
-        except LOST as error:
-            given = lost(error)
-        except GraphBubbleUp:
-            _will_be_called_again(input, update)
+            yield
+        except GraphBubbleUp:  # the tool asks somebody: a first try stays one, and is begun anew with the answer
+            if not self.again:
+                return_ticket(state.get("ticket", ""))
             raise
-        return {**update, "execution": _as_json(given, executor)}
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            if rest := take_rest(state):
+                rest.give_up()
+            raise
 
-    def _first_pair(self, state: AgentState) -> tuple[Executor | None, Any, str, Observation]:
-        settings = self.settings.with_context(get_runtime().context)
-        first = stored(Forecast, state["forecast"]).pairs[0]
-        return getattr(settings, self.role), first.action, first.instruction, observation_of(state)
-
-    def _refusal(self) -> dict[str, Any]:
-        text = _NO_TOOLBOX if self.role == "toolbox" else _NO_SCREEN
-        return {"execution": Execution(ok=False, text=text).model_dump(mode="json")}
+    def result(self, given: Any) -> dict[str, Any]:
+        """The update of a step that was carried out."""
+        return {**self.update, "execution": _as_json(given, self.executor)}
 
 
 def _as_json(given: Any, executor: Executor) -> dict[str, Any]:
@@ -195,12 +230,6 @@ def _as_json(given: Any, executor: Executor) -> dict[str, Any]:
     except (PydanticSerializationError, UnicodeDecodeError) as error:
         msg = f"the executor {name} gave an Execution whose value is no JSON: {error}"
         raise ConfigurationError(msg) from error
-
-
-def _will_be_called_again(state: AgentState, update: dict[str, Any]) -> None:
-    """The tool asks somebody: unless this was a second try already, what follows the answer counts as the first."""
-    if not update:
-        return_ticket(state.get("ticket", ""))
 
 
 class ObserveNode(Runnable[AgentState, dict[str, Any]]):
@@ -236,28 +265,28 @@ class ObserveNode(Runnable[AgentState, dict[str, Any]]):
             rest = error
         return self._observe(input, rest)
 
-    def _observe(self, input: AgentState, rest: PolicyReply | PlannerError | None) -> dict[str, Any]:  # noqa: A002  (as the nodes call it)
+    def _observe(self, state: AgentState, rest: PolicyReply | PlannerError | None) -> dict[str, Any]:
         runtime = get_runtime()
         settings = self.settings.with_context(runtime.context)
-        completed = complete(input, rest, settings)
-        input = {**input, **completed}  # type: ignore[typeddict-item]  # noqa: A001
+        completed = complete(state, rest, settings)
+        state = {**state, **completed}  # type: ignore[typeddict-item]
         if completed:
             pairs = completed["forecast"]["pairs"]
-            runtime.stream_writer({"type": "forecast", "step": input["step"], "pairs": pairs})
-        forecast = stored(Forecast, input["forecast"])
+            runtime.stream_writer({"type": "forecast", "step": state["step"], "pairs": pairs})
+        forecast = stored(Forecast, state["forecast"])
         first = forecast.pairs[0]
         finish = first.action if isinstance(first.action, Finish) else None
-        execution = Execution() if finish else stored(Execution, input["execution"])
-        record = _record(input, forecast, execution)
+        execution = Execution() if finish else stored(Execution, state["execution"])
+        record = _record(state, forecast, execution)
         runtime.stream_writer({"type": "executed", **record.model_dump(mode="json", exclude={"forecast"})})
         update: dict[str, Any] = {**completed, "forecast_log": [record.model_dump(mode="json")]}
         if finish:
             return {**update, **_finished(finish)}
-        errors = 0 if execution.ok else input.get("tool_errors", 0) + 1
+        errors = 0 if execution.ok else state.get("tool_errors", 0) + 1
         return {
             **update,
             **_stopped(execution, errors, record.step, settings),
-            **taken_in(input, execution, settings),
+            **taken_in(state, execution, settings),
             "tool_errors": errors,
         }
 
@@ -273,7 +302,7 @@ def _record(state: AgentState, forecast: Forecast, execution: Execution) -> Step
         instruction=first.instruction,
         execution=execution,
         events=tuple(planning.get("events", ())),
-        usage=Usage.model_validate(planning.get("usage") or {}),
+        usage=usage_in(planning),
         planner_calls=planning.get("planner_calls", 1),
         seconds=round(planning.get("seconds", 0.0) + execution.seconds, 4),
     )

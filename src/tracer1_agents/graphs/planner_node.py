@@ -42,6 +42,7 @@ from tracer1_agents.graphs.state import (
     stored,
     taken_in,
     task_of,
+    usage_in,
 )
 from tracer1_agents.planner.agreement import most_agreed
 from tracer1_agents.planner.history import last_k
@@ -101,7 +102,7 @@ class _Tally:
         spent = (state.get("planning") or {}) if rejections else {}
         events = [*spent.get("events", []), f"rejected: {rejections[-1]}"] if rejections else []
         return {
-            "usage": (Usage.model_validate(spent.get("usage") or {}) + self.usage).model_dump(),
+            "usage": (usage_in(spent) + self.usage).model_dump(),
             "planner_calls": spent.get("planner_calls", 0) + self.calls,
             "events": [*events, *self.events],
             "seconds": round(spent.get("seconds", 0.0) + seconds, 4),
@@ -221,7 +222,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
             forecast, problem = yield from _forecast(state, settings, tally, emit)
         else:
             tally.events.append(COMMITTED)
-        usage = Usage.model_validate(state.get("usage") or {}) + tally.usage
+        usage = usage_in(state) + tally.usage
         calls = state.get("planner_calls", 0) + tally.calls
         committed = 0 if tally.calls else state.get("committed", 0) + 1
         update = {**opening, "usage": usage.model_dump(), "planner_calls": calls, "committed": committed}
@@ -232,7 +233,7 @@ class PlannerNode(Runnable[PlannerState, dict[str, Any]]):
         if previous is not None and _diverges(previous, forecast):
             tally.events.append("replan")
             emit({"type": "replan", "step": step})
-        reasons = _concerns(state, settings, forecast)
+        reasons = (yield _Work(partial(_concerns, state, settings, forecast))) if settings.confirm else []
         history = yield from _finalise_history(state, settings, forecast)
         emit({"type": "forecast", "step": step, "pairs": [pair.model_dump(mode="json") for pair in forecast.pairs]})
         ticket = issue_ticket()
@@ -306,7 +307,7 @@ def _prompt(state: PlannerState, settings: Settings, note: str | None) -> list[M
         horizon=settings.horizon,
         tools=settings.tools,
         platform=settings.platform,
-        previous=Forecast.model_validate(shown) if shown else None,
+        previous=stored(Forecast, shown) if shown else None,
         note=note,
         step=state.get("step", 0) + 1,
     )
@@ -324,7 +325,7 @@ def _begin(state: PlannerState) -> tuple[PlannerState, dict[str, Any]]:
 
 def _over_budget(state: PlannerState, settings: Settings, started: float) -> dict[str, Any] | None:
     """Status and detail when a limit of the run is reached."""
-    usage = Usage.model_validate(state.get("usage") or {})
+    usage = usage_in(state)
     tokens, seconds = usage.input_tokens + usage.output_tokens, time.time() - started
     if state.get("step", 0) >= settings.max_steps:
         return out_of_steps(settings.max_steps)
@@ -347,8 +348,6 @@ def _loops(state: PlannerState, settings: Settings, forecast: Forecast, observat
 
 def _concerns(state: PlannerState, settings: Settings, forecast: Forecast) -> list[str]:
     """Why somebody should look before the first pair runs."""
-    if not settings.confirm:
-        return []
     first, history = forecast.pairs[0], state.get("history") or [{}]
     before = history[-1].get("instruction", "")
     return concerns(settings.confirm, Situation(first.action, first.instruction, observation_of(state), before))

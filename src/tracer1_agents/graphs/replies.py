@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracer1_agents.actions.codec import ParseOutcome
 from tracer1_agents.actions.thoughts import split_thought
 from tracer1_agents.errors import ConfigurationError, PlannerError
-from tracer1_agents.graphs.state import observation_of
+from tracer1_agents.graphs.state import first_pair, observation_of, usage_in
 from tracer1_agents.planner.forecast import read_forecast
 from tracer1_agents.planner.history import cut
 from tracer1_agents.planner.policy import PolicyReply
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tracer1_agents.planner.streaming import StreamedReply
 
 REST_LOST: Final = "the rest of the forecast was lost"
+_REFUSAL: Final = 300  # characters of it that are told
 _MOST_OPEN: Final = 1_000  # rests of runs that never went on; the oldest are forgotten
 _rests: dict[str, StreamedReply] = {}
 _lock = threading.Lock()
@@ -107,6 +108,9 @@ def read_reply(reply: PolicyReply, grammar: Grammar, step: int, settings: Settin
         reasoning=reply.reasoning,
         truncated=reply.truncated,
     )
+    if reply.refusal and not forecast.ok:
+        problem = f"the model would not answer: {cut(reply.refusal, _REFUSAL)}"
+        forecast = forecast.model_copy(update={"problem": problem})
     if len(forecast.thought) <= settings.thought_chars:
         return forecast
     kept = {"thought": cut(forecast.thought, settings.thought_chars), "text": split_thought(forecast.text).rest}
@@ -160,15 +164,14 @@ def complete(state: PlannerState, rest: PolicyReply | PlannerError | None, setti
         seen = observation_of(state)
         grammar = settings.profile.grammar_for(seen.image, platform=settings.platform)
         whole, usage = read_reply(rest, grammar, state["step"], settings), rest.usage
-        ran = Forecast.model_validate(forecast).pairs[0]
-        if whole.pairs and whole.pairs[0] == ran:
+        if whole.pairs and whole.pairs[0] == first_pair(state):
             forecast = whole.model_dump(mode="json")
     spent = {"usage": _sum(planning, usage), "events": events, "unfinished": False}
     return {"forecast": forecast, "planning": {**planning, **spent}, "usage": _sum(state, usage)}
 
 
 def _sum(holder: Any, usage: Usage) -> dict[str, Any]:
-    return (Usage.model_validate(holder.get("usage") or {}) + usage).model_dump()
+    return (usage_in(holder) + usage).model_dump()
 
 
 def goes_ahead(settings: Settings) -> bool:

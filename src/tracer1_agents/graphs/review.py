@@ -15,8 +15,7 @@ same interrupt can be answered again.
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
@@ -28,13 +27,15 @@ from tracer1_agents.actions.thoughts import split_thought
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.nodes import after_approval
 from tracer1_agents.graphs.once import issue_ticket
-from tracer1_agents.graphs.state import AgentState, stored
+from tracer1_agents.graphs.state import AgentState, stored, without_the_wait
 from tracer1_agents.types import Forecast, ForecastPair, Status
 
 if TYPE_CHECKING:
     from typing import Self
 
     from tracer1_agents.graphs.settings import Settings
+
+_CHECKPOINTER: Final = "__pregel_checkpointer"  # LangGraph's key for it in a node's config; None where there is none
 
 
 class PlanReview(BaseModel):
@@ -88,10 +89,11 @@ class ReviewNode(Runnable[AgentState, dict[str, Any]]):
         Raises:
             ConfigurationError: The graph has no checkpointer, so that nobody could answer.
         """
-        del config, kwargs
+        del kwargs
         runtime = get_runtime()
         settings = self.settings.with_context(runtime.context)
-        if runtime.execution_info is not None and runtime.execution_info.thread_id is None:
+        nowhere = runtime.execution_info is not None and runtime.execution_info.thread_id is None
+        if nowhere or (config or {}).get("configurable", {}).get(_CHECKPOINTER, ...) is None:
             asked = "approve_plan" if settings.approve_plan else "confirm"
             msg = f"{asked} needs a checkpointer and a thread_id, so that the run can wait for an answer"
             raise ConfigurationError(msg)
@@ -105,17 +107,16 @@ class ReviewNode(Runnable[AgentState, dict[str, Any]]):
             "reasons": input.get("concerns") or [],
         }
         review = interrupt(question, response_schema=PlanReview)
-        planning = dict(input.get("planning") or {})
-        now = time.time()
-        resumed = {"started_at": input["started_at"] + now - planning.get("until", now)}  # the wait is not the run's
+        resumed = without_the_wait(input)
         if review.decision == "reject":
             return {**resumed, **_rejected(input, review.reason, settings)}
         update: dict[str, Any] = {**resumed, "ticket": issue_ticket()}  # it may have outlived the process that planned
         if review.decision == "edit":
             said = split_thought(forecast.text).rest.strip()
-            planning["events"] = [*planning.get("events", []), f"edited: the planner said {said}"]
+            planning = resumed.get("planning") or input.get("planning") or {}
+            events = [*planning.get("events", []), f"edited: the planner said {said}"]
             edited = forecast.model_copy(update={"pairs": review.pairs})
-            update |= {"forecast": edited.model_dump(mode="json"), "planning": planning}
+            update |= {"forecast": edited.model_dump(mode="json"), "planning": {**planning, "events": events}}
         return update
 
 

@@ -58,7 +58,7 @@ class Tracer1Context:
         history_window: Past steps in the prompt (K).
         max_steps: Steps per run.
         max_reasks: How often an unusable reply is asked for again, per step.
-        time_limit: Seconds per run without those that approvals wait, checked between steps.
+        time_limit: Seconds per run without those that it waits for an answer, checked between steps.
         token_limit: Input plus output tokens of the planner per run.
         approve_plan: Whether somebody has to approve each forecast before its first pair runs.
         confirm: Classes of actions that somebody has to approve; () for none.
@@ -102,7 +102,7 @@ class Settings:
         horizon: T.
         history_window: K.
         max_steps: Steps per run.
-        time_limit: Seconds per run without those that approvals wait.
+        time_limit: Seconds per run without those that it waits for an answer.
         token_limit: Planner tokens per run.
         max_reasks: How often an unusable reply is asked for again, per step.
         max_tool_errors: Failed executions in a row that end a run.
@@ -173,7 +173,7 @@ class Settings:
         """These settings as one run wants them (see the module docstring).
 
         Raises:
-            ConfigurationError: An override is out of range.
+            ConfigurationError: An override is out of range, or the context's `tracer1` is none.
         """
         overrides = _find(context)
         if overrides is None:
@@ -212,4 +212,7 @@ def _find(context: Any) -> Tracer1Context | None:
             msg = f"the context's tracer1 has no setting {unknown[0]!r}; it takes {', '.join(known)}"
             raise ConfigurationError(msg)
         inner = Tracer1Context(**inner)
-    return inner if isinstance(inner, Tracer1Context) else None
+    if inner is None or isinstance(inner, Tracer1Context):
+        return inner
+    msg = f"the context's tracer1 has to be a Tracer1Context or a dict of its settings, got {inner!r:.80}"
+    raise ConfigurationError(msg)

@@ -8,6 +8,7 @@ human message, the answer goes out as an AI message.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from langchain_core.messages import AnyMessage, HumanMessage
@@ -23,10 +24,10 @@ from tracer1_agents.planner.history import last_k
 from tracer1_agents.types import Forecast, HistoryEntry, Observation, Status, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tracer1_agents.graphs.settings import Settings
-    from tracer1_agents.types import Execution
+    from tracer1_agents.types import Execution, ForecastPair
 
 Json = dict[str, Any]
 STEPS_PER_TURN: Final = 4  # super-steps of the graph that one more turn of the loop needs, with one to say how it ended
@@ -39,6 +40,7 @@ def grow_log(log: list[Json], writes: Sequence[list[Json] | None]) -> list[Json]
     return log
 
 
+_AT_ONCE: Final = 1.0  # seconds: more than lies between two nodes of a run that waits for nobody
 _WHOLE_COPIES: Final = 500  # updates between whole copies: each is as long as the episode, but bounds what is read back
 GROWING: Final = DeltaChannel(grow_log, list, snapshot_frequency=_WHOLE_COPIES)
 """Of a log: only what is new is checkpointed, so that bytes a step stay the same."""
@@ -53,10 +55,11 @@ class PlannerState(TypedDict, total=False):
     (`types.Observation` as handed in), `seen` (what came back since, to plan from instead), `history` (newest K
     `types.HistoryEntry`), `execution` (what the newest entry returned), `forecast` (`types.Forecast`), `step` (steps
     planned so far), `trail` (marks of what was done, for the loop guard), `planning` (events, tokens and seconds of the
-    newest planner call, and when it ended), `committed` (steps since the planner was asked), `usage` (`types.Usage`)
-    and `planner_calls` so far, `started_at` (seconds since the epoch, later by what somebody took to answer),
-    `rejections` (why forecasts of this step were rejected), `ticket` (see `graphs.once`), `to_review` (whether somebody
-    has to approve the forecast; see `graphs.review`), `concerns` (why a safeguard asks), `status`, `detail`.
+    newest planner call, and since when nobody has been waited for), `committed` (steps since the planner was asked),
+    `usage` (`types.Usage`) and `planner_calls` so far, `started_at` (seconds since the epoch, later by what somebody
+    took to answer), `rejections` (why forecasts of this step were rejected), `ticket` (see `graphs.once`), `to_review`
+    (whether somebody has to approve the forecast; see `graphs.review`), `concerns` (why a safeguard asks), `status`,
+    `detail`.
     """
 
     messages: Annotated[list[AnyMessage], add_messages]
@@ -110,6 +113,24 @@ def observation_of(state: PlannerState) -> Observation:
     return stored(Observation, state.get("seen") or state.get("observation") or {})
 
 
+def usage_in(holder: Mapping[str, Any]) -> Usage:
+    """The tokens that a state, or its `planning`, has counted; none where nobody has counted yet."""
+    return stored(Usage, holder.get("usage") or {})
+
+
+def first_pair(state: PlannerState) -> ForecastPair:
+    """What the newest forecast says to do now.
+
+    Raises:
+        ConfigurationError: It says nothing: somebody wrote a forecast without a pair.
+    """
+    pairs = stored(Forecast, state["forecast"]).pairs
+    if not pairs:
+        msg = 'the state\'s forecast has no pair to run; it takes {"pairs": [{"action": {...}, "instruction": ""}]}'
+        raise ConfigurationError(msg)
+    return pairs[0]
+
+
 def task_of(state: PlannerState) -> str:
     """The task: as handed in, or the last human message.
 
@@ -136,7 +157,7 @@ def taken_in(state: PlannerState, execution: Execution, settings: Settings) -> J
         execution: What came back.
         settings: Those of this run.
     """
-    first, before = stored(Forecast, state["forecast"]).pairs[0], observation_of(state)
+    first, before = first_pair(state), observation_of(state)
     grammar = settings.profile.grammar_for(before.image, platform=settings.platform)
     line = grammar.render_action(first.action)
     entry = HistoryEntry(step=state["step"], action=line, instruction=first.instruction)
@@ -147,6 +168,18 @@ def taken_in(state: PlannerState, execution: Execution, settings: Settings) -> J
         "trail": [list(mark(first.action, first.instruction, before))],
         "rejections": [],
     }
+
+
+def without_the_wait(state: PlannerState) -> Json:
+    """Update of a node that ran only when somebody had answered: that time is not the run's.
+
+    Empty where nobody was waited for, which is told by the time since the plan was ready.
+    """
+    planning, now = state.get("planning") or {}, time.time()
+    waited = now - planning.get("until", now)
+    if waited < _AT_ONCE:
+        return {}
+    return {"started_at": state["started_at"] + waited, "planning": {**planning, "until": now}}
 
 
 def fresh_run() -> Json:

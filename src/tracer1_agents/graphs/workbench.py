@@ -24,7 +24,7 @@ from tracer1_agents.tools.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracer1_agents.sandboxes.base import Limits, Sandbox, Session
+    from tracer1_agents.sandboxes.base import Limits, Sandbox
     from tracer1_agents.tools.backends import Backends, VisionModel
     from tracer1_agents.tools.search import Corpus, WebBackend
 
@@ -72,12 +72,9 @@ def open_workbench(
     registry: ToolRegistry
     workspace = Path(workspace)
 
-    def start() -> Session:
-        if sandbox is None:  # pragma: no cover  (no session is made then)
-            raise AssertionError
-        return sandbox.open(workspace, host_calls(registry), limits or DEFAULT_LIMITS)
-
-    session = LazySession(start) if sandbox is not None else None
+    session = None
+    if sandbox is not None:
+        session = LazySession(lambda: sandbox.open(workspace, host_calls(registry), limits or DEFAULT_LIMITS))
     tools = default_toolbox(
         workspace, corpus=corpus, web=web, sandbox=session, vision_model=vision_model, backends=backends
     )

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from langchain_core.globals import get_llm_cache
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from tracer1_agents.errors import ConfigurationError, PlannerError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 _AGAIN_TEMPERATURE: Final = 0.7  # ours; a greedy model asked again with the same weights would say the same again
 _PNG_HEAD: Final = b"\x89PNG"
 _CUT: Final = frozenset({"length", "max_tokens", "max_output_tokens"})
+_REFUSED: Final = frozenset({"content_filter", "refusal", "safety"})
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class PolicyReply:
         reasoning: A thought that the model's server kept apart from the text.
         usage: Tokens, zeros where the model does not say.
         truncated: Whether the answer was cut by its token limit.
+        refusal: Why the model or its provider would not answer, where it says so apart from the text.
         prompt_ids: Token ids of the prompt, None where unknown.
         completion_ids: Sampled token ids, None where unknown.
         logprobs: Their log-probabilities, None where unknown.
@@ -58,6 +61,7 @@ class PolicyReply:
     completion_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
     rest: StreamedReply | None = field(default=None, compare=False, repr=False)
+    refusal: str = ""
 
 
 class Policy(Protocol):
@@ -158,10 +162,10 @@ class ChatModelPolicy:
         Raises:
             PlannerError: The endpoint kept failing, refused, or did not answer in time.
         """
-        prompt, options = self._prepare(messages, horizon, again)
+        model, (prompt, options) = self._asked(again), self._prepare(messages, horizon, again)
 
         def ask() -> BaseMessage:
-            return within(lambda: self.model.invoke(prompt, config, **options), self.retries.timeout)
+            return within(lambda: model.invoke(prompt, config, **options), self.retries.timeout)
 
         for attempt in range(1, self.retries.attempts + 1):
             try:
@@ -179,11 +183,11 @@ class ChatModelPolicy:
         Raises:
             PlannerError: The endpoint kept failing, refused, or did not answer in time.
         """
-        prompt, options = self._prepare(messages, horizon, again)
+        model, (prompt, options) = self._asked(again), await self._aprepare(messages, horizon, again)
         for attempt in range(1, self.retries.attempts + 1):
             try:
                 async with asyncio.timeout(self.retries.timeout):
-                    return read_message(await self.model.ainvoke(prompt, config, **options))
+                    return read_message(await model.ainvoke(prompt, config, **options))
             except Exception as error:  # noqa: BLE001  (whatever a provider raises is judged by _refusal)
                 self._refusal(error, attempt)
                 await asyncio.sleep(self.retries.wait(attempt))
@@ -205,10 +209,10 @@ class ChatModelPolicy:
         Raises:
             PlannerError: See `sample`.
         """
-        prompt, options = self._prepare(messages, horizon, again)
+        model, (prompt, options) = self._asked(again), self._prepare(messages, horizon, again)
         under_way = StreamedReply(enough, read_message, self.retries.timeout)
         try:
-            text = under_way.follow(self.model.stream(prompt, config, **options)).head()
+            text = under_way.follow(model.stream(prompt, config, **options)).head()
         except PlannerError:
             under_way.give_up()
             return self.sample(messages, horizon=horizon, again=again, config=config)
@@ -228,10 +232,10 @@ class ChatModelPolicy:
         Raises:
             PlannerError: See `sample`.
         """
-        prompt, options = self._prepare(messages, horizon, again)
+        model, (prompt, options) = self._asked(again), await self._aprepare(messages, horizon, again)
         under_way = StreamedReply(enough, read_message, self.retries.timeout)
         try:
-            text = await under_way.afollow(self.model.astream(prompt, config, **options)).ahead()
+            text = await under_way.afollow(model.astream(prompt, config, **options)).ahead()
         except PlannerError:
             under_way.give_up()
             return await self.asample(messages, horizon=horizon, again=again, config=config)
@@ -239,6 +243,14 @@ class ChatModelPolicy:
             under_way.give_up()
             raise
         return await under_way.awhole() if under_way.finished else PolicyReply(text, rest=under_way)
+
+    def _asked(self, again: int) -> BaseChatModel:
+        """The model; past LangChain's cache where it has answered already and another answer is wanted."""
+        model = self.model
+        if again and "cache" in getattr(type(model), "model_fields", ()):  # no wrapper around a chat model
+            cached = get_llm_cache() is not None if model.cache is None else bool(model.cache)
+            return model.model_copy(update={"cache": False}) if cached else model
+        return model
 
     def _prepare(
         self, messages: Sequence[Message], horizon: int, again: int
@@ -252,6 +264,14 @@ class ChatModelPolicy:
         if again and getattr(self.model, "samples_when_asked_again", False):
             options |= {"temperature": _AGAIN_TEMPERATURE, "seed": again}
         return prompt, options
+
+    async def _aprepare(
+        self, messages: Sequence[Message], horizon: int, again: int
+    ) -> tuple[list[BaseMessage], dict[str, Any]]:
+        """As `_prepare`; pictures are read in a thread, for files block the event loop."""
+        if any(part["type"] == "image" for message in messages for part in message.content):
+            return await asyncio.to_thread(self._prepare, messages, horizon, again)
+        return self._prepare(messages, horizon, again)
 
     def _refusal(self, error: Exception, attempt: int) -> None:
         """Return when asking again may help; otherwise say what happened."""
@@ -300,28 +320,37 @@ def to_langchain(message: Message, blobs: ImageSource | None) -> BaseMessage:
 def read_message(message: BaseMessage) -> PolicyReply:
     """A model's answer as a `PolicyReply`, reasoning kept apart wherever the provider puts it."""
     reasoning = str(message.additional_kwargs.get("reasoning_content") or "")
-    if isinstance(message.content, list):
-        for block in message.content:
-            if isinstance(block, dict) and block.get("type") in {"reasoning", "thinking"}:
-                reasoning += str(block.get("reasoning") or block.get("thinking") or "")
+    refusal = str(message.additional_kwargs.get("refusal") or "")
+    for block in message.content if isinstance(message.content, list) else ():
+        if isinstance(block, dict) and block.get("type") in {"reasoning", "thinking"}:
+            reasoning += str(block.get("reasoning") or block.get("thinking") or _summary_of(block))
+        elif isinstance(block, dict) and block.get("type") == "refusal":
+            refusal += str(block.get("refusal") or "")
     usage = getattr(message, "usage_metadata", None) or {}
     metadata = message.response_metadata
+    ends = _ends(metadata)
     return PolicyReply(
         text=str(message.text),
         reasoning=reasoning,
         usage=Usage(input_tokens=usage.get("input_tokens") or 0, output_tokens=usage.get("output_tokens") or 0),
-        truncated=_was_cut(metadata),
+        truncated=bool(ends & _CUT),
+        refusal=refusal or next(iter(ends & _REFUSED), ""),
         prompt_ids=_ids(metadata.get("prompt_token_ids")),
         completion_ids=_ids(metadata.get("token_ids")),
         logprobs=_ids(metadata.get("token_logprobs")),
     )
 
 
-def _was_cut(metadata: Mapping[str, Any]) -> bool:
-    """Whether a provider says that its token limit ended the reply; each has its own key and word for it."""
+def _summary_of(block: Mapping[str, Any]) -> str:
+    """What OpenAI's Responses API tells of its model's reasoning."""
+    return "\n".join(str(part.get("text") or "") for part in block.get("summary") or () if isinstance(part, dict))
+
+
+def _ends(metadata: Mapping[str, Any]) -> set[str]:
+    """What a provider says ended the reply; each has its own key and word for it."""
     said = [metadata.get(key) for key in ("finish_reason", "stop_reason", "stopReason", "done_reason")]
     said.append((metadata.get("incomplete_details") or {}).get("reason"))  # OpenAI's Responses API
-    return any(str(reason).lower() in _CUT for reason in said)
+    return {str(reason).lower() for reason in said if reason}
 
 
 def _ids(values: Any) -> tuple[Any, ...] | None:

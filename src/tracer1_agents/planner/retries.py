@@ -71,8 +71,9 @@ def is_busy(error: Exception) -> bool:
 
 def status_of(error: Exception) -> int | None:
     """The HTTP status that an endpoint answered with; None where it was none that failed."""
-    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
-    return status if isinstance(status, int) else None
+    response = getattr(error, "response", None)
+    said = (getattr(error, "status_code", None), getattr(response, "status_code", None), getattr(error, "code", None))
+    return next((status for status in said if isinstance(status, int)), None)  # Google's clients say `code`
 
 
 def within(call: Callable[[], BaseMessage], timeout: float | None) -> BaseMessage:

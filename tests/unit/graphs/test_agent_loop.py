@@ -411,7 +411,7 @@ class TestContext:
         assert settings.with_context(SimpleNamespace(tracer1=mine)).horizon == 2
         assert settings.with_context({"tracer1": {"horizon": 2}}).horizon == 2
         assert settings.with_context({"user": "me"}).horizon == 10
-        assert settings.with_context(SimpleNamespace(tracer1="something else")).horizon == 10
+        assert settings.with_context(SimpleNamespace(tracer1=None)).horizon == 10
 
     def test_bad_overrides(self):
         settings = Settings(policy=ReplayPolicy([]))
@@ -419,6 +419,8 @@ class TestContext:
             settings.with_context(Tracer1Context(horizon=0))
         with pytest.raises(ConfigurationError, match="no setting 'horizons'; it takes horizon, "):
             settings.with_context({"tracer1": {"horizons": 3}})
+        with pytest.raises(ConfigurationError, match=r"has to be a Tracer1Context or a dict .* got 'horizon=3'"):
+            settings.with_context(SimpleNamespace(tracer1="horizon=3"))  # limits that would not hold
 
     def test_policy_of_a_run(self):
         agent, model = make_agent(["never asked"])

@@ -10,6 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from loop_helpers import FINISH, TASK, THREE, TWO, always_new, make_agent, prompt_texts
 
+from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.build import trace_of
 from tracer1_agents.graphs.settings import Tracer1Context
 from tracer1_agents.testing import RecordingExecutor
@@ -93,6 +94,12 @@ class TestGoingOn:
         assert result["status"] == "finished"
         assert len(model.prompts) == 3
         assert [entry["execution"]["text"] for entry in result["forecast_log"]] == ["one", "two", ""]
+
+    def test_a_fork_with_a_forecast_that_says_nothing(self, saver):
+        agent, _ = make_agent([THREE, FINISH], checkpointer=saver)
+        agent.invoke(TASK, THREAD, context=context(), interrupt_before=["toolbox"])
+        with pytest.raises(ConfigurationError, match="the state's forecast has no pair to run"):
+            agent.update_state(THREAD, {"forecast": {"pairs": []}}, as_node="plan")
 
     def test_interrupt_before_the_tools(self, saver):
         agent, _ = make_agent([THREE, FINISH], checkpointer=saver)

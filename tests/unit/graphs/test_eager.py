@@ -7,7 +7,7 @@ import gc
 import threading
 
 import pytest
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk
 from loop_helpers import FINISH, QUICK, TASK, THREE, TWO, make_agent
 
 from tracer1_agents import create_tracer1_agent
@@ -190,6 +190,51 @@ def test_cancelling_ends_the_sampling():
 
     assert asyncio.run(left_over()) == (True, [])
     assert complaints == []
+
+
+def test_cancelling_while_the_first_action_runs_ends_the_sampling():
+    said = []
+
+    class Noticed(StreamingModel):
+        async def _astream(self, *arguments, **options):
+            async for piece in super()._astream(*arguments, **options):
+                said.append(piece)
+                yield piece
+
+    pieces = [THREE, *(f'c(z={number}) # "more"\n' for number in range(1000))]
+    agent = create_tracer1_agent(Noticed(script=[pieces], pause=0.01), profile="compact", eager_first=True)
+    context = Tracer1Context(toolbox=RecordingExecutor(delay=30))
+
+    async def cancelled():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await agent.ainvoke(TASK, context=context)
+        await asyncio.sleep(0.05)
+        until_then = len(said)
+        await asyncio.sleep(0.1)
+        return len(said) - until_then
+
+    assert asyncio.run(cancelled()) == 0
+    assert len(said) > 1
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+def test_a_scripted_stream_says_what_a_script_may_hold(way):
+    call = {"name": "look", "args": {"place": "a"}, "id": "1", "type": "tool_call"}
+    model = StreamingModel(script=["two words", AIMessage("", tool_calls=[call]), ["a", "b"], ConnectionError("down")])
+
+    async def streamed():
+        return [piece async for piece in model.astream("x")]
+
+    def said():
+        pieces = asyncio.run(streamed()) if way == "async" else list(model.stream("x"))
+        return sum(pieces[1:], pieces[0])
+
+    assert said().text == "two words"
+    assert said().tool_calls == [call]
+    assert said().text == "ab"
+    with pytest.raises(ConnectionError, match="down"):
+        said()
 
 
 def test_another_process_keeps_the_first_pair(monkeypatch):

@@ -156,6 +156,30 @@ class TestScreenshots:
         assert urls[0].startswith("data:image/png;base64,")
         assert str(result["forecast_log"]).count("base64") == 0
 
+    @pytest.mark.parametrize("eager", [False, True])
+    def test_are_read_outside_of_the_event_loop(self, tmp_path, screen, eager):
+        """Servers refuse what blocks it."""
+        loops = []
+
+        class Store(BlobStore):
+            def get(self, ref):
+                loops.append(asyncio._get_running_loop())
+                return super().get(ref)
+
+        blobs = Store(tmp_path / "blobs")
+        ref = ImageRef(ref=blobs.put(screen), width=320, height=200)
+        options = {"profile": "generic", "platform": "computer", "max_reasks": 0}
+        agent = create_tracer1_agent(ScriptedModel(script=[FINISH]), blobs=blobs, eager_first=eager, **options)
+        asyncio.run(agent.ainvoke({**TASK, "observation": {"text": "a screen", "image": ref.model_dump()}}))
+        assert loops == [None]
+
+    def test_a_model_by_name_that_takes_no_images(self, monkeypatch):
+        models = pytest.importorskip("langchain.chat_models")
+        blind = ScriptedModel(script=[FINISH], profile={"image_inputs": False})
+        monkeypatch.setattr(models, "init_chat_model", lambda name: blind)
+        for model in (blind, "some:model"):
+            assert not create_planner_node(model, profile="generic").settings.profile.supports_images
+
     def test_no_store(self, screen):
         agent, _ = make_agent([FINISH], profile="generic")
         start = {**TASK, "observation": {"image": {"ref": "0" * 64, "width": 3, "height": 2}}}

@@ -37,6 +37,14 @@ class HttpStatusError(Exception):
         self.response = type("Response", (), {"status_code": status_code})()
 
 
+class CodeError(Exception):
+    """As Google's clients raise them."""
+
+    def __init__(self, code):
+        super().__init__(f"code {code}")
+        self.code = code
+
+
 class ReadTimeout(Exception):  # noqa: N818  (httpx calls it so)
     pass
 
@@ -44,8 +52,8 @@ class ReadTimeout(Exception):  # noqa: N818  (httpx calls it so)
 class TestRetries:
     @pytest.mark.parametrize(
         "error",
-        [StatusError(429), StatusError(500), StatusError(503), HttpStatusError(502), ConnectionRefusedError("no"),
-         TimeoutError("late"), ReadTimeout("late")],
+        [StatusError(429), StatusError(500), StatusError(503), HttpStatusError(502), CodeError(429),
+         ConnectionRefusedError("no"), TimeoutError("late"), ReadTimeout("late")],
     )  # fmt: skip
     def test_busy_endpoints_are_asked_again(self, error):
         result, _, model = run([error, error, FINISH])
@@ -53,7 +61,7 @@ class TestRetries:
         assert len(model.prompts) == 3
         assert result["planner_calls"] == 1  # one answer
 
-    @pytest.mark.parametrize("error", [StatusError(400), StatusError(401), HttpStatusError(404)])
+    @pytest.mark.parametrize("error", [StatusError(400), StatusError(401), HttpStatusError(404), CodeError(403)])
     def test_a_refusal_is_final(self, error):
         result, _, model = run([error, FINISH])
         assert result["status"] == "model_error"

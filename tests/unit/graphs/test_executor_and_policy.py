@@ -7,7 +7,9 @@ import threading
 import time
 from typing import Annotated, ClassVar
 
+import langchain_core.globals
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.messages import AIMessage
 from langchain_core.tools import InjectedToolCallId
 from langgraph.prebuilt import InjectedState, InjectedStore, ToolRuntime
@@ -17,7 +19,8 @@ from tracer1_agents import create_tracer1_agent
 from tracer1_agents.actions.space import Code, ToolCall, Wait
 from tracer1_agents.errors import ConfigurationError, PlannerError, SandboxError
 from tracer1_agents.graphs.toolbox_executor import ToolboxExecutor
-from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy, read_message
+from tracer1_agents.planner.policy import ChatModelPolicy, PolicyReply, ReplayPolicy, read_message
+from tracer1_agents.planner.prompt import Message
 from tracer1_agents.sandboxes.base import RunResult
 from tracer1_agents.testing import ScriptedModel
 from tracer1_agents.types import Observation, Usage
@@ -174,17 +177,64 @@ class TestReadMessage:
             AIMessage("answer", additional_kwargs={"reasoning_content": "thought"}),
             AIMessage([{"type": "reasoning", "reasoning": "thought"}, {"type": "text", "text": "answer"}]),
             AIMessage([{"type": "thinking", "thinking": "thought"}, {"type": "text", "text": "answer"}]),
+            AIMessage(
+                [
+                    {"type": "reasoning", "summary": [{"type": "summary_text", "text": "thought"}]},
+                    {"type": "text", "text": "answer"},
+                ]
+            ),
         ],
     )
     def test_reasoning_is_kept_apart(self, message):
         reply = read_message(message)
         assert (reply.text, reply.reasoning) == ("answer", "thought")
 
+    @pytest.mark.parametrize(
+        ("message", "refusal"),
+        [
+            (AIMessage("", additional_kwargs={"refusal": "I can't"}), "I can't"),
+            (AIMessage([{"type": "refusal", "refusal": "I can't"}]), "I can't"),
+            (AIMessage("", response_metadata={"finish_reason": "content_filter"}), "content_filter"),
+            (AIMessage("", response_metadata={"incomplete_details": {"reason": "content_filter"}}), "content_filter"),
+            (AIMessage("I can't", response_metadata={"stop_reason": "refusal"}), "refusal"),
+            (AIMessage("", response_metadata={"finish_reason": "SAFETY"}), "safety"),
+            (AIMessage("", response_metadata={"finish_reason": "stop"}), ""),
+        ],
+    )
+    @pytest.mark.parametrize("profile", ["compact", "generic"])
+    def test_a_refusal_is_told(self, message, refusal, profile):
+        assert read_message(message).refusal == refusal
+        result = create_tracer1_agent(ScriptedModel(script=[message]), profile=profile).invoke({"instruction": "x"})
+        assert result["status"] == "parse_error"
+        told = f"3 replies could not be used: the model would not answer: {refusal}"
+        assert (result["detail"] == told) is bool(refusal)
+
+    def test_a_reply_that_can_be_used_is_used(self):
+        message = AIMessage('finish(answer="1")', response_metadata={"stop_reason": "refusal"})
+        result = create_tracer1_agent(ScriptedModel(script=[message]), profile="compact").invoke({"instruction": "x"})
+        assert result["answer"] == "1"
+
     def test_token_ids(self):
         metadata = {"prompt_token_ids": [1, 2], "token_ids": [3], "token_logprobs": [-0.5]}
         reply = read_message(AIMessage("x", response_metadata=metadata))
         assert (reply.prompt_ids, reply.completion_ids, reply.logprobs) == ((1, 2), (3,), (-0.5,))
         assert read_message(AIMessage("x")).completion_ids is None
+
+
+@pytest.mark.parametrize("way", ["sync", "async"])
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_an_answer_that_is_cached_is_not_the_next_one(way, everywhere, monkeypatch):
+    model = ScriptedModel(script=["nonsense", "a()", "b()"], cache=None if everywhere else InMemoryCache())
+    if everywhere:
+        monkeypatch.setattr(langchain_core.globals, "_llm_cache", InMemoryCache())
+    policy, prompt = ChatModelPolicy(model), [Message("user", [{"type": "text", "text": "go"}])]
+
+    def asked(again):
+        if way == "sync":
+            return policy.sample(prompt, horizon=1, again=again).text
+        return asyncio.run(policy.asample(prompt, horizon=1, again=again)).text
+
+    assert [asked(again) for again in (0, 0, 1, 2)] == ["nonsense", "nonsense", "a()", "b()"]
 
 
 def test_a_recording_ends():

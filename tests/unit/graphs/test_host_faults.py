@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 import warnings
 from collections.abc import Callable  # noqa: TC003  (pydantic reads the annotation)
 
@@ -157,6 +158,23 @@ class TestToolsThatAsk:
         assert paid == [(5, "yes")]
         first = result["forecast_log"][0]
         assert (first["execution"]["text"], first["events"]) == ("paid 5", [])
+
+    def test_somebody_may_think_longer_than_the_run_may_last(self, monkeypatch):
+        def pay(euros: int) -> str:
+            """Pay."""
+            return f"{interrupt('really?')}, {interrupt('really, really?')}"
+
+        clock, thread = time.time, {"configurable": {"thread_id": "1"}}
+        script = ['pay(euros=5) # "x"', 'pay(euros=6) # "x"', FINISH]
+        agent, _ = make_agent(script, tools=[pay], checkpointer=InMemorySaver(), time_limit=60, approve_plan=True)
+        result, hours = agent.invoke(TASK, thread), 0
+        while "__interrupt__" in result:
+            asked = result["__interrupt__"][0].value
+            hours += 1
+            monkeypatch.setattr(time, "time", lambda hours=hours: clock() + 3600 * hours)
+            answer = "yes" if isinstance(asked, str) else {"decision": "approve"}
+            result = agent.invoke(Command(resume=answer), thread)
+        assert (result["status"], result["detail"], hours) == ("finished", "", 7)
 
 
 class TestNothingIsHidden:

@@ -16,10 +16,13 @@ from langchain.agents.middleware import (
     HumanInTheLoopMiddleware,
     ModelCallLimitMiddleware,
     ModelRetryMiddleware,
+    SummarizationMiddleware,
     ToolCallLimitMiddleware,
+    wrap_model_call,
 )
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.tools import BaseTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.prebuilt import InjectedState, ToolRuntime
 from langgraph.types import Command
@@ -204,6 +207,41 @@ class TestReplace:
         assert len({*keys}) == 2
         assert all(len(key) == 32 for key in keys)
 
+    def test_a_key_is_neither_shown_nor_makes_a_repeated_call_another_one(self):
+        def pay(euros: int, idempotency_key: str) -> str:
+            """Pay."""
+            return "paid"
+
+        model = ScriptedModel(script=['pay(euros=1) # "x"'])
+        planner = AnticipatoryPlanningMiddleware(model, mode="replace", profile="compact")
+        result = create_agent(never(), [pay], middleware=[planner]).invoke(ASK)
+        assert result["messages"][-1].text.startswith("Stopped: the planner keeps repeating pay(euros=1)")
+        assert not any("idempotency_key" in messages[-1].text for messages in model.prompts)
+
+    def test_a_tool_without_a_schema_of_its_own(self):
+        class Bare(BaseTool):
+            name: str = "look"
+            description: str = "Look at a place."
+
+            def _run(self, place: str) -> str:
+                return f"seen {place}"
+
+        agent = create_agent(never(), [Bare()], middleware=[planning(PLAN, mode="replace")])
+        assert tool_texts(agent.invoke(ASK)) == ["seen a", "seen b"]
+
+    @pytest.mark.parametrize("way", ["sync", "async"])
+    def test_tokens_of_the_planner_are_marked_in_the_stream(self, way):
+        """As LangChain marks those of its own middleware, so that an app shows the answer alone."""
+        agent = replacing(PLAN)
+
+        async def streamed():
+            return [piece async for piece in agent.astream(ASK, stream_mode="messages")]
+
+        pieces = list(agent.stream(ASK, stream_mode="messages")) if way == "sync" else asyncio.run(streamed())
+        shown = [message.text for message, metadata in pieces if metadata.get("lc_source") != "planning"]
+        assert shown == ["Look at a", "seen a", "Look at b", "seen b", "ab"]
+        assert [message.text for message, metadata in pieces if metadata.get("lc_source") == "planning"] == PLAN
+
     def test_forecasts_are_streamed(self):
         events = list(replacing(PLAN).stream(ASK, stream_mode="custom"))
         assert [event["step"] for event in events if event["type"] == "forecast"] == [1, 2, 3]
@@ -239,6 +277,12 @@ class TestAdvise:
         assert result["forecast_log"][0]["status"] == "parse_error"
         assert [message.type for message in actor.prompts[0]] == ["human"]
 
+    def test_a_message_without_words(self):
+        picture = HumanMessage([{"type": "image", "url": "https://shop.example/a.png"}])
+        actor = ScriptedModel(script=[AIMessage("a lamp")])
+        result = create_agent(actor, [look], middleware=[planning(PLAN)]).invoke({"messages": [picture]})
+        assert result["messages"][-1].text == "a lamp"
+
     def test_async(self):
         actor = ScriptedModel(script=[calls("a", "b"), AIMessage("done")])
         result = asyncio.run(create_agent(actor, [look], middleware=[planning(PLAN)]).ainvoke(ASK))
@@ -248,6 +292,15 @@ class TestAdvise:
         agent = create_agent(FakeListChatModel(responses=["x"]), [look], middleware=[planning(PLAN)])
         with pytest.raises(ConfigurationError, match=r"FakeListChatModel cannot call tools .* mode=\"replace\""):
             agent.invoke(ASK)
+
+    def test_what_other_middleware_lacks_is_not_blamed_on_the_model(self):
+        @wrap_model_call
+        def only_sync(request, handler):
+            return handler(request)
+
+        agent = create_agent(ScriptedModel(script=["x"]), [look], middleware=[planning(PLAN), only_sync])
+        with pytest.raises(NotImplementedError, match="awrap_model_call"):
+            asyncio.run(agent.ainvoke(ASK))
 
 
 class TestBesideStockMiddleware:
@@ -278,6 +331,33 @@ class TestBesideStockMiddleware:
         result = create_agent(actor, [look], middleware=[advice, retry]).invoke(ASK)
         assert result["messages"][-1].text == "ok"
         assert len(planner.prompts) == 1
+
+    @pytest.mark.parametrize("way", ["sync", "async"])
+    def test_a_task_that_is_summarised_away_stays_the_task(self, way):
+        """And with it the run: its steps, its budgets, and the keys of steps that do the same."""
+        keys = []
+
+        def order(item: str, idempotency_key: str) -> str:
+            """Order."""
+            keys.append(idempotency_key)
+            return f"order number {len(keys)}"
+
+        planner = ScriptedModel(script=['order(item="x") # "Once more"'])
+        summary = SummarizationMiddleware(
+            model=ScriptedModel(script=["The user orders things."]), trigger=("messages", 6), keep=("messages", 3)
+        )
+        advice = AnticipatoryPlanningMiddleware(planner, mode="replace", profile="compact", max_steps=7)
+        agent = create_agent(never(), [order], middleware=[summary, advice], checkpointer=InMemorySaver())
+        for number, task in enumerate(("What is where?", "And now?")):
+            start = {"messages": [HumanMessage(task)]}
+            result = agent.invoke(start, THREAD) if way == "sync" else asyncio.run(agent.ainvoke(start, THREAD))
+            prompts = [messages[-1].text for messages in planner.prompts[7 * number :]]
+            assert {prompt.splitlines()[0] for prompt in prompts} == {f"Task: {task}"}
+            assert '\n6. order(item="x")\n' in prompts[-1]
+            assert prompts[-1].endswith(f"Now: order number {7 * number + 6}")
+            assert [entry["step"] for entry in result["forecast_log"][8 * number :]] == [1, 2, 3, 4, 5, 6, 7, 8]
+            assert result["messages"][-1].text == "Stopped: 7 steps were not enough."
+        assert len({*keys}) == len(keys) == 14
 
 
 class TestLoopGuard:
@@ -354,6 +434,23 @@ class TestRefusals:
         )
         with pytest.raises(ConfigurationError, match="take HumanInTheLoopMiddleware"):
             agent.invoke(ASK, context=Tracer1Context(confirm=("purchase",)))
+
+    def test_an_approval_that_the_context_does_not_ask_for(self):
+        agent = create_agent(
+            never(), [look], middleware=[planning(PLAN, mode="replace")], context_schema=Tracer1Context
+        )
+        result = agent.invoke(ASK, context={"confirm": [], "approve_plan": False})  # as a server hands it on
+        assert result["messages"][-1].text == "ab"
+
+    @pytest.mark.parametrize("mode", ["advise", "replace"])
+    def test_a_tool_that_the_dialect_takes_for_an_action(self, mode):
+        def press(key: str) -> str:
+            """Press a key of the machine."""
+            return f"pressed {key}"
+
+        agent = create_agent(never(), [press], middleware=[planning(PLAN, mode=mode, profile="generic")])
+        with pytest.raises(ConfigurationError, match='"press": with profile generic that name means the action hotkey'):
+            agent.invoke(ASK)
 
     def test_unknown_option(self):
         with pytest.raises(ConfigurationError, match="no argument 'horizons'"):

@@ -78,6 +78,7 @@ class TestOfBefore:
         ),
         ({"forecast": "a(x=1)"}, r"Forecast cannot be read \(all of it"),
         ({"history": [{"step": "one"}]}, r"HistoryEntry cannot be read \(step"),
+        ({"usage": {"tokens": 3}}, r"Usage cannot be read \(tokens"),
     ],
 )
 def test_what_cannot_be_read_is_refused(update, words):

@@ -176,6 +176,17 @@ class TestSafeguards:
 
         assert self.ask(always)["__interrupt__"][0].value["reasons"] == ["the safeguard always asks"]
 
+    def test_are_asked_outside_of_the_event_loop(self):
+        """One may look things up in files or over the network."""
+        loops = []
+
+        def looks_up(situation):
+            loops.append(asyncio._get_running_loop())
+
+        agent = agent_of('stock(article="chair") # "Look"', confirm=(looks_up,))
+        assert run(agent, awaited=True)["status"] == "finished"
+        assert set(loops) == {None}
+
 
 class TestHandedIn:
     def test_a_class_in_place_of_an_instance(self):

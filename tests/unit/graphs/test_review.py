@@ -193,10 +193,16 @@ class TestWhere:
             trace_of(agent.invoke(TASK, THREAD))
         assert trace_of(agent.invoke(Command(resume=APPROVE), THREAD)).status == "finished"
 
+    def test_either_version_of_a_result_has_a_trace(self):
+        agent, _ = make_agent([FINISH])
+        assert trace_of(agent.invoke(TASK, version="v2")).answer == trace_of(agent.invoke(TASK)).answer == "42"
+
     def test_without_a_checkpointer(self):
         agent, _ = make_agent([THREE], approve_plan=True)
         with pytest.raises(ConfigurationError, match="approve_plan needs a checkpointer"):
             agent.invoke(TASK)
+        with pytest.raises(ConfigurationError, match="approve_plan needs a checkpointer"):
+            agent.invoke(TASK, THREAD)  # nobody could resume it
 
     def test_not_a_bool(self):
         with pytest.raises(ConfigurationError, match="approve_plan must be True or False, got 'yes'"):
