@@ -70,6 +70,12 @@ async def arun_tool(tool: BaseTool, arguments: Mapping[str, Any], *, timeout: fl
         async with limit:
             check_arguments(tool, arguments)
             output = await tool.ainvoke(_request(tool, arguments))
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        given_up = ToolError(f"{tool.name} waited for something that was cancelled")  # within the tool: the run goes on
+        return _failure(tool.name, given_up, perf_counter() - started)
     except Exception as error:  # noqa: BLE001  (the boundary where errors become observations)
         late = ToolError(f"{tool.name} took longer than {format_number(timeout or 0.0)} seconds")
         return _failure(tool.name, late if limit.expired() else error, perf_counter() - started)

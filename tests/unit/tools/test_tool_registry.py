@@ -315,6 +315,17 @@ def test_a_timeout_of_the_tool_itself_is_its_own() -> None:
     assert done.text == "error: fail failed: TimeoutError: the server is slow"
 
 
+def test_what_a_tool_cancels_within_itself_fails_that_call_alone() -> None:
+    async def ask() -> str:
+        """Wait for a connection that was given up."""
+        waiting = asyncio.get_running_loop().create_future()
+        waiting.cancel()
+        return str(await waiting)
+
+    done = asyncio.run(arun_tool(ToolRegistry([ask])["ask"], {}))
+    assert (done.ok, done.text) == (False, "error: ask waited for something that was cancelled")
+
+
 def test_seconds_are_measured() -> None:
     def nap() -> str:
         """Sleep a little."""
