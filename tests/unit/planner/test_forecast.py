@@ -69,7 +69,7 @@ def test_thoughts_are_joined_in_order_and_never_parsed():
     assert forecast.summary == "seen"
     assert [pair.action.name for pair in forecast.pairs] == ["f"]
     assert read("<think> hm </think>f()", reasoning=" of the server\n").thought == "of the server\nhm"
-    assert read("<think> </think>f()", reasoning=" \n").thought == ""
+    assert read("<think>hm</think>f()", reasoning=" \n").thought == "hm"
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,9 @@ def test_a_dialect_of_ones_own_may_read_nothing():
         def parse(self, text):
             return ParsedReply(thought=text)
 
-    forecast = read_forecast("hm", grammar=Nothing(), horizon=1, step=1)
-    assert (forecast.outcome, forecast.problem) == (ParseOutcome.EMPTY, "no action in the reply")
+    for truncated in (False, True):
+        forecast = read_forecast("hm", grammar=Nothing(), horizon=1, step=1, truncated=truncated)
+        assert (forecast.outcome, forecast.problem) == (ParseOutcome.EMPTY, "no action in the reply")
 
 
 def test_the_problem_tells_a_seen_result_from_an_unseen_one():
