@@ -132,8 +132,8 @@ def _rounded_points(action: Action) -> dict[str, Any]:
 def token_f1(one: str, other: str) -> float:
     """F1 of the two bags of folded words; 1.0 for two empty texts, 0.0 when only one is empty."""
     left, right = Counter(fold(one).split()), Counter(fold(other).split())
-    if not left or not right:
-        return float(left == right)
+    if not left and not right:
+        return 1.0
     common = sum((left & right).values())
     return 2 * common / (sum(left.values()) + sum(right.values()))
 
@@ -286,7 +286,7 @@ def repetitions(
         limit = allowed(this) if reference is None else max(1, wanted[this])
         cycle = _cycle_closed(operations, at)
         wrong = cycle and not any(map(polled, cycle)) and not (reference is not None and _cycle_closed(reference, at))
-        flags.append(seen[this] > limit or (seen[this] > 1 and bool(wrong)))
+        flags.append(seen[this] > limit or bool(wrong))
     return tuple(flags)
 
 
@@ -294,7 +294,7 @@ def _cycle_closed(operations: Sequence[Hashable], at: int) -> Sequence[Hashable]
     """The two or three operations that step `at` completes a second time in a row, or none."""
     for period in (2, 3):
         start = at + 1 - 2 * period
-        if start < 0 or at >= len(operations):
+        if start < 0:
             continue
         turn = list(operations[start : start + period])
         if len(set(turn)) > 1 and turn == list(operations[start + period : at + 1]):

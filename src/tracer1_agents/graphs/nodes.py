@@ -316,7 +316,7 @@ def _finished(finish: Finish) -> dict[str, Any]:
 
 def _stopped(execution: Execution, errors: int, step: int, settings: Settings) -> dict[str, Any]:
     """Status and detail when a failed execution, or the number of steps, ends the run."""
-    if execution.ok or errors < settings.max_tool_errors:
+    if errors < settings.max_tool_errors:
         return out_of_steps(settings.max_steps) if step >= settings.max_steps else {}
     status = Status.INFRASTRUCTURE_ERROR if execution.infrastructure else Status.TOOL_ERROR
     return {"status": status.value, "detail": f"{errors} executions in a row failed; the last: {execution.text[:300]}"}

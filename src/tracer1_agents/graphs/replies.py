@@ -127,7 +127,7 @@ def first_pair_is_complete(grammar: Grammar, step: int) -> Callable[[str], bool]
 
     def enough(text: str) -> bool:
         found = read_forecast(text, grammar=grammar, horizon=2, step=step)
-        return found.ok and (len(found.pairs) > 1 or found.tail_outcome is not ParseOutcome.OK)
+        return len(found.pairs) > 1 or found.tail_outcome is not ParseOutcome.OK
 
     return enough
 

@@ -143,7 +143,7 @@ def resampled(
         raise ValueError(msg)
     if len(items) == 1:
         return None, None
-    low, high = (known[min(len(known) - 1, int(part * len(known)))] for part in (0.025, 0.975))
+    low, high = (known[int(part * len(known))] for part in (0.025, 0.975))
     return low, high
 
 

@@ -38,10 +38,10 @@ class Summarizer(Protocol):
 
 
 def cut(text: str, max_chars: int) -> str:
-    """At most `max_chars` characters of `text`; what is cut ends in " ..."."""
+    """At most `max_chars` characters of `text`; what is cut ends in " ...", as far as that fits."""
     if len(text) <= max_chars:
         return text
-    return text[: max(0, max_chars - len(_ELLIPSIS))].rstrip() + _ELLIPSIS
+    return (text[: max(0, max_chars - len(_ELLIPSIS))].rstrip() + _ELLIPSIS)[:max_chars]
 
 
 def one_line(text: str, max_chars: int = SUMMARY_CHARS) -> str:

@@ -120,7 +120,7 @@ class GroundedReward:
     @property
     def compared(self) -> bool:
         """Whether the matcher had something to compare: the kind was right and the executor answered."""
-        return self.total is not None and self.reason in {Reason.NONE, Reason.DIFFERENT, Reason.NO_POINT}
+        return self.reason in {Reason.NONE, Reason.DIFFERENT, Reason.NO_POINT}
 
 
 def grounded_reward(
@@ -154,7 +154,7 @@ def grounded_reward(
         if isinstance(other, ToolCall | Code) or comparison.lacks(other) is not Reason.NONE:
             continue  # what an alternative call would have returned was not recorded
         reward = comparison.reward(outcome, other)
-        if best.total is not None and reward.total is not None and reward.total > best.total:
+        if best.total is not None and (reward.total is None or reward.total > best.total):
             best = reward
     return best
 

@@ -99,8 +99,8 @@ def boxes(got: ToolResult, wanted: ToolResult, *, overlap: float = 0.5) -> float
     mine, recorded = _boxes_in(got), _boxes_in(wanted)
     if mine is None or recorded is None:
         return exact(got, wanted)
-    if not mine or not recorded:
-        return float(mine == recorded)
+    if not mine and not recorded:
+        return 1.0
     shares = {(i, j): _iou(one, two) for i, one in enumerate(mine) for j, two in enumerate(recorded)}
     found: dict[int, int] = {}
     for i, j in sorted(shares, key=lambda pair: -shares[pair]):  # the best first; each box is used once
@@ -114,8 +114,8 @@ def state(got: ToolResult, wanted: ToolResult) -> float:
     if wanted.files is None or got.files is None:
         return exact(got, wanted)
     mine, recorded = set(got.files.items()), set(wanted.files.items())
-    if not mine or not recorded:
-        return float(mine == recorded)
+    if not mine and not recorded:
+        return 1.0
     return 2 * len(mine & recorded) / (len(mine) + len(recorded))
 
 
@@ -189,9 +189,8 @@ def _boxes_in(result: ToolResult) -> list[list[float]] | None:
 
 
 def _json_in(text: str) -> Any:
-    start, end = text.find("["), text.rfind("]")
     try:
-        return json.loads(text[start : end + 1]) if 0 <= start < end else None
+        return json.loads(text[text.find("[") : text.rfind("]") + 1])
     except (ValueError, RecursionError):
         return None
 
@@ -201,14 +200,15 @@ def _is_box(value: Any) -> bool:
 
 
 def _iou(one: list[float], other: list[float]) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
     if one == other:
         return 1.0
-    shared = max(0.0, width) * max(0.0, height)
-    union = _area(one) + _area(other) - shared
-    return shared / union if union > 0 else 0.0
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    return shared / (_area(one) + _area(other) - shared)
 
 
 def _area(box: list[float]) -> float:
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+    return (box[2] - box[0]) * (box[3] - box[1])

@@ -42,6 +42,10 @@ POINTS = st.builds(Point, st.floats(0, 1), st.floats(0, 1))
         # a half rounds to the even multiple: 42/28 = 1.5 -> 2, 70/28 = 2.5 -> 2
         ((42, 70), (28, 784, 1_000_000), (56, 56)),
         ((2000, 10), (28, 784, 1_000_000), (1988, 28)),
+        # exactly as large as allowed, and as small: 56 * 56 = 3136
+        ((70, 56), (28, 784, 3_136), (56, 56)),
+        ((42, 56), (28, 3_136, 1_000_000), (56, 56)),
+        ((1, 1), (28, 784, 1_000_000), (28, 28)),
     ],
 )
 def test_smart_resize(size, limits, expected):
@@ -56,7 +60,7 @@ def test_smart_resize_keeps_to_its_limits(size):
     assert UI_TARS_15.min_pixels <= width * height <= UI_TARS_15.max_pixels
 
 
-@pytest.mark.parametrize("size", [(0, 10), (10, -1), (2010, 10)])
+@pytest.mark.parametrize("size", [(0, 0), (0, 10), (10, -1), (2010, 10)])
 def test_images_that_no_processor_takes(size):
     with pytest.raises(ConfigurationError, match="ratio"):
         Screen(UI_TARS_15, Size(*size))
@@ -112,3 +116,22 @@ def test_pixels_without_a_screenshot():
     assert caught.value.outcome is ParseOutcome.BAD_ARGUMENT
     with pytest.raises(ConfigurationError, match="size of the screenshot"):
         Screen(PIXELS).locate(Point(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("frame", "small", "large"),
+    [
+        (UI_TARS_15, 280, 3584),  # 78,400 and 12,845,056 pixels: sides of 280 and 3584, in steps of 28
+        (QWEN2_5_VL_PIXELS, 56, 3584),  # 3,136 and 12,845,056
+        (QWEN3_VL_PIXELS, 256, 4096),  # 65,536 and 16,777,216, in steps of 32
+    ],
+)
+def test_the_limits_of_the_published_processors(frame, small, large):
+    assert frame.counted_in(Size(10, 10)) == (small, small)
+    assert frame.counted_in(Size(8192, 8192)) == (large, large)
+    assert frame.counted_in(Size(small + frame.factor, small)) == (small + frame.factor, small)
+
+
+def test_thousandths():
+    assert THOUSAND.to_unit(250, 500) == (0.25, 0.5)
+    assert THOUSAND.from_unit(Point(0.25, 0.5)) == (250, 500)

@@ -73,6 +73,8 @@ class TestOperation:
             (tool(q=12345678901), tool(q=12345678902)),
             (tool(q=int("9" * 400)), tool(q=int("8" * 400))),
             (tool(q=True), tool(q=1)),
+            (tool(q=True), tool(q=False)),
+            (tool(q=None), tool(q=False)),
             (tool(q=None), tool(q="")),
             (Code(source="if x:\n    y"), Code(source="if x:\n  y")),
             (Hotkey(keys=("ctrl", "c")), Hotkey(keys=("ctrl", "v"))),
@@ -81,6 +83,7 @@ class TestOperation:
             (PressButton(button="home"), PressButton(button="back")),
             (Select(option="a"), Type(content="a")),
             (Click(point=Point(0.1, 0.2)), Click(point=Point(0.2, 0.2))),
+            (Click(point=Point(0.11, 0.2)), Click(point=Point(0.14, 0.2))),
         ],
     )
     def test_not_the_same(self, one, other):
@@ -140,6 +143,8 @@ class TestSimilarity:
             (tool(x=1), tool(x=1, y=3), 0.75),  # 1 of 2
             (tool(x=1, z=9), tool(x=1, y=3), 0.5 + 0.5 / 3),  # 1 of 3
             (tool(), tool(x=1), 0.5),
+            (tool(x=1, y=None), tool(x=1), 0.75),  # nothing, said: an argument all the same
+            (tool(x=1), tool(x=1, y=None), 0.75),
             (Code(source="a = 1"), Code(source="a = 2"), 0.5 + 0.5 * 2 / 3),  # 2 of 3 words
             (Type(content="hello there"), Type(content="hello"), 0.5 + 0.5 * 2 / 3),
             (Scroll(direction="up"), Scroll(direction="down"), 0.5),
@@ -183,6 +188,10 @@ class TestSimilarity:
             ({"file": "a.png", "page": 2}, "page 2 of A.PNG", False),
             (7, "between 17 and 70", True),  # a number is known as a number, not as a digit of another
             (7.0, "room 7", False),
+            (7.5, "17.5", True),
+            (7.5, "7.55", True),
+            ("v2", "v21", True),
+            ("page", "see page2", False),
             ("", "", False),  # nothing to be seen first
             (None, "", False),
             (True, "", False),
@@ -255,6 +264,8 @@ class TestRepetitions:
             ("aab", "aba", ".x."),  # of the reference's prefix of that length, "ab", one a
             ("abab", "abab", "...."),  # a cycle that the reference closes too
             ("abab", "aabb", "...x"),  # as often, but going in a circle
+            ("ababc", "aabbc", "...x."),
+            ("cabab", "caabb", "....x"),
             ("ab", "", ".."),
             ("aab", "a", ".x."),  # beyond the end of the reference
         ],
@@ -273,6 +284,10 @@ class TestRepetitions:
 
         flags = repetitions(["scroll"] * 6 + ["wait"] * 4, allowed=allowed)
         assert flags == (*[False] * 4, True, True, *[False] * 3, True)
+
+    def test_a_circle_with_something_that_is_meant_to_recur_is_none(self):
+        assert repetitions("abab", allowed=lambda _: 9) == (False, False, False, True)
+        assert not any(repetitions("abab", allowed=lambda _: 9, polled=lambda step: step == "b"))
 
     @given(st.lists(st.sampled_from("abc"), max_size=12))
     def test_a_reference_never_repeats_itself(self, steps):

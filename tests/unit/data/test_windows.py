@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracer1_agents.actions.space import Finish, ToolCall
-from tracer1_agents.data.windows import windows_of
+from tracer1_agents.data.windows import window_at, windows_of
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.types import SYNTHETIC, Observation, ReferenceStep, ReferenceTrajectory
 
@@ -56,6 +56,20 @@ def test_what_could_be_read():
     assert all(part not in three for part in ("third-value", "result-2", "result-3"))  # ahead, or told as summary
     assert "result-3" in four  # the newest result is the observation
     assert "first-value" not in four  # beyond the last two
+
+
+def test_without_history_the_task_and_the_newest_result_are_left():
+    steps = (step("a", result="result-a"), step("b", result="result-b"), step("c", result="result-c"))
+    windows = list(windows_of(trajectory(*steps), 1, history_window=0))
+    assert [window.steps for window in windows] == [steps[0:1], steps[1:2], steps[2:3]]
+    assert [window.known_text for window in windows] == ["the task\n", "the task\nresult-a", "the task\nresult-b"]
+
+
+def test_five_steps_are_remembered_unless_said():
+    steps = trajectory(*(step(name) for name in "abcdefg"))
+    for window in (list(windows_of(steps, 1))[-1], window_at(steps, 6, 1)):
+        assert "b-value" in window.known_text
+        assert "a-value" not in window.known_text
 
 
 @pytest.mark.parametrize(("horizon", "history"), [(0, 5), (1, -1)])

@@ -160,6 +160,15 @@ def test_differences_pair_items_and_seeds(tmp_path):
     assert table.difference("full", "better", "reward") is None
 
 
+def test_windows_of_one_recorded_trajectory_are_drawn_together(tmp_path):
+    one = runner(tmp_path)
+    keys, gained = ["a/1", "a/2", "b/1"], [0.5, 0.0, 0.25]
+    keep(one, "base", 0, windows=[{"key": key, "reward": 0.0} for key in keys])
+    keep(one, "better", 0, windows=[{"key": key, "reward": more} for key, more in zip(keys, gained, strict=True)])
+    found = Table(one.plan, one.results, "test").difference("better", "base", "reward")
+    assert (found.low, found.mean, found.high) == (0.25, 0.25, 0.25)  # both trajectories gain a quarter
+
+
 def test_seeds_may_be_named():
     arms = plan().model_dump()["arms"]
     some = plan(seeds=[0, 1, 2, 3], arms={**arms, "better": {**arms["better"], "seeds": [3, 1]}})
@@ -202,6 +211,7 @@ CLAIM = {"says": "better helps", "better": "better", "than": "base", "measure": 
         ([0.49, 0.51] * 100, "not confirmed"),
         ([0.5] * 40, "undecided at this power"),  # no difference in 40 items does not rule out two points
         ([0.0, 1.0] * 20, "undecided at this power"),
+        ([0.9], "undecided at this power"),  # one item has no interval
         (None, "not run"),
     ],
 )
@@ -486,6 +496,9 @@ def test_windows_that_are_drawn_differently_are_not_paired(tmp_path):
     table = Table(one.plan, one.results, "test")
     assert table.difference("base", "short", "reward") is None
     assert table.difference("base", "short", "correct").items == 2
+    recorded = {**SPLITS["test"], "data": {"sources": [{"reader": "store", "path": "a.jsonl"}]}}
+    table = Table(plan(arms=arms, pairs=[], test=recorded), one.results, "test")
+    assert table.difference("base", "short", "reward").items == 2  # parts of recorded data are the same for all
 
 
 @pytest.mark.parametrize(("streams", "seeds"), [("own", [2120, 2221]), ("shared", [2019, 2019])])

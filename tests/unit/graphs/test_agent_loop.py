@@ -298,6 +298,7 @@ class TestFailures:
         agent, model = make_agent(['a() # "a"', 'click(point=[0.5, 0.5]) # "c"', FINISH])
         result = agent.invoke(TASK)
         assert result["status"] == "finished"
+        assert [entry["execution"]["ok"] for entry in result["forecast_log"]] == [False, False, True]
         assert "there are no tools here" in prompt_texts(model)[1]
         assert "there is no screen" in prompt_texts(model)[2]
 

@@ -52,6 +52,11 @@ class TestCommitment:
         result, _, _ = run(['a(x=1) # "first"\nfinish(answer="early") # "tell"', FINISH], ["seen"], commitment=9)
         assert (calls(result), result["answer"]) == ([1, 1], "42")
 
+    def test_a_forecast_that_is_used_up_is_followed_by_another(self):
+        two = 'a(x=1) # "first"\nb(y=2) # "second"'
+        result, executor, _ = run([two, FINISH], list("xy"), commitment=9)
+        assert (kinds(executor), calls(result), result["status"]) == (["a", "b"], [1, 0, 1], "finished")
+
     def test_a_result_that_was_unknown_is_looked_at(self):
         result, executor, _ = run([UNKNOWN, FINISH], ["seen"], commitment=9)
         assert (kinds(executor), calls(result)) == (["a"], [1, 1])

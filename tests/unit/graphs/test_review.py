@@ -48,6 +48,7 @@ class TestReview:
         result = agent.invoke(TASK, THREAD, context=context)
         assert (question(result)["step"], question(result)["task"]) == (1, TASK["instruction"])
         assert [pair["instruction"] for pair in question(result)["pairs"]] == ["first", "second", "tell"]
+        assert question(result)["reasons"] == []
         assert box.calls == []
         for _ in range(3):
             result = agent.invoke(Command(resume=APPROVE), THREAD, context=context)
@@ -118,6 +119,12 @@ class TestReview:
             result = agent.invoke(Command(resume=decision), THREAD, context=context)
         assert (result["status"], result["detail"]) == ("finished", "")
 
+    def test_where_there_is_no_forecast_nobody_is_asked(self, box):
+        agent, _ = reviewed([THREE, "no idea"], max_reasks=0)
+        agent.invoke(TASK, THREAD, context=Tracer1Context(toolbox=box))
+        result = agent.invoke(Command(resume=APPROVE), THREAD, context=Tracer1Context(toolbox=box))
+        assert (result["status"], result.get("__interrupt__")) == ("parse_error", None)
+
     def test_too_many_rejections_end_the_run(self, box):
         agent, _ = reviewed([THREE, TWO], max_reasks=1)
         no = Command(resume={"decision": "reject", "reason": "no"})
@@ -152,11 +159,13 @@ class TestInvalidReplies:
         assert (len(box.calls), len(model.prompts)) == (1, 2)
 
     def test_a_placeholder_cannot_run_now(self, box):
-        agent, _ = reviewed([THREE])
+        agent, _ = reviewed([THREE, THREE])
         agent.invoke(TASK, THREAD, context=Tracer1Context(toolbox=box))
         waits = {"action": {"kind": "tool", "name": "c", "arguments": {"z": {"$result": 1}}}}
         with pytest.raises(ValidationError, match="cannot hold a Result placeholder"):
-            agent.invoke(Command(resume={"decision": "edit", "pairs": [waits]}), THREAD)
+            agent.invoke(Command(resume={"decision": "edit", "pairs": [waits, EDITED]}), THREAD)
+        result = agent.invoke(Command(resume={"decision": "edit", "pairs": [EDITED, waits]}), THREAD)
+        assert len(result["__interrupt__"]) == 1  # the edited pair ran, and the next forecast is asked about
 
     def test_the_reply_has_a_schema(self):
         agent, _ = reviewed([THREE])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer1_agents.actions.space import Finish, Result, ToolCall
+from tracer1_agents.actions.space import Click, Finish, Result, ToolCall
 from tracer1_agents.metrics.forecasts import came_true, hit_rates, survival
 from tracer1_agents.metrics.intervals import wilson_interval
 from tracer1_agents.types import Execution, ForecastPair, StepRecord
@@ -45,6 +45,18 @@ class TestForecasts:
 
     def test_beyond_the_end_of_the_episode(self):
         assert came_true(steps("abc"), 0, 1) is None
+        assert came_true(steps("ab", "b", "c"), 0, 2) is None  # nor what was not forecast
+
+    def test_the_instruction_names_the_target(self):
+        def clicked(said):
+            pair = ForecastPair(action=Click(), instruction=said)
+            return StepRecord(step=2, forecast=(pair,), executed=Click(), instruction=said, execution=Execution())
+
+        first = steps("a")[0]
+        pair = ForecastPair(action=Click(), instruction="Press OK")
+        first = first.model_copy(update={"forecast": (*first.forecast, pair)})
+        assert came_true([first, clicked("press ok")], 0, 1) is True
+        assert came_true([first, clicked("press cancel")], 0, 1) is False
 
     def test_rates(self):
         one, other = steps("abc!", "bd!", "d!", "!"), steps("ab", "c")
@@ -55,6 +67,10 @@ class TestForecasts:
         assert hit_rates([], (1,)) == {1: (0, 0)}
         assert survival([], (1,)) == {}
 
+    def test_one_to_four_steps_ahead_unless_said(self):
+        trace = steps(*["abcdef"] * 9)
+        assert list(hit_rates([trace])) == list(survival([trace])) == [1, 2, 3, 4]
+
     def test_pairs_of_one_episode_are_no_independent_trials(self):
         # 20 episodes of 10 pairs each: in half of them all came true, in the others none
         right, wrong = steps(*["aa"] * 11), steps(*["ab"] * 11)
@@ -62,11 +78,13 @@ class TestForecasts:
         assert set(found) == {1}
         one = found[1]
         assert (one.hits, one.total, one.share) == (100, 200, 0.5)
+        assert 0.0 < one.ends[0] < 0.5 < one.ends[1] < 1.0
         assert one.ends[1] - one.ends[0] > 2 * (wilson_interval(100, 200)[1] - wilson_interval(100, 200)[0])
 
     def test_one_episode_has_no_interval_and_sure_outcomes_have_the_width_of_their_episodes(self):
         assert survival([steps("ab", "bc", "d")], (1,))[1].ends == (None, None)
         assert survival([steps("ab", "b")] * 8, (1,))[1].ends == wilson_interval(8, 8)
+        assert survival([steps("ab", "c")] * 8, (1,))[1].ends == wilson_interval(0, 8)
 
 
 class TestWilson:

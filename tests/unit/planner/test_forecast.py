@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer1_agents.actions.codec import ParseOutcome
+from tracer1_agents.actions.codec import ParsedReply, ParseOutcome
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.planner.forecast import read_forecast
@@ -68,6 +68,8 @@ def test_thoughts_are_joined_in_order_and_never_parsed():
     assert forecast.thought == "server side\nclick() or f()?"
     assert forecast.summary == "seen"
     assert [pair.action.name for pair in forecast.pairs] == ["f"]
+    assert read("<think> hm </think>f()", reasoning=" of the server\n").thought == "of the server\nhm"
+    assert read("<think>hm</think>f()", reasoning=" \n").thought == "hm"
 
 
 @pytest.mark.parametrize(
@@ -86,9 +88,25 @@ def test_a_reply_cut_by_the_token_limit(text, outcome, tail):
     assert (forecast.outcome, forecast.tail_outcome) == (outcome, tail)
 
 
+def test_a_thought_that_does_not_end_is_what_was_wrong_wherever_the_reply_was_cut():
+    for truncated in (False, True):
+        assert read("<think>hm", truncated=truncated).problem.startswith("the reply ends inside its thought")
+
+
+def test_a_dialect_of_ones_own_may_read_nothing():
+    class Nothing(CanonicalGrammar):
+        def parse(self, text):
+            return ParsedReply(thought=text)
+
+    for truncated in (False, True):
+        forecast = read_forecast("hm", grammar=Nothing(), horizon=1, step=1, truncated=truncated)
+        assert (forecast.outcome, forecast.problem) == (ParseOutcome.EMPTY, "no action in the reply")
+
+
 def test_the_problem_tells_a_seen_result_from_an_unseen_one():
     assert "write the value itself" in read("f(a=Result(step=2))", step=3).problem
     assert "has not been seen" in read("f(a=Result(step=3))", step=3).problem
+    assert "has not been seen" in read("f(a=Result(step=1), b=Result(step=3))", step=3).problem
 
 
 def test_a_broken_first_pair_keeps_summary_and_thought():

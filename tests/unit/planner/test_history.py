@@ -16,6 +16,9 @@ from tracer1_agents.types import Execution, Forecast, HistoryEntry
         ("exactly10!", 10, "exactly10!"),
         ("eleven char", 10, "eleven ..."),
         ("abc def ghi", 8, "abc ..."),  # no blank before the ellipsis but its own
+        ("eleven char", 4, " ..."),
+        ("eleven char", 3, " .."),
+        ("eleven char", 0, ""),
     ],
 )
 def test_cut(text, limit, expected):
@@ -63,7 +66,7 @@ def test_last_k_keeps_the_newest_in_order():
         last_k(history, -1)
 
 
-@given(st.text(), st.integers(4, 50))
+@given(st.text(), st.integers(0, 50))
 def test_one_line_is_one_bounded_line(text, limit):
     line = one_line(text, limit)
     assert len(line) <= limit

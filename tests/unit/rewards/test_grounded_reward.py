@@ -41,6 +41,7 @@ from tracer1_agents.types import FAILED, NO_TARGET, SYNTHETIC, Execution, ImageR
 PHONE = Observation(image=ImageRef(ref="phone.png", width=1000, height=2000))  # 0.04 of the longer side: 80 pixels
 BOX = (0.4, 0.2, 0.6, 0.3)
 LOST = Execution(ok=False, text="error: gone", infrastructure=True)
+BROKEN = GroundedOutcome(Click(), Execution(value={"kind": "click", "point": [7, 7]}))  # off the screen: no action
 DENSE = GroundedConfig(pointing="dense")
 
 
@@ -95,6 +96,15 @@ class TestPlaces:
     def test_without_an_executor_the_planner_places(self):
         assert reward_of(GroundedOutcome(click(0.5, 0.26)), step(click(0.5, 0.25))) == (1.0, Reason.NONE)
 
+    def test_a_value_that_is_no_action_leaves_the_planners(self):
+        outcome = did(click(0.5, 0.25), Execution(value={"seen": 3}))
+        assert reward_of(outcome, step(click(0.5, 0.25))) == (1.0, Reason.NONE)
+
+    def test_a_box_tells_enough_without_the_screens_size(self):
+        reference = ReferenceStep(action=click(0.5, 0.25), boxes=(BOX,))
+        assert reward_of(at(Click(), 0.59, 0.29), reference) == (1.0, Reason.NONE)
+        assert reward_of(at(Click(), 0.61, 0.25), reference) == (0.0, Reason.DIFFERENT)
+
     def test_no_point(self):
         assert reward_of(did(Click()), step(click(0.5, 0.25))) == (0.0, Reason.NO_POINT)
 
@@ -131,6 +141,7 @@ class TestArguments:
             (Scroll(direction="up"), Scroll(direction="down"), 0.0, 0.0),
             (Hotkey(keys=("c", "ctrl")), Hotkey(keys=("ctrl", "c")), 1.0, 1.0),
             (Hotkey(keys=("ctrl",)), Hotkey(keys=("ctrl", "c")), 0.0, 0.0),
+            (Hotkey(keys=("page up",)), Hotkey(keys=("page down",)), 0.0, 0.0),
             (PressButton(button="back"), PressButton(button="home"), 0.0, 0.0),
             (Wait(), Wait(), 1.0, 1.0),
             (CallUser(), CallUser(), 1.0, 1.0),
@@ -193,6 +204,19 @@ class TestResults:
         assert matcher_for(mine, GroundedConfig(other_tools="numeric")) == "numeric"
         assert matcher_for(Code(source="1"), GroundedConfig(matchers={"code": "exact"})) == "exact"
 
+    @pytest.mark.parametrize(
+        ("action", "config", "name"),
+        [
+            (click(0.5, 0.25), GroundedConfig(), "place"),
+            (click(0.5, 0.25), DENSE, "dense"),
+            (Wait(), GroundedConfig(), "arguments"),
+            (Finish(), GroundedConfig(), "status"),
+            (Finish(answer="4"), GroundedConfig(), "answer"),
+        ],
+    )
+    def test_the_rule_of_what_is_no_call(self, action, config, name):
+        assert matcher_for(action, config) == name
+
     def test_a_judge(self):
         look = ToolCall(name="visualizer", arguments={"question": "what?"})
         config = GroundedConfig(matchers={"visualizer": "judge"})
@@ -206,8 +230,11 @@ class TestResults:
         assert reward_of(outcome, wanted, config, judge=judge) == (0.7, Reason.DIFFERENT)
         assert asked == [("one cat", "a cat", "Look at it")]
         assert reward_of(outcome, wanted, config, judge=lambda *_: None) == (None, Reason.INFRASTRUCTURE)
-        with pytest.raises(ConfigurationError, match="from 0 to 1, or None when it was not reached; got 3"):
-            grounded_reward(outcome, wanted, config, judge=lambda *_: 3)
+        assert reward_of(outcome, wanted, config, judge=lambda *_: 0.0) == (0.0, Reason.DIFFERENT)
+        assert reward_of(outcome, wanted, config, judge=lambda *_: 1.0) == (1.0, Reason.NONE)
+        for wrong in (-0.1, 1.1):
+            with pytest.raises(ConfigurationError, match=f"from 0 to 1, or None when it was not reached; got {wrong}"):
+                grounded_reward(outcome, wanted, config, judge=lambda *_, wrong=wrong: wrong)
         with pytest.raises(ConfigurationError, match="tool:visualizer is to be judged, but there is no judge"):
             grounded_reward(outcome, wanted, config)
 
@@ -274,17 +301,18 @@ class TestNoReward:
             (step(ToolCall(name="ocr"), result="Error: no", flags={FAILED}), Reason.RECORDED_FAILURE),
         ],
     )
-    @pytest.mark.parametrize("action", [None, Wait(), click(0.5, 0.5)])
-    def test_whatever_is_done_against_a_reference_that_says_too_little(self, reference, reason, action):
-        assert reward_of(GroundedOutcome(action), reference) == (None, reason)
+    @pytest.mark.parametrize(
+        "outcome", [*map(GroundedOutcome, (None, Wait(), click(0.5, 0.5))), did(click(0.5, 0.5), LOST)]
+    )
+    def test_whatever_is_done_against_a_reference_that_says_too_little(self, reference, reason, outcome):
+        assert reward_of(outcome, reference) == (None, reason)
 
     @pytest.mark.parametrize("wanted", [Wait(), click(0.5, 0.5), Type(content="x")])
     def test_a_lost_executor(self, wanted):
         assert reward_of(did(Wait(), LOST), step(wanted)) == (None, Reason.INFRASTRUCTURE)
 
     def test_an_executor_that_gives_no_action(self):
-        broken = did(Click(), Execution(value={"kind": "click", "point": [7, 7]}))
-        assert reward_of(broken, step(click(0.5, 0.5))) == (None, Reason.INFRASTRUCTURE)
+        assert reward_of(BROKEN, step(click(0.5, 0.5))) == (None, Reason.INFRASTRUCTURE)
 
     def test_an_unreadable_reply_is_wrong(self):
         assert reward_of(GroundedOutcome(None), step(Wait())) == (0.0, Reason.UNREADABLE)
@@ -297,6 +325,27 @@ def test_alternatives_count_when_asked_for():
     best = grounded_reward(outcome, wanted, GroundedConfig(alternatives=True))
     assert (best.total, best.kind, best.matcher) == (1.0, "hotkey", "arguments")
     assert grounded_reward(did(ToolCall(name="t")), wanted, GroundedConfig(alternatives=True)).total == 0.0
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reference", "total", "kind"),
+    [
+        # several are accepted, and the best of them counts, the reference's own action first
+        (at(Click(), 0.5, 0.5), step(click(0.1, 0.1), alternatives=(click(0.5, 0.5), click(0.9, 0.9))), 1.0, "click"),
+        (at(Click(), 0.1, 0.1), step(click(0.1, 0.1), alternatives=(click(0.5, 0.5),)), 1.0, "click"),
+        (did(Wait()), step(click(0.1, 0.1), alternatives=(CallUser(),)), 0.0, "click"),
+        # an alternative call's result was not recorded: the recorded one is another action's
+        (said(ToolCall(name="t"), "ok"), step(Wait(), result="ok", alternatives=(ToolCall(name="t"),)), 0.0, "wait"),
+        # an alternative that does not say where teaches nothing
+        (at(Click(), 0.5, 0.25), step(Wait(), boxes=(BOX,), alternatives=(Click(),)), 0.0, "wait"),
+        # an executor that broke its promise, whichever of them was done
+        (BROKEN, step(click(0.5, 0.5), alternatives=(Wait(),)), None, "click"),
+        (BROKEN, step(Wait(), alternatives=(click(0.5, 0.5),)), None, "click"),
+    ],
+)
+def test_alternatives(outcome, reference, total, kind):
+    reward = grounded_reward(outcome, reference, GroundedConfig(alternatives=True))
+    assert (reward.total, reward.kind) == (total, kind)
 
 
 ACTIONS = [
@@ -360,10 +409,11 @@ class TestZeroRates:
     def test_counts_by_matcher(self):
         rates = ZeroRates()
         wanted = step(click(0.5, 0.25))
-        outcomes = [at(Click(), 0.5, 0.25), at(Click(), 0.9, 0.9), did(Click()), did(Wait()), did(Click(), LOST)]
+        outcomes = [at(Click(), 0.5, 0.25), at(Click(), 0.9, 0.9), did(Click()), did(Wait()), did(Type(content="x"))]
+        outcomes.append(did(Click(), LOST))
         rates.add(grounded_reward(outcome, wanted) for outcome in outcomes)
         counts = rates.counts["place"]
-        assert (counts.compared, counts.zeros, counts.not_reached, counts.none) == (3, 2, 1, 1)
+        assert (counts.compared, counts.zeros, counts.not_reached, counts.none) == (3, 2, 2, 1)
         assert rates.metrics() == {"zero_rate/place": pytest.approx(2 / 3)}
 
     def test_a_matcher_that_never_fires_is_named(self):
@@ -373,6 +423,13 @@ class TestZeroRates:
         rates.add([grounded_reward(did(Wait()), step(Wait()))] * 3)
         assert rates.silent(enough=3) == ("token_f1",)
         assert rates.silent(enough=4) == ()
+        find = ToolCall(name="objectlocation")
+        rates.add([grounded_reward(said(find, "a"), step(find, result="b"))] * 50)
+        assert rates.silent() == ("boxes",)  # fifty are enough, forty-nine are not
+        rates.add([grounded_reward(said(call, "a"), step(call, result="b"))] * 46)
+        assert rates.silent() == ("boxes",)
+        rates.add([grounded_reward(said(call, "a"), step(call, result="b"))])
+        assert rates.silent() == ("boxes", "token_f1")
 
     def test_what_was_never_compared_has_no_rate(self):
         rates = ZeroRates()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -30,6 +31,7 @@ def value(value):
         (value([1, "a "]), value([1.0, "A"]), 1.0),
         (value([1, "a"]), value(["a", 1]), 0.0),
         (ToolResult("same", [1]), text("same"), 1.0),  # one side has no value: the texts decide
+        (text("same"), ToolResult("same", [1]), 1.0),
     ],
 )
 def test_exact(got, wanted, score):
@@ -49,14 +51,26 @@ def test_exact(got, wanted, score):
         (text("x = 3, x = 2"), text("x = 2, x = 3"), 0.0),
         (text("code 007"), text("code 7"), 1.0),
         (text("-5"), text("5"), 0.0),
-        (value([1.0000000001, -2]), value([1, -2]), 1.0),
+        (text("x = 2, x = 4"), text("x = 2, x = 3"), 0.0),
+        (text("5 m²"), text("5 m2"), 1.0),
+        (text("#"), text("5"), 0.0),
+        (text("shown"), value(1), 1.0),  # one side has no value: the texts decide
+        (value(1.0000005), value(1), 1.0),  # 5e-7 apart
+        (value(1e-13), value(0), 1.0),
+        (value([1.0000005, -2]), value([1, -2]), 1.0),
         (value([1, 2]), value([1, 2, 3]), 0.0),
-        (value({"a": 1.0}), value({"a": 1}), 1.0),
+        (value(1), value([1]), 0.0),
+        (value({"a": 1.0000005}), value({"a": 1}), 1.0),
         (value({"a": 1}), value({"b": 1}), 0.0),
+        (value({"a": 1}), value({"a": 2}), 0.0),
+        (value("x = 2.0"), value("x = 2"), 1.0),
+        (value(2), value("2"), 1.0),
+        (value("2"), value(2), 1.0),
         (value(10**400), value(10**400 + 1), 0.0),  # no float holds them
-        (value(value=True), value(1.5), 0.0),
+        (value(value=True), value(1), 0.0),
         (value(math.nan), value(math.nan), 1.0),
         (value([1, math.nan]), value([1, 2]), 0.0),
+        (value([1, 2]), value([1, math.nan]), 0.0),
         (text("1e999"), text("1e-999"), 0.0),
         (text("1e400"), text("1e500"), 0.0),
         (text("x = 1.0e400"), text("x = 1e400"), 1.0),
@@ -82,11 +96,16 @@ def test_numeric(got, wanted, score):
         (value([]), value([A]), 0.0),
         (value([]), value([]), 1.0),
         (text("[[0, 0, 10, 10]]"), value([A]), 1.0),
-        (text("found: [0, 0, 10, 10]"), text("[[0, 0, 10, 10]]"), 1.0),
+        (text("found: [0, 0, 10, 10], once"), text("[[0, 0, 10, 10]]"), 1.0),
         (text("no cat found"), text("No cat found"), 1.0),
+        (text("no cat found"), text("no dog found"), 0.0),
         (text("no cat found"), value([A]), 0.0),
-        (value([[3, 3, 3, 3]]), value([[3, 3, 3, 3]]), 1.0),  # without an area, but the same
+        (text("shown"), value([A]), 1.0),  # no box to read on one side: the texts decide
+        (value([A]), text("shown"), 1.0),
+        (value([[0, 0, 10]]), value([A]), 0.0),
+        (value([A, None]), value([A]), 0.0),
         (value([[10**400, 0, 1, 1]]), value([A]), 0.0),
+        (value([[-(10**400), 0, 1, 1]]), value([A]), 0.0),
         (text("[[NaN, 0, 1, 1]]"), value([A]), 0.0),
         (text("[" * 100_000 + "]"), value([A]), 0.0),
     ],
@@ -96,9 +115,23 @@ def test_boxes(got, wanted, score):
 
 
 def test_each_box_is_used_once_the_best_pair_first():
-    near, far = [0, 0, 10, 9], [0, 0, 10, 6]  # 0.9 and 0.6 of A
+    near, far, lower = [0, 0, 10, 9], [0, 0, 10, 5.2], [0, 3, 10, 13]  # 0.9, 0.52 and 0.54 of A
     assert boxes(value([far, near]), value([A])) == pytest.approx(2 / 3)
-    assert boxes(value([far, near]), value([A, near])) == 1.0  # near-near is 1.0, so far takes A
+    assert boxes(value([lower, near]), value([A, lower])) == 1.0  # lower is the same, so A is left for near
+    assert boxes(value([A, far]), value([A, lower])) == 0.5  # A is found, and is not given back for far to find
+
+
+def test_a_box_is_found_by_half_of_the_cells_that_either_covers():
+    """Every two boxes on a grid of two by two cells, those without a cell and those turned round among them."""
+
+    def cells(box):
+        left, top, right, bottom = box
+        return {(x, y) for x in range(left, right) for y in range(top, bottom)}
+
+    for one, other in itertools.product(map(list, itertools.product(range(3), repeat=4)), repeat=2):
+        both, either = cells(one) & cells(other), cells(one) | cells(other)
+        found = one == other or (bool(either) and len(both) >= len(either) / 2)
+        assert boxes(value([one]), value([other])) == found, (one, other)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +142,7 @@ def test_each_box_is_used_once_the_best_pair_first():
         ({"b.png": "1"}, {"a.png": "1"}, 0.0),  # where nobody will look for it
         ({"a.png": "1", "b.png": "2"}, {"a.png": "1"}, 2 / 3),
         ({}, {"a.png": "1"}, 0.0),
+        ({"a.png": "1"}, {}, 0.0),
         ({}, {}, 1.0),
     ],
 )
@@ -119,6 +153,11 @@ def test_state(got, wanted, score):
 def test_state_without_recorded_files_compares_the_texts():
     assert state(ToolResult("saved a.png", files={"a.png": "1"}), text("saved a.png")) == 1.0
     assert state(text("saved b.png"), ToolResult("saved a.png", files={"a.png": "1"})) == 0.0
+
+
+def test_a_text_a_value_or_files_are_enough_to_compare_with():
+    assert all([text("x"), ToolResult(value=0), ToolResult(files={"a.png": "1"})])
+    assert not any([ToolResult(), text(" \n"), ToolResult(files={})])
 
 
 VALUES = st.recursive(

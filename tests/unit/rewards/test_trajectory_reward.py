@@ -122,6 +122,8 @@ class TestReplies:
     def test_text_that_reads_like_a_placeholder_may_be_typed_where_the_reference_types_it(self):
         typed = Type(content="Result(step=2)")
         assert total(forecast_of(typed), window_of(typed)) == 1.0
+        assert total(forecast_of(typed, A), window_of(typed, A)) == 1.0
+        assert total(forecast_of(typed, typed), window_of(A, typed)) == -0.5  # not where it does so later
 
 
 class TestParts:
@@ -155,6 +157,9 @@ class TestOptions:
         assert total(forecast_of(A, D, D), window_of(A, B, C, finished=True), config) == 1.0
         assert total(forecast_of(D, B, C), window_of(A, B, C), config) == 0.0
 
+    def test_gamma_is_nine_tenths_unless_said(self):
+        assert total(forecast_of(D, B), window_of(A, B), RewardConfig()) == pytest.approx(0.9 / 1.9)
+
     def test_gamma_1_counts_all_alike(self):
         assert total(forecast_of(A, D, C), window_of(A, B, C), RewardConfig(gamma=1)) == pytest.approx(2 / 3)
 
@@ -171,9 +176,10 @@ class TestOptions:
         assert total(forecast_of(A, A, B), window_of(A, A, B), naive) == pytest.approx(1 - 0.25 / (7 / 4))
 
     def test_alternatives(self):
-        step = ReferenceStep(action=A, alternatives=(B,))
+        step = ReferenceStep(action=A, alternatives=(B, C))
         window = ReferenceWindow(steps=(step, step))
         assert total(forecast_of(B, A), window) == pytest.approx((1 / 2) / (3 / 2))
+        assert total(forecast_of(B, B), window) == pytest.approx(-0.25 / (3 / 2))  # nothing that is asked for, twice
         accepting = RewardConfig(gamma=0.5, alternatives=True)
         assert total(forecast_of(B, A), window, accepting) == 1.0
         assert total(forecast_of(B, B), window, accepting) == 1.0  # stands for "a a": no repetition

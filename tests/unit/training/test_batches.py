@@ -1,7 +1,7 @@
 """Batches: what is weighed, what is padded, and an order that a resumed run and several processes share."""
 
 from dataclasses import replace
-from itertools import islice
+from itertools import count, islice
 
 import pytest
 
@@ -10,9 +10,19 @@ pytest.importorskip("torch", reason="torch is not installed")
 from tracer1_agents.actions.coordinates import THOUSAND, Screen
 from tracer1_agents.actions.grammars.ui_tars import UiTarsGrammar
 from tracer1_agents.data.taskgen.windows import WindowOptions
-from tracer1_agents.training.batches import POOL, BatchSize, batches, encode, generated_pools, mixture_pools, pad
+from tracer1_agents.training.batches import (
+    POOL,
+    BatchSize,
+    batches,
+    encode,
+    generated_pools,
+    generated_rows,
+    mixture_pools,
+    pad,
+)
 from tracer1_agents.training.mixture import Mixture
 from tracer1_agents.training.rows import PromptOptions, rows_of
+from tracer1_agents.training.sampler import MixtureSampler
 from tracer1_agents.training.tiny_model import train_tokenizer
 from tracer1_agents.types import ReferenceStep, ReferenceTrajectory
 
@@ -58,6 +68,19 @@ def test_other_grammars_weigh_every_pair_alike(tokenizer):
     assert weighed(encode(row, tokenizer, 2.0), tokenizer, 1.0) == row.reply + "<|im_end|>"
 
 
+def test_special_tokens_stand_only_where_the_template_writes_them(tokenizer):
+    class Beginning:
+        """A tokenizer that begins every text with a token of its own, as many do."""
+
+        eos_token_id, apply_chat_template = tokenizer.eos_token_id, tokenizer.apply_chat_template
+
+        def __call__(self, text, *, add_special_tokens=True):
+            ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+            return {"input_ids": [0, *ids] if add_special_tokens else ids}
+
+    assert encode(rows()[0], Beginning(), 2.0) == encode(rows()[0], tokenizer, 2.0)
+
+
 def test_padding_has_no_weight():
     batch = pad([([5, 6, 7], [0.0, 2.0, 1.0]), ([8], [1.0])])
     assert batch.ids_BL.tolist() == [[5, 6, 7], [8, 0, 0]]
@@ -79,6 +102,9 @@ def test_pools_of_a_mixture_follow_its_weights_and_start_anywhere():
     share = sum("Clock" in row.key for row in first) / POOL
     assert 0.4 < share < 0.6  # a third of the rows, half of the draws
     assert {row.key for row in first} == {row.key for row in both.rows}
+    order = MixtureSampler(both.sizes, both.weights, group_size=1, groups_per_batch=1, seed=4)
+    drawn = islice((both.rows[at] for epoch in count() for at in order.epoch_order(epoch)), 2 * POOL)
+    assert [*first, *second] == list(drawn)  # one pool goes on where the last one ended
 
 
 def test_pools_of_generated_tasks_differ_and_repeat_by_number():
@@ -87,6 +113,31 @@ def test_pools_of_generated_tasks_differ_and_repeat_by_number():
     assert len(first) == POOL
     assert first != second
     assert [row.messages for row in generated_pools(1, WindowOptions(), ("arithmetic",))(1)] == second
+
+
+def test_generated_rows_are_of_the_families_and_words_that_are_asked_for():
+    trained, held_out, one_family = (
+        list(islice(generated_rows(1, WindowOptions(), families, split=split), 40))
+        for families, split in (((), "train"), ((), "held_out"), (("arithmetic",), "train"))
+    )
+    assert len({row.key.split("/")[1] for row in trained}) > 1
+    assert {row.key.split("/")[1] for row in one_family} == {"arithmetic"}
+    assert [row.messages for row in trained] != [row.messages for row in held_out]
+    thinking = generated_pools(1, WindowOptions(), ("arithmetic",), thoughts=True)(0)
+    assert all(row.reply.startswith("<think>") for row in thinking)
+
+
+def test_batches_of_a_pool_come_in_an_order_of_its_own(tokenizer):
+    def lengths():
+        stream = batches(mixture_pools(mixture(), 0), lambda row: encode(row, tokenizer, 2.0), BatchSize(400))
+        numbered = [(number, batch.ids_BL.shape[1]) for number, batch in islice(stream, 200)]
+        assert [number for number, _ in numbered] == sorted(number for number, _ in numbered)
+        assert {number for number, _ in numbered} >= {0, 1}
+        return [length for number, length in numbered if number == 0]
+
+    first = lengths()
+    assert first not in (sorted(first), sorted(first, reverse=True))
+    assert lengths() == first
 
 
 def test_processes_take_turns_at_the_pools(tokenizer):
@@ -112,6 +163,18 @@ def test_batches_of_so_many_reply_tokens():
     assert [len(group) for group in BatchSize(1, reply_tokens=7).deal(rows)] == [3]
     assert [len(group) for group in BatchSize(100, reply_tokens=1).deal(rows)] == [1, 1, 1]  # too large, yet not lost
     assert [len(group) for group in BatchSize(12).deal(rows)] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("taught", "groups"), [((2, 2, 3, 1, 2), [[2, 2], [3, 1], [2]]), ((2, 2, 3, 2), [[2, 2], [3], [2]])]
+)
+def test_every_batch_counts_for_itself(taught, groups):
+    def dealt(size):
+        rows = [([1] * 3, [1.0] * own + [0.0] * (3 - own)) for own in taught]
+        return [[int(sum(weights)) for _, weights in group] for group in size.deal(rows)]
+
+    assert dealt(BatchSize(100, reply_tokens=4)) == groups
+    assert [len(group) for group in dealt(BatchSize(6))] == [2] * (len(taught) // 2) + [1] * (len(taught) % 2)
 
 
 def test_prompts_have_the_weight_that_is_asked_for(tokenizer):

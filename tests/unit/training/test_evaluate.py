@@ -57,6 +57,14 @@ def test_a_surplus_pair_is_no_exact_plan():
     assert score.repeats == pytest.approx(1 / 4)  # one of four steps goes on past the end
 
 
+def test_a_pair_left_over_is_no_exact_plan_where_the_record_breaks_off_either():
+    broken_off = TRAJECTORY.model_copy(update={"steps": TRAJECTORY.steps[:2]})
+    row = next(rows_of(broken_off, PromptOptions(horizon=5, platform="mobile", points=False)))
+    for lines, exact in (((CLICK, SCROLL), True), ((CLICK, SCROLL, 'wait() # ""'), False)):
+        score = score_reply(row, Sample((1,), (1,), (0.0,), "\n".join(lines), "stop"))
+        assert (score.exact, score.plan_exact) == ((True, True), exact)
+
+
 def test_what_cannot_be_read_is_marked():
     assert scored("no action").unreadable
     assert scored("no action").reward == -0.5

@@ -109,6 +109,42 @@ def test_a_mixture_of_files_and_generated_tasks(tmp_path, monkeypatch):
     assert all(row.score(row.reply).total == 1.0 for row in mixture.rows)
 
 
+def test_a_source_gives_the_trajectories_and_rows_that_its_config_asks_for(tmp_path):
+    def found(**source):
+        source = {"reader": "store", "path": str(tmp_path / "a.jsonl"), **source}
+        config = {"horizon": 2, "history_window": 1, "sources": [source]}
+        return list(load_mixture(MixtureConfig.model_validate(config)).rows)
+
+    whole = [trajectory(number) for number in range(30)]
+    kept = [one.model_copy(update={"steps": one.steps[: 1 + at % 4]}) for at, one in enumerate(whole)]
+    write_trajectories(tmp_path / "a.jsonl", kept)
+    assert {len(row.recorded.trajectory.steps) for row in found()} == {1, 2, 3, 4}
+    assert {len(row.recorded.trajectory.steps) for row in found(filter={"min_steps": 2, "max_steps": 3})} == {2, 3}
+    assert {row.window.steps[0].action.kind for row in found(filter={"kinds": ["type", "finish"]})} == {
+        "type",
+        "finish",
+    }
+    assert not any(row.window.finished for row in found(filter={"drop_flags": ["synthetic"]}))
+    assert len(found(filter={"limit": 4})) == 1 + 2 + 3 + 4
+    for part in ("train", "development", "test"):
+        wanted = {one.id for one in kept if in_part(one, part)}
+        assert {row.recorded.trajectory.id for row in found(part=part)} == wanted
+    assert {len(row.window.steps) for row in found()} == {1, 2}
+    prompts = [row.messages[-1].text for row in found() if row.number == 3]
+    assert not any('open_app(app_name="Clock")' in prompt for prompt in prompts)  # two steps ago, and one is shown
+
+
+def test_generated_rows_have_the_names_that_are_asked_for():
+    trained, again, held_out = (
+        [
+            row.messages
+            for row in load_mixture(MixtureConfig(sources=[{"reader": "taskgen", "count": 20, **names}])).rows
+        ]
+        for names in ({}, {"names": "train"}, {"names": "held_out"})
+    )
+    assert trained == again != held_out
+
+
 def test_a_store_lists_the_actions_of_the_platform_that_its_trajectories_came_from(tmp_path):
     sources = ("androidcontrol", "agentnet", "miniwob", "mm_traj")
     kept = [trajectory(number).model_copy(update={"source": name}) for number, name in enumerate(sources)]
@@ -188,6 +224,8 @@ def test_the_order_is_a_function_of_seed_and_epoch():
     one.set_epoch(3)
     other.set_epoch(3)
     assert list(one) == list(other) != first
+    one.set_epoch(0)
+    assert list(one) == first
     assert list(sampler(seed=2)) != first
 
 

@@ -242,6 +242,26 @@ def test_groups_that_teach_nothing_are_replaced(planner, tmp_path, monkeypatch):
     assert sum(line["groups/replaced"] for line in log_of(tmp_path)) > 0
 
 
+@pytest.mark.parametrize(("row", "taught"), [(0, False), (1, False), (2, False), (3, True)])
+def test_a_group_teaches_by_rewards_that_differ(monkeypatch, row, taught):
+    """No reward is nothing to differ from, and neither is a difference that rounding makes."""
+    totals = [(None, None), (0.5, None), (0.5, 0.5 + 1e-7), (0.5, 0.5 + 1e-5)]
+    monkeypatch.setattr(rollouts, "SamplingEngine", lambda model, processor: None)
+    monkeypatch.setattr(
+        stage1.LocalRollouts,
+        "_draw",
+        lambda self, engine, places, update: [
+            SimpleNamespace(row=place.row, scored=SimpleNamespace(total=totals[place.row][place.member]))
+            for place in places
+        ],
+    )
+    rows = [SimpleNamespace(key=f"row {at}") for at in range(4)]
+    collector = stage1.LocalRollouts(rows, RolloutConfig(group_size=2, resample_rounds=20), RewardConfig(), seed=1)
+    found = collector.collect(None, None, [Place(row, 0), Place(row, 1)], 0)
+    assert [one.row for one in found] == [3, 3]
+    assert collector.metrics() == {"groups/replaced": 0.0 if taught else 1.0}
+
+
 def test_two_groups_of_a_row_in_one_update_have_replies_of_their_own(planner, tmp_path, monkeypatch):
     """The second source has one row and most of the weight; a row's first group keeps the seed without a count."""
     drawn, asked = [], []

@@ -19,14 +19,14 @@ from training_cases import log_of, trajectory, weights
 from tracer1_agents.actions.grammars.canonical import CanonicalGrammar
 from tracer1_agents.actions.grammars.generic import GenericGrammar
 from tracer1_agents.actions.grammars.qwen import QwenGrammar
-from tracer1_agents.actions.space import Click, Type, Wait
+from tracer1_agents.actions.space import Click, OpenApp, Type, Wait
 from tracer1_agents.data.store import write_trajectories
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.graphs.build import create_tracer1_agent
 from tracer1_agents.graphs.workbench import find_sandbox
 from tracer1_agents.planner.policy import PolicyReply, ReplayPolicy
 from tracer1_agents.planner.retries import Retries
-from tracer1_agents.rewards.grounded import GroundedConfig
+from tracer1_agents.rewards.grounded import GroundedConfig, GroundedOutcome
 from tracer1_agents.rewards.trajectory import DEFAULT_REWARD
 from tracer1_agents.rewards.zero_rates import ZeroRates
 from tracer1_agents.testing import RecordingExecutor, ScriptedModel
@@ -38,6 +38,7 @@ from tracer1_agents.training.grounded_rollouts import Scorer, replay_rewards
 from tracer1_agents.training.mixture import MixtureConfig, load_mixture
 from tracer1_agents.training.models import load_planner
 from tracer1_agents.training.online_rollouts import steps_by_call
+from tracer1_agents.training.rows import PromptOptions, rows_of
 from tracer1_agents.training.scope import first_pair_tokens
 from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.trainer import ForecastTrainer
@@ -69,6 +70,27 @@ def task_world():
 
 def scorer():
     return Scorer(GroundedConfig(), DEFAULT_REWARD, 0.0, ZeroRates())
+
+
+@pytest.mark.parametrize(
+    ("reply", "done", "grounded", "along"),
+    [
+        # two steps ahead, discounts 1 and 0.9: the first right, or the second
+        ('open_app(app_name="Clock") # "open Clock"\nwait() # ""', OpenApp(app_name="Clock"), 1.0, 1 / 1.9),
+        ('wait() # ""\nclick() # "tap the plus sign"', Wait(), 0.0, 0.9 / 1.9),
+    ],
+)
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_the_trajectory_has_its_share_in_the_total(reply, done, grounded, along, weight):
+    row = next(rows_of(trajectory(), PromptOptions(horizon=2, platform="mobile")))
+    one = Scorer(GroundedConfig(), DEFAULT_REWARD, weight, ZeroRates())
+    scored = one.score(row, PolicyReply(reply), GroundedOutcome(done, Execution()))
+    assert scored.total == pytest.approx((1 - weight) * grounded + weight * along)
+    assert scored.metrics["reward/androidcontrol"] == scored.total
+    assert (scored.metrics["reward/grounded"], scored.metrics["graph/no_reward"]) == (grounded, 0.0)
+    lost = one.score(row, PolicyReply(reply), None)
+    assert (lost.total, lost.metrics["graph/no_reward"]) == (None, 1.0)
+    assert "reward/androidcontrol" not in lost.metrics  # a mean over rollouts that earned something
 
 
 def outcomes(episodes, rows, replies):
