@@ -102,7 +102,7 @@ def _request(engine: SamplingEngine, row: TrainingRow) -> SampleRequest:
 
 def score_reply(row: TrainingRow, sample: Sample, config: RewardConfig = DEFAULT_REWARD) -> WindowScore:
     """The record of one reply."""
-    scored = row.score(sample.text, config)
+    scored = row.score(sample.text, config, truncated=sample.finish_reason == "length")
     forecast, reward = scored.forecast, scored.trajectory
     steps, pairs = row.window.steps, forecast.pairs
     exact = [is_exact(pair, step) for pair, step in zip(pairs, steps, strict=False)]
