@@ -83,7 +83,7 @@ def read_run(path: Path) -> RunSummary:
         ConfigurationError: It is none of these.
         DataError: Its scores are damaged.
     """
-    scores = path if path.name.endswith(".scores.json") else path.with_suffix(".scores.json")
+    scores = scores_beside(path)
     if scores.is_file() and path.exists():
         return _from_scores(scores)
     results, problems = read_results(path)
@@ -93,6 +93,11 @@ def read_run(path: Path) -> RunSummary:
         )
         raise ConfigurationError(msg)
     return _from_results(path, results, len(problems))
+
+
+def scores_beside(path: Path) -> Path:
+    """Where the scores of a run stand: itself, or the file beside it."""
+    return path if path.name.endswith(".scores.json") else path.parent / f"{path.stem}.scores.json"
 
 
 def _from_scores(path: Path) -> RunSummary:

@@ -173,8 +173,14 @@ def test_what_is_no_run(tmp_path, capsys):
     (tmp_path / "x.scores.json").write_text("{}")
     assert cli.main(["report", str(path)]) == 2
     assert "not the scores of a run" in capsys.readouterr().err
-    assert cli.main(["report", str(tmp_path / "none.jsonl")]) == 2
-    assert "no such results file" in capsys.readouterr().err
+    circle = tmp_path / "circle.jsonl"
+    circle.symlink_to(circle)
+    for missing in (tmp_path / "none.jsonl", circle):
+        assert cli.main(["report", str(missing)]) == 2
+        assert "no such results file" in capsys.readouterr().err
+    for folder in (".", "/", str(tmp_path)):
+        assert cli.main(["report", folder]) == 2
+        assert "this is a folder" in capsys.readouterr().err
 
 
 @pytest.fixture
