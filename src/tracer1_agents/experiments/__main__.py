@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m tracer1_agents.experiments`."""
-    parser = argparse.ArgumentParser(description="Train and measure the arms of an experiment; print differences.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tracer1_agents.experiments",
+        description="Train and measure the arms of an experiment; print differences.",
+    )
     parser.add_argument("plan", help="a packaged plan by name (stage1) or a YAML file")
     parser.add_argument("--out", type=Path, help="default runs/experiments/NAME")
     parser.add_argument("--results", type=Path, help="default results/NAME")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import json
 import os
 import subprocess
@@ -129,6 +130,32 @@ def test_the_module_is_the_command():
         check=True,
     )
     assert ran.stdout == f"tracer1-agents {__version__}\n"
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    "module",
+    [
+        "training.warmstart",
+        "training.stage1",
+        "training.stage2",
+        "training.export",
+        "experiments",
+        "experiments.measure",
+        "data.taskgen.bundle",
+        "data.taskgen.desk.stats",
+        "evals.miniwob_page",
+        "evals.card",
+    ],
+)
+def test_usage_is_what_was_typed(module, capsys):
+    """argparse would name the file: `stage1.py`, `__main__.py`."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    name = f"tracer1_agents.{module}"
+    main = importlib.import_module(f"{name}.__main__" if module == "experiments" else name).main
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert capsys.readouterr().out.startswith(f"usage: python -m {name} ")
 
 
 def test_a_missing_extra_is_said(tmp_path, capsys, monkeypatch):
