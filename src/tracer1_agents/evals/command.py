@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _TOLD_EVERY: Final = 10.0  # seconds
 _OF_MINIWOB: Final = ("tasks", "seeds", "max_steps", "commitment", "best_of")
+_OF_MODELS: Final = ("base_url", "profile", "horizon", "history", "ablate", "concurrency", "rate", "price", "seed")
 _OF_RECORDS: Final = (
     *("data", "split", "images", "rule", "predictions", "compare", "format", "strict"),
     *("limit", "rate", "price", "ablate"),
@@ -101,6 +102,9 @@ def run_report(parsed: argparse.Namespace) -> int:
             f"{clash} is one of the runs and would be overwritten; --html, --markdown and --csv name the report's file"
         )
         raise ConfigurationError(msg)
+    if len(set(map(realpath, outputs))) < len(outputs):
+        msg = "--html, --markdown and --csv need a file each, or one overwrites the other"
+        raise ConfigurationError(msg)
     found = report.told_apart(parsed.runs, [read_run(path) for path in parsed.runs])
     if parsed.pass_k is not None:
         from tracer1_agents.evals.repeats import repeated  # noqa: PLC0415
@@ -135,6 +139,8 @@ def run_eval(parsed: argparse.Namespace) -> int:
     if parsed.out is not None and not parsed.model:
         msg = "--out is where --model's predictions go; what --predictions and --compare show, --json prints"
         raise ConfigurationError(msg)
+    if not parsed.model:
+        _refuse(parsed, _OF_MODELS, "running a --model; predictions that are there are scored as they are")
     found = _references(parsed)
     if parsed.limit is not None:
         found = found.spread(parsed.limit)

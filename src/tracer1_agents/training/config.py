@@ -174,15 +174,20 @@ def _read(name: str) -> dict[str, Any]:
         raise MissingExtraError(feature, "agents") from None
     packaged = resources.files("tracer1_agents") / "assets" / "configs" / f"{name.removesuffix('.yaml')}.yaml"
     path = Path(name)
-    if path.is_file():
-        text = path.read_text(encoding="utf-8")
-    elif packaged.is_file():
-        text = packaged.read_text(encoding="utf-8")
-    else:
-        msg = f"no config {name!r}: it is neither a file nor a packaged name such as tiny/warmstart"
-        raise ConfigurationError(msg)
+    try:
+        found = path if path.is_file() else packaged
+        if not found.is_file():
+            msg = f"no config {name!r}: it is neither a file nor a packaged name such as tiny/warmstart"
+            raise ConfigurationError(msg)
+        text = found.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"config {name}: cannot be read ({error}); it is a text file in UTF-8"
+        raise ConfigurationError(msg) from None
     try:
         data = yaml.safe_load(text) or {}
+    except RecursionError:
+        msg = f"config {name}: brackets within brackets without end; is it a config?"
+        raise ConfigurationError(msg) from None
     except yaml.YAMLError as error:
         msg = f"config {name}: not YAML: {error}"
         raise ConfigurationError(msg) from None

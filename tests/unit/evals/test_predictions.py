@@ -194,6 +194,10 @@ class TestCommand:
         assert "its rules are strict, os-atlas" in capsys.readouterr().err
         assert self.run(store) == 2
         assert "--predictions F.jsonl" in capsys.readouterr().err
+        assert self.run(store, "--predictions", "x", "--horizon", "3") == 2
+        assert "--horizon is for running a --model" in capsys.readouterr().err
+        assert cli.main(["eval", "gaia", "--data", "demo", "--predictions", "x", "--split", "test"]) == 2
+        assert "gaia has no files that define splits" in capsys.readouterr().err
 
 
 def test_what_a_limit_leaves_out_is_neither_asked_for_nor_a_problem(tmp_path):

@@ -249,6 +249,30 @@ def test_scores_go_with_their_run(grid, capsys):
     assert not scores.exists()
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("setup", []),
+        ("suite", None),
+        ("rule", ["strict"]),
+        ("metrics", {"m": {"value": "much", "low": 0, "high": 1, "n": 3}}),
+        ("problems", {"missing": {"count": "many"}}),
+    ],
+)
+def test_damaged_scores_are_told_by_their_key(grid, capsys, key, value):
+    path = grid[0].with_suffix(".scores.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    assert cli.main(["report", str(grid[0])]) == 2
+    assert f"{path}: not the scores of a run ({key}" in capsys.readouterr().err
+
+
+def test_two_forms_of_a_report_need_two_files(grid, tmp_path, capsys):
+    target = tmp_path / "report"
+    assert cli.main(["report", str(grid[0]), "--html", str(target), "--csv", str(target)]) == 2
+    assert "need a file each" in capsys.readouterr().err
+    assert not target.exists()
+
+
 def test_a_report_overwrites_no_run(grid, capsys):
     first = grid[0].with_suffix(".scores.json")
     before = first.read_text()
