@@ -30,6 +30,7 @@ from tracer1_agents.evals.report import print_report
 from tracer1_agents.evals.results import ResultsFile, TaskResult, read_results
 from tracer1_agents.evals.run import Runner, select_tasks
 from tracer1_agents.graphs.workbench import find_sandbox, open_workbench
+from tracer1_agents.planner.profiles import PROFILES
 from tracer1_agents.serving.endpoint import endpoint_model
 from tracer1_agents.viewer.plain import harmless
 
@@ -45,9 +46,7 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tasks", default="demo", help="demo, measure (bundled), a GAIA folder, or a metadata.jsonl")
     parser.add_argument("--model", default="tracer1-tiny", help="tracer1-tiny, a checkpoint folder, or provider:name")
     parser.add_argument("--base-url", help="an OpenAI-compatible endpoint that serves --model")
-    parser.add_argument(
-        "--profile", help="prompt profile: compact, ui-tars, qwen-tool-call, generic (default: by model)"
-    )
+    parser.add_argument("--profile", choices=sorted(PROFILES), help="prompt profile (default: by the model's name)")
     parser.add_argument("--horizon", type=int, default=8, help="pairs per forecast (default 8)")
     parser.add_argument("--history", type=int, default=5, help="past steps in the prompt (default 5)")
     parser.add_argument("--max-steps", type=int, default=25, help="steps per task (default 25)")

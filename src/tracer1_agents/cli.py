@@ -1,12 +1,13 @@
 """`tracer1`: argument parsing only; each command hands over to the module that does the work.
 
-What went wrong on purpose (`Tracer1Error`), or with a file (`OSError`), ends with its message on standard error and
-exit code 2; Ctrl-C with 130, SIGTERM with 143.
+What went wrong on purpose (`Tracer1Error`), with a file, or with writing (`OSError`), ends with its message on standard
+error and exit code 2; Ctrl-C with 130, SIGTERM with 143.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import json
 import os
@@ -15,7 +16,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tracer1_agents import __version__
 from tracer1_agents.errors import ConfigurationError, Tracer1Error
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED = 128 + signal.SIGINT  # as shells count
 _TERMINATED = 128 + signal.SIGTERM
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,26 +51,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _as_ctrl_c(terminated):
             code: int = parsed.command(parsed)
-            sys.stdout.flush()
+            _flush()
     except Tracer1Error as error:
         tell(str(error))
         return 2
     except KeyboardInterrupt:
         return _TERMINATED if terminated.is_set() else _INTERRUPTED
     except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 1
     except OSError as error:
-        if error.filename is None:  # of no file: not about what the command was given
+        told = _about_file(error)
+        if not told:  # not about what the command was given
             raise
-        tell(_about_file(error))
+        _print_no_more()
+        tell(told)
         return 2
     return code
 
 
 def _about_file(error: OSError) -> str:
-    """What went wrong with which file; of a file that takes another's place, the place."""
-    return f"{error.filename2 or error.filename}: {error.strerror or type(error).__name__}"
+    """What went wrong with which file, of one that takes another's place with that, or with writing; else empty."""
+    what = error.strerror or type(error).__name__
+    if error.filename is not None:
+        return f"{error.filename2 or error.filename}: {what}"
+    if error.errno in _UNWRITABLE:  # a write knows no name
+        return f"what was being written, a file or this output, is not whole: {what}; make room and call again"
+    return ""
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # a caller may have closed it
+        sys.stdout.flush()
+
+
+def _print_no_more() -> None:
+    """What is still to be printed goes nowhere, if it cannot be printed."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -372,3 +394,7 @@ def _clean(parsed: argparse.Namespace) -> int:
         told = f"{remove_blobs(path)} pictures of {path}" if path.is_dir() else ", ".join(map(str, remove_run(path)))
         print(harmless(f"deleted {told}"))  # noqa: T201  (a command line)
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

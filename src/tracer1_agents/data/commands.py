@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tracer1_agents.actions.space import POINTING_KINDS
 from tracer1_agents.data.readers.base import read_items
 from tracer1_agents.data.store import write_trajectories
-from tracer1_agents.errors import DataError
+from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.types import SYNTHETIC
 
 if TYPE_CHECKING:
@@ -124,7 +124,11 @@ def export(reader: Reader, path: Path, out: Path) -> tuple[int, list[DataError]]
 
     Raises:
         DataError: There is nothing at `path`, or nothing in it could be read; what was at `out` stays.
+        ConfigurationError: `out` is the source, or no file.
     """
+    if path.exists() and out.exists() and out.samefile(path):
+        msg = f"{out} is the source itself and would be overwritten; name another file with --out"
+        raise ConfigurationError(msg)
     counts = Tally()
 
     def readable() -> Iterator[ReferenceTrajectory]:

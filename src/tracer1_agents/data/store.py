@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pydantic import ValidationError
 
 from tracer1_agents.actions.space import encodable
+from tracer1_agents.data.outputs import replacing
 from tracer1_agents.data.readers.base import ReaderOptions, RecordError, complete
 from tracer1_agents.data.readers.streams import each_record
 from tracer1_agents.data.records import source_files
@@ -57,22 +58,17 @@ def load_trajectory(data: dict[str, Any]) -> ReferenceTrajectory:
 
 
 def write_trajectories(path: Path, trajectories: Iterable[ReferenceTrajectory]) -> int:
-    """Write a store; the file appears whole or not at all.
+    """Write a store; the file appears whole or not at all (see `outputs.replacing`).
 
     Returns:
         How many were written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".tmp")
     count = 0
-    try:
-        with fresh.open("w", encoding="utf-8", newline="\n") as file:
-            for trajectory in trajectories:
-                file.write(dump_trajectory(trajectory) + "\n")
-                count += 1
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with replacing(path) as file:
+        for trajectory in trajectories:
+            file.write(dump_trajectory(trajectory) + "\n")
+            count += 1
     return count
 
 

@@ -100,7 +100,9 @@ def _distance_row(distance: int, one: Survival) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `python -m tracer1_agents.evals.card`."""
-    parser = argparse.ArgumentParser(description="Write the card of the shipped planner.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tracer1_agents.evals.card", description="Write the card of the shipped planner."
+    )
     parser.add_argument("log", type=Path, help="log.jsonl of the training run")
     parser.add_argument("results", type=Path, help="results of the bundled measure set")
     parser.add_argument("comparison", type=Path, help="test.md of the stage-1 experiment")

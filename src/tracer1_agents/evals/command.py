@@ -6,6 +6,7 @@ import json
 import time
 from contextlib import contextmanager
 from datetime import timedelta
+from os.path import realpath  # unlike Path.resolve, it takes links that lead round in a circle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _TOLD_EVERY: Final = 10.0  # seconds
 _OF_MINIWOB: Final = ("tasks", "seeds", "max_steps", "commitment", "best_of")
+_OF_MODELS: Final = ("base_url", "profile", "horizon", "history", "ablate", "concurrency", "rate", "price", "seed")
 _OF_RECORDS: Final = (
     *("data", "split", "images", "rule", "predictions", "compare", "format", "strict"),
     *("limit", "rate", "price", "ablate"),
@@ -41,7 +43,7 @@ def add_eval(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--format", default="canonical", choices=("canonical", "uground", "results"), help="of prediction files"
     )
     task.add_argument("--json", action="store_true", help="for programs")
-    task.add_argument("--strict", action="store_true", help="exit code 1 on any problem with the input")
+    task.add_argument("--strict", action="store_true", help="exit code 1 on any problem, not only if nothing is scored")
     _add_model(task)
     _add_miniwob(task)
     task.set_defaults(command=run_eval, usual=task.get_default)
@@ -91,14 +93,17 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_report(parsed: argparse.Namespace) -> int:
     """`tracer1 report`; returns the exit code."""
     from tracer1_agents.evals import run_report as report  # noqa: PLC0415  (only this command)
-    from tracer1_agents.evals.run_summary import read_run  # noqa: PLC0415
+    from tracer1_agents.evals.run_summary import read_run, scores_beside  # noqa: PLC0415
 
     outputs = [path for path in (parsed.html, parsed.markdown, parsed.csv) if path is not None]
-    inputs = {beside.resolve() for path in parsed.runs for beside in (path, path.with_suffix(".scores.json"))}
-    if clash := next((path for path in outputs if path.resolve() in inputs), None):
+    inputs = {realpath(beside) for path in parsed.runs for beside in (path, scores_beside(path))}
+    if clash := next((path for path in outputs if realpath(path) in inputs), None):
         msg = (
             f"{clash} is one of the runs and would be overwritten; --html, --markdown and --csv name the report's file"
         )
+        raise ConfigurationError(msg)
+    if len(set(map(realpath, outputs))) < len(outputs):
+        msg = "--html, --markdown and --csv need a file each, or one overwrites the other"
         raise ConfigurationError(msg)
     found = report.told_apart(parsed.runs, [read_run(path) for path in parsed.runs])
     if parsed.pass_k is not None:
@@ -134,6 +139,8 @@ def run_eval(parsed: argparse.Namespace) -> int:
     if parsed.out is not None and not parsed.model:
         msg = "--out is where --model's predictions go; what --predictions and --compare show, --json prints"
         raise ConfigurationError(msg)
+    if not parsed.model:
+        _refuse(parsed, _OF_MODELS, "running a --model; predictions that are there are scored as they are")
     found = _references(parsed)
     if parsed.limit is not None:
         found = found.spread(parsed.limit)
@@ -187,7 +194,7 @@ def _compare(parsed: argparse.Namespace, found: References) -> int:
         _print(json.dumps(eval_report.comparison_json(names, first.rule, gained), indent=2))
     else:
         _print(eval_report.comparison_text(names, first.rule, gained))
-    return _verdict(parsed, [first, second], always=True)
+    return _verdict(parsed, [first, second], always=True) or int(not gained)  # 1: no step in common
 
 
 def _run_model(parsed: argparse.Namespace, found: References) -> int:
@@ -285,7 +292,24 @@ def _verdict(parsed: argparse.Namespace, found: list[Evaluation], *, always: boo
     if problems and (always or parsed.strict):
         more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
         tell(f"{len(problems)} problems with the input: {problems[0]}{more}")
-    return 1 if parsed.strict and problems else 0
+    empty = [one for one in found if not one.scores or _unpredicted(one)]
+    if empty:
+        tell(_why_nothing(empty[0]))
+    return 1 if empty or (parsed.strict and problems) else 0
+
+
+def _unpredicted(found: Evaluation) -> bool:
+    """Whether no step was predicted; by some rules that is a score, of 0."""
+    from tracer1_agents.evals.markers import NO_PREDICTION  # noqa: PLC0415  (only this command)
+
+    return {mark.why for mark in found.marks if mark.metric == found.marks[0].metric} == {NO_PREDICTION}
+
+
+def _why_nothing(found: Evaluation) -> str:
+    """Why an evaluation says nothing: what is wrong with the predictions, else why steps have no value."""
+    wrong = [str(one) for one in found.problems if one.kind not in {"missing", "unreadable_reference"}]
+    why = next(iter([*wrong, *found.not_scored, *found.missed]), "there is nothing to predict")
+    return f"no prediction could be scored by the rule {found.rule} of {found.suite}; the first reason: {why}"
 
 
 def _print(text: Any) -> None:

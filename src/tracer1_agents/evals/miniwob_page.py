@@ -210,7 +210,10 @@ def _ends(found: Sequence[Measured]) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `python -m tracer1_agents.evals.miniwob_page`."""
-    parser = argparse.ArgumentParser(description="MiniWoB++ results as files with every episode, and as a page.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tracer1_agents.evals.miniwob_page",
+        description="MiniWoB++ results as files with every episode, and as a page.",
+    )
     parser.add_argument("--keep", action="append", default=[], metavar="NAME=RUN.jsonl", help="sum a run up first")
     parser.add_argument("--results", type=Path, default=Path("results/miniwob"), metavar="DIR")
     parser.add_argument("--page", type=Path, default=Path("docs/miniwob.md"), metavar="F.md")

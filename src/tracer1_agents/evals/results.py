@@ -194,14 +194,15 @@ def read_results(path: Path) -> tuple[list[TaskResult], list[str]]:
         raise ConfigurationError(msg)
     results: list[TaskResult] = []
     problems: list[str] = []
-    # not splitlines(): JSON lets U+2028 and its like stand inside a string
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").split("\n"), 1):
-        if not line.strip():
-            continue  # the end of the file
-        try:
-            results.append(TaskResult.model_validate_json(line))
-        except ValidationError as error:
-            problems.append(f"{path}:{number}: not a result ({error.errors()[0]['msg']}); the line is left out")
+    # line by line: a run may be larger than memory likes; only line feeds end one, a carriage return may stand inside
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                results.append(TaskResult.model_validate_json(line))
+            except ValidationError as error:
+                problems.append(f"{path}:{number}: not a result ({error.errors()[0]['msg']}); the line is left out")
     return results, problems
 
 

@@ -6,9 +6,10 @@ the file `F.scores.json` is read. Nothing is scored anew.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ValidationError
 
 from tracer1_agents.errors import ConfigurationError, DataError
 from tracer1_agents.evals.report import summarise
@@ -35,6 +36,21 @@ class Value:
     low: float | None = None
     high: float | None = None
     n: int | None = None
+
+
+class _Count(BaseModel):
+    count: int
+
+
+class _Scores(BaseModel):
+    """A scores file, as far as it is read."""
+
+    suite: str
+    rule: str
+    metrics: dict[str, Value]
+    planning: dict[str, Value]
+    problems: dict[str, _Count]
+    setup: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,7 @@ def read_run(path: Path) -> RunSummary:
         ConfigurationError: It is none of these.
         DataError: Its scores are damaged.
     """
-    scores = path if path.name.endswith(".scores.json") else path.with_suffix(".scores.json")
+    scores = scores_beside(path)
     if scores.is_file() and path.exists():
         return _from_scores(scores)
     results, problems = read_results(path)
@@ -95,16 +111,22 @@ def read_run(path: Path) -> RunSummary:
     return _from_results(path, results, len(problems))
 
 
+def scores_beside(path: Path) -> Path:
+    """Where the scores of a run stand: itself, or the file beside it."""
+    return path if path.name.endswith(".scores.json") else path.parent / f"{path.stem}.scores.json"
+
+
 def _from_scores(path: Path) -> RunSummary:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        metrics = {name: _value(one) for name, one in found["metrics"].items()}
-        planning = {name: _value(one) for name, one in found["planning"].items()}
-        problems = {kind: one["count"] for kind, one in found["problems"].items()}
-        suite, rule, setup = found["suite"], found["rule"], found.get("setup", {})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"not the scores of a run ({type(error).__name__}: {error}); score it anew with tracer1 eval"
+        found = _Scores.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        msg = (
+            f"not the scores of a run ({f'{where}: ' if where else ''}{first['msg']}); score it anew with tracer1 eval"
+        )
         raise DataError(msg, path=path) from None
+    planning = found.planning
     survival = {
         int(name.removeprefix("hit_")): value
         for name, value in planning.items()
@@ -113,18 +135,14 @@ def _from_scores(path: Path) -> RunSummary:
     tokens = planning.get("tokens_per_step")
     return RunSummary(
         name=path.name.removesuffix(".scores.json"),
-        suite=suite,
-        rule=rule,
-        setup=setup,
-        metrics={**metrics, **{name: value for name, value in planning.items() if not name.startswith("hit_")}},
+        suite=found.suite,
+        rule=found.rule,
+        setup=found.setup,
+        metrics={**found.metrics, **{name: value for name, value in planning.items() if not name.startswith("hit_")}},
         survival={ahead: value for ahead, value in survival.items() if ahead},
         cost=tokens.value if tokens else None,
-        problems=problems,
+        problems={kind: one.count for kind, one in found.problems.items()},
     )
-
-
-def _value(one: Mapping[str, Any]) -> Value:
-    return Value(one["value"], one["low"], one["high"], one["n"])
 
 
 def _from_results(path: Path, results: Sequence[TaskResult], broken: int) -> RunSummary:

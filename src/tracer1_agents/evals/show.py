@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import realpath  # unlike Path.resolve, it takes links that lead round in a circle
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +36,8 @@ def run_show(parsed: argparse.Namespace) -> int:
     """`tracer1 show`; returns the exit code."""
     if parsed.serve:
         return _serve(parsed)
-    runs = [_read_run(path, parsed.task) for path in _run_files(parsed)]
+    files = _run_files(parsed)
+    runs = [_read_run(path, parsed.task) for path in files]
     for problem in (problem for run in runs for problem in run.problems):
         tell(problem)
     if parsed.html is None:
@@ -45,6 +47,10 @@ def run_show(parsed: argparse.Namespace) -> int:
         return 0
     from tracer1_agents.viewer.html import write_page  # noqa: PLC0415  (only this command)
 
+    for path, run in zip(files, runs, strict=True):
+        if run.problems and not run.episodes:
+            msg = f"{path}: no line of it is a result, so no page is written; is it the results file of a run?"
+            raise ConfigurationError(msg)
     write_page(runs, _pictures(parsed), parsed.html)
     size = parsed.html.stat().st_size / 1e6
     print(harmless(f"{parsed.html}: {size:.1f} MB; it carries the run's texts and screenshots"))  # noqa: T201
@@ -60,7 +66,7 @@ def _run_files(parsed: argparse.Namespace) -> list[Path]:
         msg = f"--port {parsed.port} belongs to --serve; add it, or leave --port out"
         raise ConfigurationError(msg)
     files = [parsed.run] if parsed.against is None else [parsed.run, parsed.against]
-    if parsed.html is not None and parsed.html.resolve() in {file.resolve() for file in files}:
+    if parsed.html is not None and realpath(parsed.html) in map(realpath, files):
         msg = f"--html {parsed.html} is the run itself; name another file"
         raise ConfigurationError(msg)
     return files

@@ -185,7 +185,11 @@ def references(
 
     Raises:
         DataError: There is nothing at `path`.
+        ConfigurationError: The suite has no split files.
     """
+    if suite.source == "gaia" and split is not None:
+        msg = f"{suite.name} has no files that define splits; name the folder of the part you want instead of {split!r}"
+        raise ConfigurationError(msg)
     if suite.source != "gaia":
         return reader_named(suite.source, ReaderOptions(split=split, images=images, trees=True)).read(path)
     return _tasks(path)

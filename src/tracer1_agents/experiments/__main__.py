@@ -8,6 +8,7 @@ Planners, logs and traces go to `--out`; what the tables are computed from goes 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m tracer1_agents.experiments`."""
-    parser = argparse.ArgumentParser(description="Train and measure the arms of an experiment; print differences.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tracer1_agents.experiments",
+        description="Train and measure the arms of an experiment; print differences.",
+    )
     parser.add_argument("plan", help="a packaged plan by name (stage1) or a YAML file")
     parser.add_argument("--out", type=Path, help="default runs/experiments/NAME")
     parser.add_argument("--results", type=Path, help="default results/NAME")
@@ -53,11 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             left = len(runner.jobs(splits, cells))
             _say(f"time is up; {left} trainings and measurements are left for the same command")
         for split in splits:
-            print(as_markdown(Table(plan, results, split)), end="\n\n")  # noqa: T201  (the command's answer)
+            print(as_markdown(Table(plan, results, split)), end="\n\n", flush=True)  # noqa: T201  (the command's answer)
         if arguments.page:
             write_page(Table(plan, results, "test"), arguments.page, arguments.page.with_suffix(""))
     except Tracer1Error as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except BrokenPipeError:  # whoever read the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
         if error.filename is None:  # of no file: not about what the command was given

@@ -195,7 +195,10 @@ def measure_tasks(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `python -m tracer1_agents.experiments.measure`."""
-    parser = argparse.ArgumentParser(description="Measure one checkpoint on one split of an experiment.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tracer1_agents.experiments.measure",
+        description="Measure one checkpoint on one split of an experiment.",
+    )
     parser.add_argument("model")
     parser.add_argument("--plan", required=True)
     parser.add_argument("--split", choices=("development", "test"), required=True)

@@ -31,18 +31,19 @@ class BaseConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def parse_arguments(config_type: type[Config], program: str, argv: Sequence[str] | None = None) -> Config:
+def parse_arguments(config_type: type[Config], module: str, program: str, argv: Sequence[str] | None = None) -> Config:
     """Read `--config` and `--set` from a command line.
 
     Args:
         config_type: The config to build.
+        module: Of this package, which is the command, for `--help`.
         program: What the module does, for `--help`.
         argv: Arguments, those of the process when None.
 
     Raises:
         ConfigurationError: The file or an override does not fit; the message names the key.
     """
-    arguments = _parser(config_type, program).parse_args(argv)
+    arguments = _parser(config_type, module, program).parse_args(argv)
     return load_config(config_type, arguments.config, arguments.set)
 
 
@@ -61,13 +62,15 @@ class RunArguments(Generic[Config]):
     dry_run: bool
 
 
-def parse_run(config_type: type[Config], program: str, argv: Sequence[str] | None = None) -> RunArguments[Config]:
+def parse_run(
+    config_type: type[Config], module: str, program: str, argv: Sequence[str] | None = None
+) -> RunArguments[Config]:
     """The same with `--resume` and `--dry-run`.
 
     Raises:
         ConfigurationError: The file or an override does not fit; the message names the key.
     """
-    parser = _parser(config_type, program)
+    parser = _parser(config_type, module, program)
     parser.add_argument("--resume", action="store_true", help="go on from the newest whole checkpoint, if there is one")
     parser.add_argument("--dry-run", action="store_true", help="say what the run would do, and train nothing")
     arguments = parser.parse_args(argv)
@@ -83,9 +86,12 @@ def reading(clock: Clock) -> float:
     return time.process_time() if clock == "processor" else time.monotonic()
 
 
-def _parser(config_type: type[Config], program: str) -> argparse.ArgumentParser:
+def _parser(config_type: type[Config], module: str, program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=program, epilog=describe(config_type), formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"python -m tracer1_agents.{module}",
+        description=program,
+        epilog=describe(config_type),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", required=True, help="a YAML file, or packaged: tiny/warmstart, tiny/stage1, ...")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override one key; repeatable")
@@ -168,15 +174,20 @@ def _read(name: str) -> dict[str, Any]:
         raise MissingExtraError(feature, "agents") from None
     packaged = resources.files("tracer1_agents") / "assets" / "configs" / f"{name.removesuffix('.yaml')}.yaml"
     path = Path(name)
-    if path.is_file():
-        text = path.read_text(encoding="utf-8")
-    elif packaged.is_file():
-        text = packaged.read_text(encoding="utf-8")
-    else:
-        msg = f"no config {name!r}: it is neither a file nor a packaged name such as tiny/warmstart"
-        raise ConfigurationError(msg)
+    try:
+        found = path if path.is_file() else packaged
+        if not found.is_file():
+            msg = f"no config {name!r}: it is neither a file nor a packaged name such as tiny/warmstart"
+            raise ConfigurationError(msg)
+        text = found.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"config {name}: cannot be read ({error}); it is a text file in UTF-8"
+        raise ConfigurationError(msg) from None
     try:
         data = yaml.safe_load(text) or {}
+    except RecursionError:
+        msg = f"config {name}: brackets within brackets without end; is it a config?"
+        raise ConfigurationError(msg) from None
     except yaml.YAMLError as error:
         msg = f"config {name}: not YAML: {error}"
         raise ConfigurationError(msg) from None

@@ -42,7 +42,9 @@ def export(source: Path, target: Path) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `python -m tracer1_agents.training.export`."""
-    parser = argparse.ArgumentParser(description="Write bfloat16 weights and checksums.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tracer1_agents.training.export", description="Write bfloat16 weights and checksums."
+    )
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path, nargs="?", default=tiny_folder())
     arguments = parser.parse_args(argv)

@@ -392,9 +392,11 @@ def end_ids(planner: Planner) -> frozenset[int]:
 
 def command(
     config_type: type[Run],
+    module: str,
     program: str,
     train: Callable[..., Path],
     argv: Sequence[str] | None,
+    *,
     check: Callable[[Run, Mixture], None] | None = None,
 ) -> int:
     """The command line of a stage: `--config`, `--set`, `--resume`, `--dry-run` (which also asks `check`).
@@ -404,7 +406,7 @@ def command(
     """
 
     def work() -> None:
-        arguments = parse_run(config_type, program, argv)
+        arguments = parse_run(config_type, module, program, argv)
         if arguments.dry_run:
             dry_run(arguments.config, check)
             return

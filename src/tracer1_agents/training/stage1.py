@@ -68,7 +68,7 @@ def trajectory_rewards(
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m tracer1_agents.training.stage1`."""
     program = "Stage 1: GRPO with the trajectory reward; nothing is executed."
-    return command(Stage1Config, program, train, argv)
+    return command(Stage1Config, "training.stage1", program, train, argv)
 
 
 if __name__ == "__main__":

@@ -336,7 +336,7 @@ def grounding_agent(
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m tracer1_agents.training.stage2`."""
     program = "Stage 2: GRPO with the grounded reward of the executed first action."
-    return command(Stage2Config, program, train, argv, check_options)
+    return command(Stage2Config, "training.stage2", program, train, argv, check=check_options)
 
 
 if __name__ == "__main__":

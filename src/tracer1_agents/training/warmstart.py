@@ -356,7 +356,11 @@ def update(  # noqa: PLR0917  (what an update is made of)
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of `python -m tracer1_agents.training.warmstart`."""
     program = "Supervised training of a small planner: references imitated."
-    return exit_status(lambda: train(parse_arguments(WarmstartConfig, program, argv)), go_on="the same command goes on")
+
+    def work() -> None:
+        train(parse_arguments(WarmstartConfig, "training.warmstart", program, argv))
+
+    return exit_status(work, go_on="the same command goes on")
 
 
 if __name__ == "__main__":

@@ -10,18 +10,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import re
-import tempfile
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tracer1_agents.data.outputs import replacing
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.viewer.page_data import page_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tracer1_agents.viewer.episodes import Run
     from tracer1_agents.viewer.pictures import Pictures
@@ -34,18 +33,13 @@ def write_page(runs: Sequence[Run], pictures: Pictures, path: Path) -> None:
     """Write the page; readable by its owner only, since it holds whatever the run holds.
 
     Raises:
-        ConfigurationError: The file cannot be written.
+        ConfigurationError: The file cannot be written, or a pipe or a device is there.
     """
     page = render_page(page_data(runs, pictures), pictures)
-    fresh = ""
     try:
-        handle, fresh = tempfile.mkstemp(dir=path.parent, suffix=".html")  # mode 0600
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with replacing(path, private=True) as file:
             file.write(page)
-        Path(fresh).replace(path)
     except OSError as error:
-        if fresh:
-            Path(fresh).unlink(missing_ok=True)
         msg = f"{path}: the page cannot be written ({error.strerror or error}); choose another --html"
         raise ConfigurationError(msg) from error
 

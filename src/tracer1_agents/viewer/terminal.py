@@ -64,7 +64,8 @@ def show(episodes: Sequence[Episode], task_id: str | None = None, *, console: Co
         console.print(_list(episodes))
         console.print(Text(f'one in full: --task "{harmless(episodes[0].task_id)}"', style="dim"))
         return
-    console.print(_episode(episodes[0] if task_id is None else find_episode(episodes, task_id)))
+    for part in _episode(episodes[0] if task_id is None else find_episode(episodes, task_id)):
+        console.print(part)  # one by one: of a long episode the first step is there at once
 
 
 def _list(episodes: Sequence[Episode]) -> RenderableType:
@@ -92,19 +93,20 @@ def _correct(correct: bool | None) -> Text:  # noqa: FBT001  (its only argument)
     return Text("-", style="dim") if correct is None else Text(*_MARKS[correct])
 
 
-def _episode(episode: Episode) -> RenderableType:
+def _episode(episode: Episode) -> Iterator[RenderableType]:
     title = Text.assemble((one_line(episode.task_id, 80), "bold"), "  ", _status(episode.status))
     if episode.level:
         title.append(f"  level {episode.level}")
     if episode.correct is not None:
         title.append("  correct" if episode.correct else "  wrong", style=_MARKS[episode.correct][1])
-    parts: list[RenderableType] = [title, *_outcome(episode)]
+    yield title
+    yield from _outcome(episode)
     if episode.trace is not None and episode.trace.steps:
-        parts.append(Text(_LEGEND, style="dim"))
+        yield Text(_LEGEND, style="dim")
         steps = episode.trace.steps
-        parts += _matrix(steps)
-        parts += [_step(steps, at) for at in range(len(steps))]
-    return Group(*parts)
+        yield from _matrix(steps)
+        for at in range(len(steps)):
+            yield _step(steps, at)
 
 
 def _outcome(episode: Episode) -> Iterator[RenderableType]:

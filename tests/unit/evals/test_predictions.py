@@ -159,6 +159,21 @@ class TestCommand:
         assert "1  missing" in out
         assert self.run(store, "--predictions", predictions, "--strict") == 1
 
+    def test_nothing_that_could_be_scored_is_a_failure(self, store, tmp_path, capsys):
+        good = write(tmp_path / "good.jsonl", line("7", 1, click()))
+        other = write(tmp_path / "other.jsonl", line("7", 2, Type(content="x")))
+        for name, first in (("broken", "bad.jsonl:1: not JSON"), ("", "no prediction")):
+            bad = write(tmp_path / "bad.jsonl", name)
+            for more in ([], ["--json"], ["--strict"]):
+                assert self.run(store, "--predictions", bad, *more) == 1
+                told = capsys.readouterr().err
+                assert "no prediction could be scored by the rule strict of androidcontrol-high" in told
+                assert first in told.partition("the first reason: ")[2]
+            assert self.run(store, "--compare", good, bad) == 1
+        assert self.run(store, "--compare", good, good) == 0
+        assert self.run(store, "--compare", good, other) == 1
+        assert "the two have no step in common" in capsys.readouterr().out
+
     def test_compare(self, store, tmp_path, capsys):
         one = write(tmp_path / "a.jsonl", line("7", 1, click(0.9, 0.9)), line("7", 2, Type(content="x")))
         two = write(tmp_path / "b.jsonl", line("7", 1, click()), line("7", 2, Type(content="x")))
@@ -179,6 +194,10 @@ class TestCommand:
         assert "its rules are strict, os-atlas" in capsys.readouterr().err
         assert self.run(store) == 2
         assert "--predictions F.jsonl" in capsys.readouterr().err
+        assert self.run(store, "--predictions", "x", "--horizon", "3") == 2
+        assert "--horizon is for running a --model" in capsys.readouterr().err
+        assert cli.main(["eval", "gaia", "--data", "demo", "--predictions", "x", "--split", "test"]) == 2
+        assert "gaia has no files that define splits" in capsys.readouterr().err
 
 
 def test_what_a_limit_leaves_out_is_neither_asked_for_nor_a_problem(tmp_path):
@@ -227,3 +246,25 @@ def test_a_category_mean_stays_within_its_bounds(tmp_path):
     assert 0.9 < score.low <= score.value <= score.high <= 1.0
     counts = [one for one in scores_of([Mark("planner_calls_per_step", "e", 1, 1.0)], "") if one]
     assert (counts[0].value, counts[0].low, counts[0].high) == (1.0, None, None)  # a count is no rate
+
+
+def test_where_a_step_without_a_prediction_counts_0_a_file_of_none_is_still_a_failure(tmp_path, capsys):
+    row = {
+        "annotation_id": "t",
+        "action_uid": "t-0",
+        "task": "Rent a boat.",
+        "website": "boats",
+        "operation": "CLICK",
+        "value": "",
+        "bbox": [[128, 125, 64, 250]],
+        "previous_actions": [],
+        "step": 0,
+        "total_steps": 1,
+        "blocks_path": "t_0",
+    }
+    found, empty = write(tmp_path / "blocks.jsonl", row), write(tmp_path / "empty.jsonl", "")
+    wrong = write(tmp_path / "wrong.jsonl", line("t", 1, suite="mind2web"))
+    arguments = ["eval", "mind2web", "--data", str(found), "--predictions"]
+    assert cli.main([*arguments, str(empty)]) == 1
+    assert "no prediction could be scored" in capsys.readouterr().err
+    assert cli.main([*arguments, str(wrong)]) == 0

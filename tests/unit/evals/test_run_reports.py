@@ -173,8 +173,14 @@ def test_what_is_no_run(tmp_path, capsys):
     (tmp_path / "x.scores.json").write_text("{}")
     assert cli.main(["report", str(path)]) == 2
     assert "not the scores of a run" in capsys.readouterr().err
-    assert cli.main(["report", str(tmp_path / "none.jsonl")]) == 2
-    assert "no such results file" in capsys.readouterr().err
+    circle = tmp_path / "circle.jsonl"
+    circle.symlink_to(circle)
+    for missing in (tmp_path / "none.jsonl", circle):
+        assert cli.main(["report", str(missing)]) == 2
+        assert "no such results file" in capsys.readouterr().err
+    for folder in (".", "/", str(tmp_path)):
+        assert cli.main(["report", folder]) == 2
+        assert "this is a folder" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -241,6 +247,30 @@ def test_scores_go_with_their_run(grid, capsys):
     scores = grid[1].with_suffix(".scores.json")
     assert cli.main(["clean", str(grid[1])]) == 0
     assert not scores.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("setup", []),
+        ("suite", None),
+        ("rule", ["strict"]),
+        ("metrics", {"m": {"value": "much", "low": 0, "high": 1, "n": 3}}),
+        ("problems", {"missing": {"count": "many"}}),
+    ],
+)
+def test_damaged_scores_are_told_by_their_key(grid, capsys, key, value):
+    path = grid[0].with_suffix(".scores.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    assert cli.main(["report", str(grid[0])]) == 2
+    assert f"{path}: not the scores of a run ({key}" in capsys.readouterr().err
+
+
+def test_two_forms_of_a_report_need_two_files(grid, tmp_path, capsys):
+    target = tmp_path / "report"
+    assert cli.main(["report", str(grid[0]), "--html", str(target), "--csv", str(target)]) == 2
+    assert "need a file each" in capsys.readouterr().err
+    assert not target.exists()
 
 
 def test_a_report_overwrites_no_run(grid, capsys):

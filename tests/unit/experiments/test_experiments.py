@@ -593,3 +593,23 @@ def test_tasks_that_were_lost_are_no_result(tmp_path, monkeypatch):
     statuses["lost-001"] = "finished"
     measure_tasks("tracer1-tiny", measurement, tmp_path / "tasks", out)
     assert len(out.read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_a_reader_that_has_seen_enough_is_no_traceback(tmp_path):
+    """`python -m tracer1_agents.experiments ... | head -1`"""
+    command = [
+        sys.executable,
+        "-m",
+        "tracer1_agents.experiments",
+        "stage1",
+        "--only-report",
+        "--results",
+        str(tmp_path),
+    ]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(  # noqa: S603  (our own code)
+        command, stdout=pipe, stderr=pipe, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "src")}
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(120) == 1

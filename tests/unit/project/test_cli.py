@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import importlib
 import json
 import os
 import subprocess
@@ -83,6 +85,77 @@ def test_a_file_that_cannot_be_written_is_one_message_and_code_2(tmp_path, capsy
         assert told in error
         assert error.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "run.jsonl", "taken"]
+
+
+def test_a_full_disk_is_one_message_and_code_2(monkeypatch, capsys):
+    """A write that fails knows the name of no file."""
+
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(doctor, "examine", full)
+    assert cli.main(["doctor"]) == 2
+    assert "is not whole: No space left on device" in capsys.readouterr().err
+
+
+def test_an_output_that_is_full_or_closed_is_no_traceback():
+    code = (
+        "from tracer1_agents import cli, doctor; import sys\n"
+        "doctor.examine = lambda: [doctor.Finding('tool', 'a', doctor.State.OK, 'b')]\n"
+        "sys.exit(cli.main(['doctor']))"
+    )
+
+    def doctored(redirected):
+        return subprocess.run(  # noqa: S603  (our own code)
+            ["/bin/sh", "-c", f'"$0" -c "$1" {redirected}', sys.executable, code],
+            check=False,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": SOURCE},
+        )
+
+    closed = doctored(">&-")
+    assert (closed.returncode, closed.stderr) == (0, b"")
+    if Path("/dev/full").is_char_device():
+        full = doctored(">/dev/full")
+        assert (full.returncode, full.stderr.count(b"\n")) == (2, 1)
+        assert b"No space left on device" in full.stderr
+
+
+def test_the_module_is_the_command():
+    ran = subprocess.run(
+        [sys.executable, "-m", "tracer1_agents.cli", "--version"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": SOURCE},
+        check=True,
+    )
+    assert ran.stdout == f"tracer1-agents {__version__}\n"
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    "module",
+    [
+        "training.warmstart",
+        "training.stage1",
+        "training.stage2",
+        "training.export",
+        "experiments",
+        "experiments.measure",
+        "data.taskgen.bundle",
+        "data.taskgen.desk.stats",
+        "evals.miniwob_page",
+        "evals.card",
+    ],
+)
+def test_usage_is_what_was_typed(module, capsys):
+    """argparse would name the file: `stage1.py`, `__main__.py`."""
+    pytest.importorskip("torch", reason="torch is not installed")
+    name = f"tracer1_agents.{module}"
+    main = importlib.import_module(f"{name}.__main__" if module == "experiments" else name).main
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert capsys.readouterr().out.startswith(f"usage: python -m {name} ")
 
 
 def test_a_missing_extra_is_said(tmp_path, capsys, monkeypatch):

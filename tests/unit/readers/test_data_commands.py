@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +74,19 @@ def test_export_writes_what_the_store_reads(source, tmp_path, capsys):
     assert main(["data", "validate", "store", out, "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert (again["trajectories"], again["steps"], again["problems"]) == (2, 3, [])
+
+
+def test_export_takes_the_place_of_no_source_and_of_no_pipe(source, tmp_path, capsys):
+    before = Path(source).read_text(encoding="utf-8")
+    assert main(["data", "export", "androidcontrol", source, "--out", source]) == 2
+    assert "is the source itself and would be overwritten" in capsys.readouterr().err
+    assert Path(source).read_text(encoding="utf-8") == before
+    os.mkfifo(pipe := tmp_path / "pipe")
+    assert main(["data", "export", "androidcontrol", source, "--out", str(pipe)]) == 2
+    assert "is a pipe or a device" in capsys.readouterr().err
+    assert pipe.is_fifo()
+    assert main(["data", "export", "androidcontrol", source, "--out", ""]) == 2
+    assert capsys.readouterr().err == "tracer1: .: Is a directory\n"
 
 
 def test_stats_describe(source, capsys):

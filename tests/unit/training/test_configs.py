@@ -8,6 +8,7 @@ pytest.importorskip("trl", reason="trl is not installed")
 
 import torch
 
+from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.tools.grounding_profiles import grounding_profile
 from tracer1_agents.training.config import describe, load_config
@@ -79,3 +80,16 @@ def test_help_lists_the_keys_of_sources_and_shows_every_default():
 def test_a_config_that_names_no_folder_keeps_the_stages_apart():
     folders = [kind.model_fields["trainer"].default.output_dir for kind in (Stage1Config, Stage2Config)]
     assert [str(folder) for folder in folders] == ["runs/stage1", "runs/stage2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"\xff\xfea", "cannot be read .*UTF-8"), (b"[" * 100_000, "brackets within brackets"), (b"\0", "not YAML")],
+)
+def test_a_file_of_something_else_is_no_config(tmp_path, content, told):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=told):
+        load_config(Stage1Config, str(path))
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_config(Stage1Config, "x" * 300)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -181,12 +182,21 @@ def test_a_file_of_something_else_is_told_in_a_few_lines(tmp_path, capsys):
     path = tmp_path / "predictions.jsonl"
     path.write_text('{"suite": "mind2web", "forecast": []}\n' * 2_000)
     page = tmp_path / "page.html"
-    assert cli.main(["show", str(path), "--html", str(page)]) == 0
+    assert cli.main(["show", str(path), "--html", str(page)]) == 2
     told = capsys.readouterr().err.splitlines()
-    assert len(told) == 6
+    assert len(told) == 7
     assert "predictions.jsonl:1: not a result" in told[0]
-    assert told[-1].endswith("predictions.jsonl: and 1,995 more lines that are no results")
+    assert told[-2].endswith("predictions.jsonl: and 1,995 more lines that are no results")
+    assert "no line of it is a result, so no page is written" in told[-1]
+    assert not page.exists()
+    run = write_run(tmp_path / "run.jsonl", result())
+    assert cli.main(["show", run, "--against", str(path), "--html", str(page)]) == 2
+    with path.open("a") as file:
+        file.write(Path(run).read_text())
+    assert cli.main(["show", str(path), "--html", str(page)]) == 0
     assert page.read_text().count("is left out") == 5
+    path.write_text('{"suite": "mind2web", "forecast": []}\n')
+    capsys.readouterr()
     assert cli.main(["show", str(path), "--task", "t-1"]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == "tracer1: no task 't-1' among the 0 of this run"
 
@@ -198,3 +208,24 @@ def test_a_page_that_cannot_take_its_place_leaves_nothing(tmp_path, capsys):
     assert cli.main(["show", run, "--html", str(tmp_path / "folder.html")]) == 2
     assert "the page cannot be written" in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_only_a_file_is_replaced(tmp_path, capsys):
+    """`--html /dev/null` by root left a file in the place of the device; a link stays one."""
+    run = write_run(tmp_path / "a.jsonl", result())
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link.html", tmp_path / "file.html"
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+    assert cli.main(["show", run, "--html", str(pipe)]) == 2
+    assert "is a pipe or a device" in capsys.readouterr().err
+    assert pipe.is_fifo()
+    assert cli.main(["show", run, "--html", str(link)]) == 0
+    assert link.is_symlink()
+    assert file.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_a_link_that_leads_round_in_a_circle_is_no_run(tmp_path, capsys):
+    circle = tmp_path / "circle.jsonl"
+    circle.symlink_to(circle)
+    assert cli.main(["show", str(circle), "--html", str(tmp_path / "page.html")]) == 2
+    assert "circle.jsonl: no such results file" in capsys.readouterr().err

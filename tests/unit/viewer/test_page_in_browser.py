@@ -258,6 +258,17 @@ def test_screenshots_are_decoded_when_they_come_near_with_their_marks(opened, tm
     shown.until("document.querySelector('#step-60 .seen img').src.startsWith('data:image/png')")
 
 
+def test_a_damaged_screenshot_says_so_in_its_place(opened, tmp_path):
+    """A small one is taken in as it came: only the browser finds out."""
+    seen = screen_result(tmp_path)
+    (tmp_path / "screen-0.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    shown = opened(run_of(seen))
+    shown.until("document.querySelector('#step-1 .seen .left-out')")
+    assert shown.texts("#step-1 .seen .left-out") == ["this picture cannot be shown: it is damaged"]
+    assert shown.page.locator("#step-1 .seen .screen").count() == 0
+    assert shown.page.locator("#step-2 .seen .screen").count() == 1
+
+
 def test_a_long_episode_shows_the_part_of_the_matrix_around_the_step(opened):
     shown = opened(run_of(result(steps=many_steps(120))), hash_="#task=t-1&step=100")
     assert shown.page.locator(".matrix tbody tr").count() == 30

@@ -145,7 +145,10 @@ def _write_lines(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `python -m tracer1_agents.data.taskgen.bundle`."""
-    parser = argparse.ArgumentParser(description="Write a set of synthetic tasks in GAIA's format.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tracer1_agents.data.taskgen.bundle",
+        description="Write a set of synthetic tasks in GAIA's format.",
+    )
     parser.add_argument("set", choices=sorted(PLANS))
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args(argv)

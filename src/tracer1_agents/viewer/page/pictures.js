@@ -39,6 +39,8 @@ function pictureOf(picture, marks, title) {
   if (marks.length) shown.append(drawn(marks, width, height));
   const figure = make("figure", "", {}, shown);
   if (marks.length) figure.append(legend(marks));
+  const why = "this picture cannot be shown: it is damaged" + (state.data.live ? ", or the server has ended" : "");
+  image.addEventListener("error", () => figure.replaceChildren(make("p", "left-out", {}, why)));
   return figure;
 }
 

@@ -35,7 +35,9 @@ def share_long(found: dict[str, list[int]]) -> float:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of `python -m tracer1_agents.data.taskgen.desk.stats`."""
-    parser = argparse.ArgumentParser(description="Lengths of references, by family.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tracer1_agents.data.taskgen.desk.stats", description="Lengths of references, by family."
+    )
     parser.add_argument("--tasks", type=int, default=1000)
     parser.add_argument("--predictable", type=float, default=0.8)
     arguments = parser.parse_args(argv)
