@@ -12,8 +12,8 @@ from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.planner.profiles import profile_named
 from tracer1_agents.tools.grounding_profiles import grounding_profile
 from tracer1_agents.training.config import describe, load_config
-from tracer1_agents.training.grpo import check_engine
 from tracer1_agents.training.memory import GIB, Workload, estimate_memory, vllm_tokens
+from tracer1_agents.training.refusals import check_engine
 from tracer1_agents.training.stage1 import Stage1Config
 from tracer1_agents.training.stage2 import Stage2Config
 from tracer1_agents.training.vision_model import QWEN3_VL_8B, build_vision_planner

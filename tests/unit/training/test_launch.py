@@ -16,7 +16,7 @@ from accelerate.commands.launch import launch_command_parser
 
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.training.config import load_config
-from tracer1_agents.training.grpo import check_engine
+from tracer1_agents.training.refusals import check_engine
 from tracer1_agents.training.stage2 import Stage2Config
 
 pytestmark = pytest.mark.torch

@@ -17,7 +17,6 @@ pytest.importorskip("openai", reason="openai is not installed (extra agents)")
 
 import torch
 from training_cases import log_of, weights
-from trl.import_utils import is_vllm_available
 
 from scripted_server import REPLY, VllmServer, completion
 from tracer1_agents.errors import ConfigurationError, MissingExtraError, TrainingError
@@ -95,7 +94,7 @@ class StandIn:
 def stand_in(planner, monkeypatch):
     one = StandIn(planner)
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", one.generation)
-    monkeypatch.setattr("tracer1_agents.training.grpo.is_vllm_available", lambda: True)
+    monkeypatch.setattr("tracer1_agents.training.refusals.is_vllm_available", lambda: True)
     yield one
     one.server.close()
 
@@ -262,14 +261,14 @@ def test_raw_logprobs_are_those_of_temperature_one(stand_in):
     ],
 )
 def test_what_the_graph_cannot_ask_is_refused(planner, tmp_path, monkeypatch, changes, message):
-    monkeypatch.setattr("tracer1_agents.training.grpo.is_vllm_available", lambda: True)
+    monkeypatch.setattr("tracer1_agents.training.refusals.is_vllm_available", lambda: True)
     with pytest.raises(ConfigurationError, match=message):
         stage2.train(config(planner, tmp_path, *changes))
 
 
-@pytest.mark.skipif(is_vllm_available(), reason="vLLM is installed")
 def test_without_vllm_nothing_is_loaded_and_a_dry_run_says_what_is_missing(planner, tmp_path, monkeypatch, capsys):
     one = config(planner, tmp_path, "rollout.engine=vllm", "rollout.way=replay")
+    monkeypatch.setattr("tracer1_agents.training.refusals.is_vllm_available", lambda: False)
     dry_run(one)
     monkeypatch.setattr("tracer1_agents.training.grpo.load_planner", None)
     with pytest.raises(MissingExtraError, match=r"vllm_mode: colocate.*\[vllm\]"):

@@ -345,7 +345,7 @@ def test_the_row_is_trained_on_what_the_node_sent(planner, tmp_path, monkeypatch
     ],
 )
 def test_what_cannot_work_is_refused(planner, tmp_path, monkeypatch, change, message):
-    monkeypatch.setattr("tracer1_agents.training.grpo.is_vllm_available", lambda: True)
+    monkeypatch.setattr("tracer1_agents.training.refusals.is_vllm_available", lambda: True)
     with pytest.raises(ConfigurationError, match=message):
         stage2.train(config(planner, tmp_path, change))
 
