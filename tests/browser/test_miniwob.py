@@ -67,6 +67,17 @@ def test_a_wrong_click_fails_the_task(open_task):
     assert task.outcome == Outcome()
 
 
+def test_a_picture_has_its_size_from_the_moment_it_is_shown(open_task):
+    """Else the icon that sends a reply is sometimes not there yet at the look after the click before it."""
+    task = open_task("email-inbox-star-reply", screenshots=False)
+    task.reset(1)
+    icon = """() => {
+      const icon = document.body.appendChild(Object.assign(document.createElement("span"), { id: "send-reply" }));
+      return icon.getBoundingClientRect().width;
+    }"""
+    assert task.evaluate(icon) == 14
+
+
 def test_discount_by_time():
     assert Outcome(done=True, raw=1.0, seconds=2.5).discounted() == 0.75
     assert Outcome(done=True, raw=1.0, seconds=20).discounted() == 0.0

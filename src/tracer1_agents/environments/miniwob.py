@@ -37,6 +37,12 @@ _HIDDEN: Final = "#query, #reward-display, #sync-task-cover, #click-canvas"
 OVER: Final = "The episode is over."
 EPISODE_SECONDS: Final = 1_000.0  # ours; the published ten seconds are for a person's reaction time
 _START: Final = """async ([seed, limit]) => {
+  // a picture named by a style has no size until it is read, and is read only once it is shown: read all of them now
+  const rules = Array.from(document.styleSheets, (sheet) => Array.from(sheet.cssRules)).flat();
+  const named = rules.flatMap((rule) => Array.from(rule.cssText.matchAll(/url\\("([^"]+)"\\)/g),
+    (found) => new URL(found[1], rule.parentStyleSheet.href || location.href).href));
+  core.pictures = Array.from(new Set(named), (address) => Object.assign(new Image(), { src: address }));
+  await Promise.allSettled(core.pictures.map((picture) => picture.decode()));
   Math.seedrandom(seed);
   core.EPISODE_MAX_TIME = limit;
   core.startEpisodeReal();
