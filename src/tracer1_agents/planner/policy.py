@@ -334,11 +334,17 @@ def read_message(message: BaseMessage) -> PolicyReply:
         reasoning=reasoning,
         usage=Usage(input_tokens=usage.get("input_tokens") or 0, output_tokens=usage.get("output_tokens") or 0),
         truncated=bool(ends & _CUT),
-        refusal=refusal or next(iter(ends & _REFUSED), ""),
+        refusal=refusal or next(iter(ends & _REFUSED), "") or _bound_call(message),
         prompt_ids=_ids(metadata.get("prompt_token_ids")),
         completion_ids=_ids(metadata.get("token_ids")),
         logprobs=_ids(metadata.get("token_logprobs")),
     )
+
+
+def _bound_call(message: BaseMessage) -> str:
+    """What is told of a model that calls its provider's tools, when it was asked to write its calls."""
+    called = [str(call["name"]) for call in getattr(message, "tool_calls", None) or ()]
+    return f"it called {called[0]} in place of writing; a planner's model goes in without bind_tools" if called else ""
 
 
 def _summary_of(block: Mapping[str, Any]) -> str:

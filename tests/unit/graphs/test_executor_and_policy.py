@@ -199,6 +199,10 @@ class TestReadMessage:
             (AIMessage("I can't", response_metadata={"stop_reason": "refusal"}), "refusal"),
             (AIMessage("", response_metadata={"finish_reason": "SAFETY"}), "safety"),
             (AIMessage("", response_metadata={"finish_reason": "stop"}), ""),
+            (
+                AIMessage("", tool_calls=[{"name": "read_file", "args": {}, "id": "1"}]),
+                "it called read_file in place of writing; a planner's model goes in without bind_tools",
+            ),
         ],
     )
     @pytest.mark.parametrize("profile", ["compact", "generic"])
