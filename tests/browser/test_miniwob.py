@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from tracer1_agents.actions.elements import read_elements
@@ -13,7 +15,7 @@ from tracer1_agents.data.miniwob.named import COMPOSITIONS, TASKS
 from tracer1_agents.data.store import StoreReader
 from tracer1_agents.environments.base import Failure, failure_of
 from tracer1_agents.environments.executor import EnvironmentExecutor
-from tracer1_agents.environments.miniwob import OVER, MiniWobEnvironment, Outcome, all_tasks
+from tracer1_agents.environments.miniwob import OVER, MiniWobEnvironment, Outcome, all_tasks, pages_folder
 from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.graphs.build import create_tracer1_agent
 from tracer1_agents.planner.policy import PolicyReply
@@ -95,6 +97,16 @@ def test_a_click_beside_everything_changes_nothing(open_task):
 def test_unknown_tasks_are_refused(tmp_path, tasks_chromium):
     with pytest.raises(ConfigurationError, match="no-such-task"):
         MiniWobEnvironment("no-such-task", BlobStore(tmp_path), chromium=tasks_chromium)
+
+
+def test_pages_are_found_by_their_real_path(monkeypatch, tmp_path):
+    """A confined browser does not see the link to an environment that lies elsewhere."""
+    pages = pages_folder()
+    (tmp_path / "linked").symlink_to(pages.parent)
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path / "linked")])
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.util.find_spec", lambda _: spec)
+        assert pages_folder() == pages
 
 
 def test_at_least_forty_tasks_are_named_each_with_a_reason():

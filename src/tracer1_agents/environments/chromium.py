@@ -111,7 +111,7 @@ class Chromium:
         confine: "bubblewrap", "user" (unprivileged user only), "none" (as whoever this is, Chromium's own sandbox
             off for root), or "auto": the best of the first two that works here.
         network: Whether it may reach beyond this machine; False needs bubblewrap, whose network is empty then.
-        readable: Folders with local pages that it may read.
+        readable: Folders with local pages that it may read; a confined browser has them at their real paths alone.
         arguments: More for its command line.
 
     Raises:

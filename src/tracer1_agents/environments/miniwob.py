@@ -99,7 +99,7 @@ def pages_folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         feature = "MiniWoB++"
         raise MissingExtraError(feature, "browser")
-    return Path(spec.submodule_search_locations[0]) / "html"
+    return Path(spec.submodule_search_locations[0], "html").resolve()  # a confined browser has no links to it
 
 
 def all_tasks() -> tuple[str, ...]:
