@@ -1,4 +1,4 @@
-"""Numbers no reader looks for: NaN, infinity, whole numbers beyond any float. They cost their record, not the source."""
+"""NaN, infinity, whole numbers beyond any float: they cost their record, not the source."""
 
 from __future__ import annotations
 
