@@ -81,6 +81,18 @@ def test_first_actions_of_recorded_windows_are_worth_what_stage_two_says(recorde
     assert asyncio.run(first_action_rewards(rows, [replies[1], "no", 'finish(answer="5") # ""'], 2)) == [0.0, None, 0.0]
 
 
+@pytest.mark.parametrize("profile", ["qwen-tool-call", "generic"])
+def test_replies_are_read_in_the_profile_they_were_asked_in(recorded, tmp_path, monkeypatch, profile):
+    monkeypatch.setattr(
+        measure, "load_batcher", lambda _: SimpleNamespace(engine=SimpleNamespace(model=0, tokenizer=0))
+    )
+    monkeypatch.setattr(measure, "greedy_samples", lambda *_: [said(row.reply) for row in _[2]])
+    asked = recorded.model_copy(update={"windows": 1, "data": {**recorded.data, "profile": profile}})
+    measure_windows("unused", asked, tmp_path / "windows.jsonl")
+    record = json.loads((tmp_path / "windows.jsonl").read_text(encoding="utf-8"))
+    assert (record["reward"], record["grounded"]) == (1.0, 1.0)
+
+
 def test_records_are_written_once_row_by_row(recorded, tmp_path, monkeypatch):
     replies = {"store/0/1": 'stock(article="lamp") # "Look"', "store/0/3": "no"}
     monkeypatch.setattr(
