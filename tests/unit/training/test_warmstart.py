@@ -45,7 +45,7 @@ def test_it_goes_on_from_its_checkpoint(finished):
     end = log[-1]
     assert end["event"] == "evaluation"
     assert end["seconds"] >= 1.8
-    again = run(folder, 0.04)[len(log) :]
+    again = run(folder, end["seconds"] / 60 + 0.01)[len(log) :]  # a busy machine may have overrun the first limit
     assert (again[0]["event"], again[0]["step"], again[0]["tokens"]) == ("start", end["step"], end["tokens"])
     assert again[-1]["step"] > end["step"]
 
