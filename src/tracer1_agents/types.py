@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PlainSerializer
 
 from tracer1_agents.actions.codec import ParseOutcome
 from tracer1_agents.actions.space import Action, Finish, dump_action
@@ -231,7 +231,7 @@ class ScreenNode(NamedTuple):
         text: What it shows or is described by; lines where it is both.
     """
 
-    box: tuple[float, float, float, float]
+    box: tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
     text: str
 
 
@@ -255,7 +255,7 @@ class ReferenceStep(_Noun):
     instruction: str = ""
     result: str = ""
     summary: str | None = None
-    boxes: tuple[tuple[float, float, float, float], ...] = ()
+    boxes: tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], ...] = ()
     nodes: tuple[ScreenNode, ...] = ()
     alternatives: tuple[_CompactAction, ...] = ()
     flags: frozenset[str] = frozenset()

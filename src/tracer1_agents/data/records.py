@@ -44,14 +44,14 @@ def read_records(path: Path, columns: tuple[str, ...] | None = None) -> Iterator
         columns: Of Parquet rows the only ones that are needed; other files are read whole.
 
     Raises:
-        DataError: There is no such file.
+        DataError: There is no such file, or it may not be read.
         MissingExtraError: The file is Parquet and pyarrow is not installed.
     """
     _must_be_a_file(path)
     if path.suffix == ".parquet":
         yield from (item if isinstance(item, DataError) else Record(*item) for item in read_rows(path, columns))
         return
-    with path.open("rb") as file:
+    with _opened(path) as file:
         yield from _array(path, file) if is_array(path) else _lines(path, file)
 
 
@@ -59,10 +59,10 @@ def is_array(path: Path) -> bool:
     """Whether a file begins as a JSON array.
 
     Raises:
-        DataError: There is no such file.
+        DataError: There is no such file, or it may not be read.
     """
     _must_be_a_file(path)
-    with path.open("rb") as file:
+    with _opened(path) as file:
         return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"["
 
 
@@ -108,7 +108,8 @@ def read_json(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_RECORD:
         msg = f"the file is larger than {MAX_RECORD} bytes, too much for one record; is it really one trajectory?"
         raise DataError(msg, path=path)
-    found = _parsed(path, 1, path.read_bytes())
+    with _opened(path) as file:
+        found = _parsed(path, 1, file.read())
     if isinstance(found, DataError):
         raise found
     return found.value
@@ -119,6 +120,14 @@ def _must_be_a_file(path: Path) -> None:
         what = "is a folder; name a file in it" if path.is_dir() else "is not there"
         msg = f"the file {what}"
         raise DataError(msg, path=path)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        msg = f"the file cannot be read: {error.strerror}"
+        raise DataError(msg, path=path) from None
 
 
 def _parsed(path: Path, line: int, text: bytes) -> Record | DataError:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 
 _USUAL: Final = AgentOptions()
 _MAX_STEPS = 25
+_PROFILE: Final = "compact"  # of generated windows and tasks
 _ACTIONS_AT_ONCE, _SCENES_AT_ONCE = 8, 32
 
 
@@ -85,7 +86,9 @@ def measure_windows(model: str, measurement: Measurement, out: Path, agent: Agen
         return
     engine, rows = load_batcher(model).engine, held_out_rows(measurement, agent)
     samples = greedy_samples(engine.model, engine.tokenizer, rows)
-    earned = asyncio.run(first_action_rewards(rows, [sample.text for sample in samples], measurement.horizon))
+    profile = (measurement.data or {}).get("profile", _PROFILE)
+    replies = [sample.text for sample in samples]
+    earned = asyncio.run(first_action_rewards(rows, replies, measurement.horizon, profile=profile))
     records = [
         {**asdict(score_reply(row, sample)), "grounded": reward}
         for row, sample, reward in zip(rows, samples, earned, strict=True)
@@ -95,8 +98,16 @@ def measure_windows(model: str, measurement: Measurement, out: Path, agent: Agen
     fresh.replace(out)
 
 
-async def first_action_rewards(rows: Sequence[TrainingRow], replies: Sequence[str], horizon: int) -> list[float | None]:
+async def first_action_rewards(
+    rows: Sequence[TrainingRow], replies: Sequence[str], horizon: int, *, profile: str = _PROFILE
+) -> list[float | None]:
     """Each reply's first action, carried out from the row's state by the real tools, and what stage 2 gives for it.
+
+    Args:
+        rows: What was asked.
+        replies: To each.
+        horizon: Pairs asked for (T).
+        profile: That the rows were asked in; replies are read by it.
 
     Returns:
         In [0, 1]; None where the tools were lost or the reference does not say enough.
@@ -107,7 +118,7 @@ async def first_action_rewards(rows: Sequence[TrainingRow], replies: Sequence[st
     world: World = RecordWorld()
     if any(row.generated for row in rows):
         world = TaskWorld(working_sandbox(), Slots(_ACTIONS_AT_ONCE), Retries(attempts=2, timeout=30.0))
-    data = MixtureConfig(profile="compact", horizon=horizon, sources=(GeneratedSource(),))  # for its prompts
+    data = MixtureConfig(profile=profile, horizon=horizon, sources=(GeneratedSource(),))  # for its prompts
     episodes, gate = Episodes(data, world), asyncio.Semaphore(_SCENES_AT_ONCE)
 
     async def one(row: TrainingRow, reply: str) -> float | None:
@@ -181,7 +192,7 @@ def measure_tasks(
         tools,
         horizon=measurement.horizon,
         max_steps=_MAX_STEPS,
-        profile="compact",
+        profile=_PROFILE,
         **options.model_dump(exclude={"thoughts"}),
     )
     runner = Runner(agent, sandbox=working_sandbox(), corpus=found.corpus, concurrency=concurrency)

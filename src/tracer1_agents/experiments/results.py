@@ -136,8 +136,11 @@ def condense(measured: Path, tasks: Path) -> dict[str, dict[str, list[Any]]]:
 
 
 def training_summary(folder: Path) -> tuple[dict[str, float], list[tuple[float, float]]]:
-    """What a training's log tells: its size, and the reward over time (held-out for a warm start)."""
-    found = _lines(folder / "log.jsonl")
+    """What a training's log tells: its size, and the reward over time (held-out for a warm start).
+
+    A line that a kill or a full disk cut off, with what a resumed run wrote behind it, is left out.
+    """
+    found = _lines(folder / "log.jsonl", cut_off=True)
     ends = [line for line in found if "step" in line and "seconds" in line]
     if not ends:
         return {}, []
@@ -164,7 +167,18 @@ def package_version() -> str:
     return version("tracer1-agents")
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def _lines(path: Path, *, cut_off: bool = False) -> list[dict[str, Any]]:
+    """JSON lines; none where there is no file. Only a line feed ends one: what a planner wrote may hold other breaks.
+
+    Args:
+        path: The file.
+        cut_off: Whether a line that is no JSON is left out.
+    """
+    found: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").split("\n") if path.exists() else ():
+        try:
+            found += [json.loads(line)] if line.strip() else []
+        except json.JSONDecodeError:
+            if not cut_off:
+                raise
+    return found

@@ -13,7 +13,9 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from tracer1_agents.errors import ConfigurationError
+from safetensors import SafetensorError
+
+from tracer1_agents.errors import ConfigurationError, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +45,25 @@ def claimed(folder: Path) -> Iterator[None]:
             msg = f"another run is writing to {folder}; wait for it, or choose another trainer.output_dir"
             raise ConfigurationError(msg) from None
         yield
+
+
+@contextmanager
+def writing(what: str, folder: Path, go_on: str) -> Iterator[None]:
+    """Name what could not be written, such as on a full disk.
+
+    Args:
+        what: Is written in the block.
+        folder: Where room is needed.
+        go_on: How to go on when there is some.
+
+    Raises:
+        TrainingError: It could not be written.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
+        msg = f"{what} could not be written: {error}. Make room in {folder}, and {go_on}"
+        raise TrainingError(msg) from error
 
 
 def mark_complete(checkpoint: Path) -> None:

@@ -18,7 +18,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 from tracer1_agents.rewards.trajectory import RewardConfig
 from tracer1_agents.serving.screenshots import load_picture
-from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint
+from tracer1_agents.training.checkpoints import check_fresh, claimed, newest_checkpoint, writing
 from tracer1_agents.training.config import parse_run
 from tracer1_agents.training.mixture import MixtureConfig, announce, load_mixture
 from tracer1_agents.training.models import (
@@ -168,19 +168,27 @@ def save(trainer: ForecastTrainer, planner: Planner, folder: Path) -> None:
     """Write `model/`, which loads like any checkpoint; adapters are kept in `adapter/` and merged into it.
 
     Weights that are spread over processes are put together first.
+
+    Raises:
+        TrainingError: The disk is full.
     """
     weights = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if is_first():
-        model = trainer.accelerator.unwrap_model(trainer.model)
-        if hasattr(model, "merge_and_unload"):
-            model.save_pretrained(folder / "adapter", state_dict=weights)
-            if weights_are_spread():
-                model, weights = model.get_base_model(), merged_weights(model.peft_config["default"], weights)
-            else:
-                model, weights = model.merge_and_unload(), None
-        model.save_pretrained(folder / "model", state_dict=weights)
-        planner.processor.save_pretrained(folder / "model")
+        with writing("model/", folder, "go on with --resume, which trains no more"):
+            _write_model(trainer, planner, folder, weights)
     wait_for_all()
+
+
+def _write_model(trainer: ForecastTrainer, planner: Planner, folder: Path, weights: Any) -> None:
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "merge_and_unload"):
+        model.save_pretrained(folder / "adapter", state_dict=weights)
+        if weights_are_spread():
+            model, weights = model.get_base_model(), merged_weights(model.peft_config["default"], weights)
+        else:
+            model, weights = model.merge_and_unload(), None
+    model.save_pretrained(folder / "model", state_dict=weights)
+    planner.processor.save_pretrained(folder / "model")
 
 
 def dry_run(config: Run, check: Callable[[Run, Mixture], None] | None = None) -> None:

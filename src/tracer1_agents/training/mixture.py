@@ -15,10 +15,10 @@ from itertools import accumulate, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, FiniteFloat, Tag, field_validator
 
 from tracer1_agents.actions.coordinates import Size
-from tracer1_agents.actions.space import OpenApp
+from tracer1_agents.actions.space import KINDS, OpenApp
 from tracer1_agents.data.prompts import PromptOptions
 from tracer1_agents.data.readers.base import ReaderOptions, read_items
 from tracer1_agents.data.readers.registry import reader_named
@@ -61,11 +61,19 @@ class FilterConfig(BaseConfig):
         frozenset(), description="steps with one of these flags are left out (incorrect, redundant, failed, ...)"
     )
     min_steps: int = Field(1, ge=1, description="shorter trajectories are left out")
-    max_steps: int | None = Field(None, description="longer trajectories are left out")
+    max_steps: int | None = Field(None, ge=1, description="longer trajectories are left out")
     kinds: frozenset[str] = Field(
         frozenset(), description="only rows whose first action is of one of these kinds; empty: all"
     )
     limit: int | None = Field(None, ge=1, description="at most so many trajectories")
+
+    @field_validator("kinds")
+    @classmethod
+    def _known(cls, kinds: frozenset[str]) -> frozenset[str]:
+        if unknown := sorted(kinds - set(KINDS)):
+            msg = f"there is no kind of action {', '.join(unknown)}; there are {', '.join(KINDS)}"
+            raise ValueError(msg)
+        return kinds
 
 
 class FileSource(BaseConfig):
@@ -74,7 +82,7 @@ class FileSource(BaseConfig):
     reader: str = Field(description="androidcontrol, agentnet, mm_traj, ..., or taskgen for generated tasks")
     path: str = Field(description="file or folder; $VARIABLES of the environment are filled in")
     name: str = Field("", description="in metrics; the reader's name when empty")
-    weight: float = Field(1.0, gt=0, description="share of the draws, relative to the other sources")
+    weight: FiniteFloat = Field(1.0, gt=0, description="share of the draws, relative to the other sources")
     images: str = Field("", description="folder of its screenshots, where they do not lie beside it")
     screen: tuple[int, int] | None = Field(None, description="pixels, where neither image nor record tells it")
     platform: Literal["", "computer", "mobile", "tools"] = Field(
@@ -93,7 +101,7 @@ class GeneratedSource(BaseConfig):
 
     reader: Literal["taskgen"] = Field("taskgen", description="generated tasks on files")
     name: str = Field("taskgen", description="in metrics")
-    weight: float = Field(1.0, gt=0, description="share of the draws, relative to the other sources")
+    weight: FiniteFloat = Field(1.0, gt=0, description="share of the draws, relative to the other sources")
     count: int = Field(20_000, ge=1, description="windows")
     seed: int = Field(1, description="of the window stream")
     families: tuple[str, ...] = Field(
@@ -202,11 +210,13 @@ def load_mixture(config: MixtureConfig) -> Mixture:
         if name in mixture.names:
             msg = f"two sources are called {name!r}; give one of them another name"
             raise ConfigurationError(msg)
-        before = len(rows)
+        before, known = len(rows), len(mixture.problems)
         for row in _rows(source, name, config, tools, mixture.problems):
             rows.add(row)
         if len(rows) == before:
-            msg = f"source {name!r} gives no rows: {len(mixture.problems)} problems so far; look at its filter and part"
+            found = mixture.problems[known:]
+            unread = f"; of {len(found)} problems the first: {found[0]}" if found else ""
+            msg = f"source {name!r} gives no rows; look at its path, filter and part{unread}"
             raise ConfigurationError(msg)
         mixture.names.append(name)
         mixture.sizes.append(len(rows) - before)

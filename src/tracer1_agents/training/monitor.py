@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
-from tracer1_agents.training.checkpoints import mark_complete
+from tracer1_agents.training.checkpoints import mark_complete, writing
 from tracer1_agents.training.config import reading
 from tracer1_agents.training.memory import GIB, peak_memory
 from tracer1_agents.training.processes import from_first, wait_for_all
@@ -150,13 +150,17 @@ class Monitor(TrainerCallback):
 
     def write(self, **fields: Any) -> None:
         """Append a line to log.jsonl."""
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(fields) + "\n")
+        self._append("log.jsonl", json.dumps(fields) + "\n")
 
     def _write_samples(self, step: int) -> None:
-        with (self.folder / "samples.jsonl").open("a", encoding="utf-8") as file:
-            for one in self.rollouts()[:: max(1, len(self.rollouts()) // _SAMPLES)][:_SAMPLES]:
-                file.write(json.dumps(_sample(one, step), ensure_ascii=False) + "\n")
+        shown = self.rollouts()[:: max(1, len(self.rollouts()) // _SAMPLES)][:_SAMPLES]
+        lines = [json.dumps(_sample(one, step), ensure_ascii=False) + "\n" for one in shown]
+        self._append("samples.jsonl", "".join(lines))
+
+    def _append(self, name: str, text: str) -> None:
+        go_on = "go on with --resume, from the last checkpoint that is whole"
+        with writing(name, self.folder, go_on), (self.folder / name).open("a", encoding="utf-8") as file:
+            file.write(text)
 
     def _used_before(self, step: int) -> float:
         """Training seconds of the earlier processes of this run, up to the checkpoint that it goes on from."""

@@ -17,13 +17,17 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, overload
 
 from tracer1_agents.actions.match import kind_of
 from tracer1_agents.data.store import dump_trajectory, load_trajectory
+from tracer1_agents.training.checkpoints import writing
 from tracer1_agents.training.rows import row_at
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from tracer1_agents.data.prompts import PromptOptions
     from tracer1_agents.training.rows import TrainingRow
     from tracer1_agents.types import ReferenceTrajectory
@@ -35,6 +39,8 @@ _AS_IT_IS: Final = 2**32 - 1  # stands for the trajectory of a row that is kept 
 
 class RowStore(Sequence["TrainingRow"]):
     """Rows in the order in which they were added.
+
+    Adding or reading one raises `TrainingError` where the temporary file finds no room.
 
     Attributes:
         kinds: How often the first action of a source's rows is of a kind, by (source, kind).
@@ -95,7 +101,8 @@ class RowStore(Sequence["TrainingRow"]):
 
     def _write(self, trajectory: ReferenceTrajectory, how: tuple[PromptOptions, str]) -> None:
         line = dump_trajectory(trajectory).encode()
-        self._file.write(line)
+        with _room_for_rows():
+            self._file.write(line)
         self._ends.append(self._ends[-1] + len(line))
         if not self._how or self._how[-1] != how:
             self._how.append(how)
@@ -103,7 +110,8 @@ class RowStore(Sequence["TrainingRow"]):
         self._newest = trajectory
 
     def _read(self, number: int) -> ReferenceTrajectory:
-        self._file.flush()
+        with _room_for_rows():
+            self._file.flush()
         start, end = self._ends[number], self._ends[number + 1]
         return load_trajectory(json.loads(os.pread(self._file.fileno(), end - start, start)))
 
@@ -113,6 +121,10 @@ class RowStore(Sequence["TrainingRow"]):
             return self._whole[step]
         options, source = self._how[self._prompts[trajectory]]
         return row_at(self._trajectory_at(trajectory), step, options, source=source)
+
+
+def _room_for_rows() -> AbstractContextManager[None]:
+    return writing("the rows", Path(tempfile.gettempdir()), "start again, or name another folder in TMPDIR")
 
 
 def _refuse(digest: str) -> NoReturn:

@@ -14,16 +14,17 @@ import math
 import os
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")  # it warns of `rollout_func` on every start
 
 import torch
-from safetensors import SafetensorError
 from trl.models.utils import unwrap_model_for_generation
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from tracer1_agents.errors import ConfigurationError, TrainingError
+from tracer1_agents.training.checkpoints import writing
 from tracer1_agents.training.processes import combined, joined, largest, total
 from tracer1_agents.training.rollouts import places_of
 from tracer1_agents.training.sampler import MixtureSampler, TellEpoch
@@ -319,14 +320,10 @@ class ForecastTrainer(GRPOTrainer):
         Raises:
             TrainingError: The checkpoint could not be written.
         """
-        try:
+        what = f"the checkpoint at update {self.state.global_step}"
+        go_on = "go on with --resume, from the last one that is whole"
+        with writing(what, Path(str(self.args.output_dir)), go_on):
             super()._save_checkpoint(model, trial)  # type: ignore[no-untyped-call]
-        except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
-            msg = (
-                f"the checkpoint at update {self.state.global_step} could not be written: {error}. Make room in "
-                f"{self.args.output_dir} and go on with --resume, from the last one that is whole"
-            )
-            raise TrainingError(msg) from error
 
     def _kept(self) -> str:
         return f"the last checkpoint in {self.args.output_dir} is kept: lower the learning rate and resume from it"

@@ -33,7 +33,7 @@ from tracer1_agents.data.taskgen.desk.options import WorldOptions  # noqa: TC001
 from tracer1_agents.data.taskgen.windows import WindowOptions
 from tracer1_agents.errors import ConfigurationError, TrainingError
 from tracer1_agents.training.batches import BatchSize, batches, encode, generated_pools, generated_rows, mixture_pools
-from tracer1_agents.training.checkpoints import claimed
+from tracer1_agents.training.checkpoints import claimed, writing
 from tracer1_agents.training.config import BaseConfig, Clock, parse_arguments, reading
 from tracer1_agents.training.evaluate import evaluate_rows, held_out_rows, summary
 from tracer1_agents.training.mixture import Mixture, MixtureConfig, Source, announce, evenly_spread, load_mixture
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from tracer1_agents.training.rows import TrainingRow
 
 
+_GO_ON: Final = "the same command goes on from the last checkpoint that is whole"
 _SHOWN_UPDATES: Final = 100  # between two lines of the log, and what their loss is the mean of
 
 
@@ -267,22 +268,34 @@ class Run:
         self.next_checkpoint += self.config.trainer.checkpoint_minutes * 60
         if self.workers.rank != 0:
             return
-        self.checkpoints.save(self.model, self.tokenizer, self.optimizers, self.progress)
+        self.save()
         if not self.measured:
             self.log("checkpoint")
             return
         scores = summary(evaluate_rows(self.model, self.tokenizer, self.measured))
         if scores["reward"] > self.progress.best:
             self.progress.best = scores["reward"]
-            self.checkpoints.save_best(self.model, self.tokenizer)
-            self.checkpoints.save(self.model, self.tokenizer, self.optimizers, self.progress)  # which is best
+            self.save(best=True)
         self.log("evaluation", **scores)
+
+    def save(self, *, best: bool = False) -> None:
+        """Write a checkpoint, with the planner as the best one first where it is that.
+
+        Raises:
+            TrainingError: The disk is full; the checkpoint before stays.
+        """
+        what = f"the checkpoint at update {self.progress.step}"
+        with writing(what, self.config.trainer.output_dir, _GO_ON):
+            if best:
+                self.checkpoints.save_best(self.model, self.tokenizer)
+            self.checkpoints.save(self.model, self.tokenizer, self.optimizers, self.progress)
 
     def log(self, event: str, **fields: Any) -> None:
         """A line of log.jsonl, shown too."""
         line = json.dumps({"event": event, **fields, **vars(self.progress)})
         print(line, flush=True)  # noqa: T201  (the progress a person watches)
-        with (self.config.trainer.output_dir / "log.jsonl").open("a", encoding="utf-8") as log:
+        folder = self.config.trainer.output_dir
+        with writing("log.jsonl", folder, _GO_ON), (folder / "log.jsonl").open("a", encoding="utf-8") as log:
             log.write(line + "\n")
 
 

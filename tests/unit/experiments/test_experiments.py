@@ -15,7 +15,7 @@ pytest.importorskip("torch", reason="torch is not installed")
 
 from tracer1_agents.data.taskgen.desk import families as desk
 from tracer1_agents.errors import ConfigurationError, DataError, TrainingError
-from tracer1_agents.evals.results import TaskResult
+from tracer1_agents.evals.results import ResultsFile, TaskResult
 from tracer1_agents.experiments.__main__ import main
 from tracer1_agents.experiments.compare import Table
 from tracer1_agents.experiments.measure import held_out_rows, measure_tasks, seen_from, write_tasks
@@ -23,7 +23,7 @@ from tracer1_agents.experiments.outlook import what_would_show_more
 from tracer1_agents.experiments.page import write_page
 from tracer1_agents.experiments.plan import Cell, Measurement, Plan, load_plan
 from tracer1_agents.experiments.report import as_json, as_markdown
-from tracer1_agents.experiments.results import CellResult, Results
+from tracer1_agents.experiments.results import CellResult, Results, condense, training_summary
 from tracer1_agents.experiments.runner import Runner
 
 pytestmark = pytest.mark.torch
@@ -558,6 +558,24 @@ def test_a_run_is_the_same_from_wherever_it_is_started(tmp_path, monkeypatch):
     assert seen_from(out, "runs/arms/a") == "../../../arms/a"
     assert seen_from(tmp_path / out, str(tmp_path / "runs" / "arms" / "a")) == "../../../arms/a"
     assert seen_from(out, "tracer1-tiny") == "tracer1-tiny"
+
+
+def test_a_log_that_a_full_disk_cut_off_is_summed_up(tmp_path):
+    lines = [json.dumps({"step": step, "seconds": 2.0 * step, "reward": 0.5}) for step in (1, 2, 3)]
+    torn = lines[1][:20] + json.dumps({"event": "start", "step": 1, "seconds": 2.0})
+    (tmp_path / "log.jsonl").write_text("\n".join([lines[0], torn, lines[1], lines[2], ""]), encoding="utf-8")
+    size, curve = training_summary(tmp_path)
+    assert size == {"updates": 3.0, "seconds": 6.0}
+    assert curve == [(2.0, 0.5), (4.0, 0.5), (6.0, 0.5)]
+
+
+def test_a_line_separator_in_an_answer_ends_no_record(tmp_path):
+    (tmp_path / "tasks").mkdir()
+    row = {"task_id": "a", "Annotator Metadata": {"number_of_steps": 3}}
+    (tmp_path / "tasks" / "metadata.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    answer = TaskResult(task_id="a", status="finished", correct=True, prediction="one\u2028two")
+    ResultsFile(tmp_path / "tasks.jsonl").append(answer)
+    assert condense(tmp_path, tmp_path / "tasks")["tasks"]["correct"] == [1]
 
 
 def test_an_old_measurement_is_not_taken_for_one_of_a_new_plan(tmp_path, monkeypatch):

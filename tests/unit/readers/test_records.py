@@ -169,6 +169,17 @@ def test_what_is_not_there_is_an_error(tmp_path):
         read_json(tmp_path)
 
 
+def test_a_file_that_may_not_be_read_is_told(write_lines, monkeypatch):
+    path = write_lines({})
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(type(path), "open", refused)
+    with pytest.raises(DataError, match=r"source\.jsonl: the file cannot be read: Permission denied"):
+        list(read_records(path))
+
+
 def test_a_single_object_tells_the_line_of_its_damage(write_lines):
     with pytest.raises(DataError, match=r"x\.json:2: not JSON"):
         read_json(write_lines("{", '"a": }', name="x.json"))

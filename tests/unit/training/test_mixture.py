@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from pydantic import ValidationError
 
 pytest.importorskip("torch", reason="torch is not installed")
 
@@ -182,6 +183,22 @@ def test_a_broken_line_is_a_problem_and_an_empty_source_an_error(tmp_path):
         load_mixture(MixtureConfig.model_validate({"sources": [{**source, "filter": {"min_steps": 9}}]}))
     with pytest.raises(ConfigurationError, match="two sources are called 'store'"):
         load_mixture(MixtureConfig.model_validate({"sources": [source, source]}))
+    path.write_text('{"version": 1, "id": \n', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"gives no rows; .* of 1 problems the first: .*a\.jsonl:1: not JSON"):
+        load_mixture(MixtureConfig.model_validate({"sources": [source]}))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"filter": {"kinds": ["click", "finsh"]}}, "there is no kind of action finsh; there are click, "),
+        ({"filter": {"max_steps": 0}}, "greater than or equal to 1"),
+        ({"weight": float("inf")}, "finite number"),
+    ],
+)
+def test_a_value_that_would_pass_for_another_is_refused(change, said):
+    with pytest.raises(ValidationError, match=said):
+        MixtureConfig.model_validate({"sources": [{"reader": "store", "path": "a.jsonl", **change}]})
 
 
 def test_screenshots_that_are_not_here_are_not_shown(tmp_path):

@@ -10,6 +10,7 @@ pytest.importorskip("torch", reason="torch is not installed")
 from training_cases import pictured, trajectory
 
 from tracer1_agents.data.store import write_trajectories
+from tracer1_agents.errors import TrainingError
 from tracer1_agents.training import row_store
 from tracer1_agents.training.mixture import MixtureConfig, load_mixture
 from tracer1_agents.training.row_store import RowStore
@@ -102,3 +103,10 @@ def test_a_row_takes_few_bytes():
     rows = len(store) - 4
     assert rows == 4 * count
     assert kept / rows < 200
+
+
+def test_rows_that_find_no_room_are_told(monkeypatch):
+    """/dev/full takes nothing; a buffer does, until it is emptied."""
+    monkeypatch.setattr(row_store.tempfile, "TemporaryFile", lambda **_: open("/dev/full", "w+b", buffering=0))  # noqa: PTH123, SIM115
+    with pytest.raises(TrainingError, match=r"the rows could not be written: .*No space left.* TMPDIR"):
+        stored(rows_of(trajectory(), PromptOptions(horizon=2, platform="mobile")))

@@ -15,6 +15,7 @@ from tracer1_agents.errors import TrainingError
 from tracer1_agents.training import grpo, stage1, trainer
 from tracer1_agents.training.mixture import MixtureConfig, load_mixture
 from tracer1_agents.training.models import load_planner
+from tracer1_agents.training.monitor import Monitor
 from tracer1_agents.training.sampler_check import GapLimits
 from tracer1_agents.training.settings import ModelConfig
 from tracer1_agents.training.trainer import ForecastTrainer
@@ -111,3 +112,9 @@ def test_what_sampler_and_trainer_may_differ_by():
     for mean in (0.2, math.nan):
         with pytest.raises(TrainingError, match=r"differ on average by .* raise trainer\.max_mean_logprob_gap"):
             average.check(3.0, mean)
+
+
+def test_a_log_that_finds_no_room_is_told(tmp_path):
+    (tmp_path / "log.jsonl").symlink_to("/dev/full")
+    with pytest.raises(TrainingError, match=r"log\.jsonl could not be written: .*No space left.*go on with --resume"):
+        Monitor(tmp_path, list, sample_steps=1, max_minutes=None).write(event="start")

@@ -24,10 +24,12 @@ from tracer1_agents.data.readers.base import (
     CONTINUED,
     INCORRECT,
     REDUNDANT,
+    UNREADABLE,
     ReaderOptions,
     RecordError,
     complete,
     numbers,
+    problem_of,
     required,
     typed,
 )
@@ -92,8 +94,8 @@ class AgentNetReader:
         for number, step in enumerate(typed(item, dict, "a step") for item in required(record, "steps", list)):
             try:
                 steps.add_bench(step, finder.find(required(step, "image", str)))
-            except RecordError as error:
-                msg = f"step {step.get('step_num', number)}: {error}"
+            except UNREADABLE as error:
+                msg = f"step {step.get('step_num', number)}: {problem_of(error)}"
                 raise RecordError(msg) from None
         trajectory = ReferenceTrajectory(
             id=required(record, "task_id", str),
@@ -110,8 +112,8 @@ class AgentNetReader:
         for number, step in enumerate(typed(item, dict, "a step") for item in required(record, "traj", list)):
             try:
                 steps.add_raw(step, finder.find(required(step, "image", str), line))
-            except RecordError as error:
-                msg = f"step {step.get('index', number)}: {error}"
+            except UNREADABLE as error:
+                msg = f"step {step.get('index', number)}: {problem_of(error)}"
                 raise RecordError(msg) from None
         kept = ("task_completed", "alignment_score", "efficiency_score", "task_difficulty")
         trajectory = ReferenceTrajectory(

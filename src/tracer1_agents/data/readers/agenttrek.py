@@ -25,7 +25,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tracer1_agents.actions.space import POINTING_KINDS, CallUser, Finish
-from tracer1_agents.data.readers.base import AFTER_GAP, CONTINUED, ReaderOptions, RecordError, complete, required, typed
+from tracer1_agents.data.readers.base import (
+    AFTER_GAP,
+    CONTINUED,
+    UNREADABLE,
+    ReaderOptions,
+    RecordError,
+    complete,
+    problem_of,
+    required,
+    typed,
+)
 from tracer1_agents.data.readers.browsergym_code import actions_of, parse_calls
 from tracer1_agents.data.readers.streams import grouped
 from tracer1_agents.data.records import source_files
@@ -81,8 +91,8 @@ class AgentTrekReader:
         for record in group:
             try:
                 turns.append(_turn(record))
-            except RecordError as error:
-                yield DataError(str(error), path=path, line=record.line)
+            except UNREADABLE as error:
+                yield DataError(problem_of(error), path=path, line=record.line)
         goal = _goal(group[0].value) or ""
         for chain in _chains(turns):
             try:
@@ -110,8 +120,8 @@ class AgentTrekReader:
                 metadata={"calls": calls},
             )
             return complete(trajectory, self.options, successful=False)
-        except RecordError as error:
-            raise DataError(str(error), path=path, line=turn.line) from None
+        except UNREADABLE as error:
+            raise DataError(problem_of(error), path=path, line=turn.line) from None
 
 
 def _texts(record: dict[str, Any]) -> dict[str, str]:

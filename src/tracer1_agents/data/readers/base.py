@@ -7,6 +7,7 @@ A trajectory with a step that cannot be read is left out whole: with a gap in it
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -39,6 +40,24 @@ Box = tuple[float, float, float, float]
 
 class RecordError(Exception):
     """A record does not follow its source's schema; readers turn it into a `DataError` with file and line."""
+
+
+UNREADABLE: Final = (RecordError, ValueError, OverflowError)
+"""What a record raises that cannot be read; the last two come of values that no reader looks for, such as NaN."""
+
+
+def problem_of(error: Exception) -> str:
+    """What is wrong with a record, for a `DataError`.
+
+    Args:
+        error: One of `UNREADABLE`.
+    """
+    if isinstance(error, RecordError):
+        return str(error)
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}, got {first['input']!r:.60}"
+    return f"it holds a value that cannot be used: {error}"
 
 
 @dataclass(frozen=True)
@@ -144,7 +163,14 @@ def numbers(value: Any, count: int, what: str) -> list[float]:
     if len(items) != count:
         msg = f"{what} must hold {count} numbers, got {value!r:.60}"
         raise RecordError(msg)
-    return [float(typed(item, (int, float), what)) for item in items]
+    try:
+        found = [float(typed(item, (int, float), what)) for item in items]
+    except OverflowError:  # a whole number of hundreds of digits
+        found = [math.inf]
+    if not all(map(math.isfinite, found)):
+        msg = f"{what} must hold {count} finite numbers, got {value!r:.60}"
+        raise RecordError(msg)
+    return found
 
 
 def decoded(text: Any, kind: type, what: str) -> Any:

@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tracer1_agents.data.readers.base import ReaderOptions, RecordError, build, complete, required, typed
+from tracer1_agents.data.readers.base import (
+    UNREADABLE,
+    ReaderOptions,
+    RecordError,
+    build,
+    complete,
+    problem_of,
+    required,
+    typed,
+)
 from tracer1_agents.data.readers.streams import attempt
 from tracer1_agents.data.records import read_json
 from tracer1_agents.errors import DataError
@@ -46,8 +55,8 @@ class GtaReader:
     def _query(self, name: str, record: dict[str, Any]) -> ReferenceTrajectory:
         try:
             return complete(_trajectory(name, record), self.options, successful=True)
-        except RecordError as error:
-            msg = f"query {name}: {error}"
+        except UNREADABLE as error:
+            msg = f"query {name}: {problem_of(error)}"
             raise RecordError(msg) from None
 
 

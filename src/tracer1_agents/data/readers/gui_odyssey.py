@@ -22,6 +22,7 @@ from tracer1_agents.actions.coordinates import THOUSAND, Size
 from tracer1_agents.actions.targets import clipped
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
+    UNREADABLE,
     Box,
     ReaderOptions,
     RecordError,
@@ -29,6 +30,7 @@ from tracer1_agents.data.readers.base import (
     complete,
     numbers,
     place,
+    problem_of,
     required,
     typed,
     view_direction,
@@ -141,8 +143,8 @@ def _steps(raw: list[dict[str, Any]], seen: partial[ImageRef | None]) -> Iterato
         last = number
         try:
             yield _step(step, seen(step), gap=gap)
-        except RecordError as error:
-            msg = f"step {number}: {error}"
+        except UNREADABLE as error:
+            msg = f"step {number}: {problem_of(error)}"
             raise RecordError(msg) from None
 
 

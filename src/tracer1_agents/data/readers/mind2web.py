@@ -23,11 +23,13 @@ from tracer1_agents.actions.targets import clipped
 from tracer1_agents.data.readers.base import (
     AFTER_GAP,
     TARGET_OUTSIDE,
+    UNREADABLE,
     Box,
     ReaderOptions,
     RecordError,
     build,
     complete,
+    problem_of,
     required,
     typed,
 )
@@ -90,8 +92,8 @@ class Mind2WebReader:
                 metadata=_metadata(last, {row.number for row, _ in rows}),
             )
             return complete(trajectory, self.options, successful=last.number == last.total - 1)
-        except RecordError as error:
-            raise DataError(str(error), path=path, line=at.line) from None
+        except UNREADABLE as error:
+            raise DataError(problem_of(error), path=path, line=at.line) from None
 
 
 def _only_once(rows: list[tuple[Row, ReferenceStep]]) -> list[tuple[Row, ReferenceStep]]:

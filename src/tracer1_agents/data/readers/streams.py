@@ -6,7 +6,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tracer1_agents.data.readers.base import RecordError
+from tracer1_agents.data.readers.base import UNREADABLE, problem_of
 from tracer1_agents.data.records import Record, read_records
 from tracer1_agents.errors import DataError
 
@@ -43,11 +43,11 @@ def each_record(
 def attempt(
     path: Path, line: int | None, read: Callable[[], ReferenceTrajectory | None]
 ) -> Iterator[ReferenceTrajectory | DataError]:
-    """What `read` gives, or the `RecordError` it raises as a problem of that line."""
+    """What `read` gives, or what it raises (see `base.UNREADABLE`) as a problem of that line."""
     try:
         trajectory = read()
-    except RecordError as error:
-        yield DataError(str(error), path=path, line=line)
+    except UNREADABLE as error:
+        yield DataError(problem_of(error), path=path, line=line)
         return
     if trajectory is not None:
         yield trajectory

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tracer1_agents.data.readers.base import RecordError
+from tracer1_agents.data.readers.base import UNREADABLE, RecordError, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,7 +44,7 @@ def numbered_steps(makers: Iterable[Callable[[], ReferenceStep]]) -> tuple[Refer
     for number, make in enumerate(makers, 1):
         try:
             steps.append(make())
-        except RecordError as error:
-            msg = f"step {number}: {error}"
+        except UNREADABLE as error:
+            msg = f"step {number}: {problem_of(error)}"
             raise RecordError(msg) from None
     return tuple(steps)
