@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tracer1_agents.errors import ConfigurationError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -185,6 +185,7 @@ def _read(name: str) -> dict[str, Any]:
         raise ConfigurationError(msg) from None
     try:
         data = yaml.safe_load(text) or {}
+        repeated = next(_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader)), None)
     except RecursionError:
         msg = f"config {name}: brackets within brackets without end; is it a config?"
         raise ConfigurationError(msg) from None
@@ -194,7 +195,25 @@ def _read(name: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         msg = f"config {name}: expected keys and values, got {type(data).__name__}"
         raise ConfigurationError(msg)
+    if repeated:
+        msg = f"config {name}: {repeated}, which would forget the first; put both into one"
+        raise ConfigurationError(msg)
     return data
+
+
+def _repeated_keys(node: Any) -> Iterator[str]:
+    """Keys that a mapping of a composed document has again: YAML keeps the last without a word."""
+    if node is None or node.id == "scalar":
+        return
+    lines: dict[str, int] = {}
+    for child in node.value:
+        key, value = child if node.id == "mapping" else (None, child)
+        if key is not None:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in lines:
+                yield f"{name} is in line {lines[name]} and again in line {line}"
+            lines[name] = line
+        yield from _repeated_keys(value)
 
 
 def _apply(data: dict[str, Any], override: str) -> None:

@@ -84,7 +84,13 @@ def test_a_config_that_names_no_folder_keeps_the_stages_apart():
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(b"\xff\xfea", "cannot be read .*UTF-8"), (b"[" * 100_000, "brackets within brackets"), (b"\0", "not YAML")],
+    [
+        (b"\xff\xfea", "cannot be read .*UTF-8"),
+        (b"[" * 100_000, "brackets within brackets"),
+        (b"\0", "not YAML"),
+        (b"trainer: {max_steps: 1}\nseed: 1\ntrainer: {seed: 2}\n", "trainer is in line 1 and again in line 3"),
+        (b"data:\n  sources:\n  - name: a\n    weight: 1\n    weight: 2\n", "weight is in line 4 and again in line 5"),
+    ],
 )
 def test_a_file_of_something_else_is_no_config(tmp_path, content, told):
     path = tmp_path / "config.yaml"
