@@ -78,8 +78,8 @@ def _answer(table: Table) -> str:
 
 
 def _power(table: Table) -> str:
-    cells = table.plan.cells()
     done = sum(len(results) for results in table.cells.values())
+    cells = [cell for cell in table.plan.cells() if _is_awaited(table, cell.arm)]
     return (
         f"{done} of {len(cells)} cells (arm and seed) are measured. Intervals are 95%, by a bootstrap over seeds and "
         "items together. A claim is confirmed or reversed when its interval excludes 0, not confirmed when the "
@@ -101,6 +101,11 @@ def _claims(table: Table) -> list[str]:
     return lines
 
 
+def _is_awaited(table: Table, arm: str) -> bool:
+    """Whether results of an arm are there, or yet to come."""
+    return table.plan.arms[arm].group != "steps" or bool(table.cells[arm])
+
+
 def _arms(table: Table) -> list[str]:
     """What each arm is, and what its last training took."""
     lines = ["| arm | from | trained by | T | seeds | updates | rows | taught tokens | minutes |"]
@@ -111,9 +116,10 @@ def _arms(table: Table) -> list[str]:
         updates, rows, tokens = (f"{value:,.0f}" if value is not None else "" for value in size[:3])
         minutes = f"{size[3] / 60:.1f}" if size[3] is not None else ""
         horizon = arm.horizon or getattr(table.plan, table.split).horizon
+        seeds = f"{len(results)} of {len(table.plan.seeds_of(name))}" if _is_awaited(table, name) else "not measured"
         lines.append(
             f"| `{name}` | {arm.start or 'random weights'} | {arm.train or ''} {arm.config} | {horizon} | "
-            f"{len(results)} of {len(table.plan.seeds_of(name))} | {updates} | {rows} | {tokens} | {minutes} |"
+            f"{seeds} | {updates} | {rows} | {tokens} | {minutes} |"
         )
     return lines
 

@@ -67,7 +67,8 @@ class Arm(_Plain):
         seeds: How many of the plan's seeds, or which; None for all (without training: all of its start). What starts
             from an arm that lacks its seed starts from that arm's first.
         horizon: Pairs it is trained to forecast and asked for (T), where that differs from the split's.
-        group: Arms that are run together; a run may be told to do one group only.
+        group: Arms that are run together; a run may be told to do one group only. Those of "steps" are trained because
+            others start from them, and measured only when asked for.
         agent: How it is asked when it is measured. Its training is told by `set`.
     """
 
