@@ -37,7 +37,11 @@ _BLANK_RUN: Final = 1_000  # blank rows in a row after which a sheet is taken to
 
 # A leading zero or plus is a code or a phone number, not a quantity; 30 digits hold every identifier worth adding up.
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,29})")
-_DECIMAL: Final = re.compile(r"-?(?:(?:0|[1-9][0-9]{0,29})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_WHOLE: Final = r"(?:0|[1-9][0-9]{0,29})"
+# Without a point or a sign, digits around an "e" are a code: 1234e56 is a commit, 12E3 a part number.
+_DECIMAL: Final = re.compile(
+    rf"-?(?:(?:{_WHOLE}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-][0-9]{{1,3}})?|(?:{_WHOLE}\.[0-9]*|\.[0-9]+)[eE][0-9]{{1,3}})"
+)
 
 
 @dataclass(frozen=True)

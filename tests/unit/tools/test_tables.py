@@ -287,6 +287,24 @@ def test_a_long_cell(box: ToolRegistry, folder: Path) -> None:
     assert box.run("table_aggregate", call).text == "1"
 
 
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("1234e56", "1234e56"),
+        ("12E3", "12E3"),
+        ("1e-5", 1e-5),
+        ("6E+2", 600.0),
+        ("1.5e3", 1500.0),
+        ("-.5e3", -500.0),
+        ("12", 12),
+        ("-1.50", -1.5),
+        ("5.", 5.0),
+    ],
+)
+def test_a_code_with_an_e_is_no_power_of_ten(text: str, cell: object) -> None:
+    assert tables.parse_cell(text) == cell
+
+
 def test_headers_without_names_or_with_the_same(box: ToolRegistry, folder: Path) -> None:
     (folder / "t.csv").write_text("a,,a\n1,2,3,4\n5\n")
     done = box.run("inspect_file_as_text", {"file_path": "t.csv"})
