@@ -281,6 +281,22 @@ def test_a_delimiter_is_found_quickly(text: str) -> None:
     assert time.perf_counter() - began < 2
 
 
+@pytest.mark.parametrize("rest", ["a,1\nb,2\n", 'a,1\n"b",2\n"c,3', "", "a,1\n\n"])
+def test_a_quote_that_is_never_closed(box: ToolRegistry, folder: Path, rest: str) -> None:
+    (folder / "t.csv").write_text(f'name,n\nx,5\n"{rest}')
+    call = {"file_path": "t.csv", "column": "n", "operation": "sum"}
+    said = box.run("table_aggregate", call).text
+    line = 5 if rest.endswith("3") else 3
+    assert said.startswith(f'error: "t.csv" cannot be read as csv: a quote in line {line} is opened and never closed')
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", '\n"y\nz",7'])
+def test_the_end_of_a_file_is_no_row(box: ToolRegistry, folder: Path, end: str) -> None:
+    (folder / "t.csv").write_text(f"name,n\nx,5{end}")
+    call = {"file_path": "t.csv", "column": "n", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == ("12" if end.endswith("7") else "5")
+
+
 def test_a_long_cell(box: ToolRegistry, folder: Path) -> None:
     (folder / "t.csv").write_text(f"a,b\n{'x' * 200_000},1\n")
     call = {"file_path": "t.csv", "column": "b", "operation": "sum"}
