@@ -349,6 +349,19 @@ def test_workbook_with_several_sheets(box: ToolRegistry, folder: Path) -> None:
     assert missing.text == 'error: no sheet "Three"; sheets: One, Two'
 
 
+def test_the_sheet_of_exactly_that_name_comes_first(box: ToolRegistry, folder: Path) -> None:
+    save_workbook(folder / "t.xlsx", {"A-B": [["n"], [1]], "A B": [["n"], [2]], "Item #1": [["n"], [3]]})
+    call = {"column": "n", "operation": "sum"}
+    for sheet, text in (
+        ("A-B", "1"),
+        ("A B", "2"),
+        ("Item #1", "3"),
+        ("item-#1", "3"),
+        ("a_b", 'error: no sheet "a_b"; sheets: A-B, A B, Item #1'),
+    ):
+        assert box.run("table_aggregate", {**call, "file_path": f"t.xlsx#{sheet}"}).text == text
+
+
 UNSTORED = 'error: column "total" holds formulas without stored values; open and save the file in a spreadsheet program'
 
 
