@@ -165,13 +165,15 @@ def join(left: Table, right: Table, on: str) -> Table:
         ToolError: No such column in one of them, or too many rows.
     """
     left_place, right_place = left.index(on), right.index(on)
+    left_reading, right_reading = reading_of(left, on), reading_of(right, on)
     by_key: dict[tuple[int, Any], list[tuple[Cell, ...]]] = defaultdict(list)
     for row in right.rows:
-        if row[right_place] is not None:
+        if right_reading.value(row[right_place]) is not None:
             by_key[_key(row[right_place])].append(_without(row, right_place))
     rows: list[tuple[Cell, ...]] = []
     for row in left.rows:
-        rows += [row + other for other in by_key.get(_key(row[left_place]), ())]
+        if left_reading.value(row[left_place]) is not None:
+            rows += [row + other for other in by_key.get(_key(row[left_place]), ())]
         if len(rows) > ROW_LIMIT:
             msg = f'the join on "{short(on)}" has more than {ROW_LIMIT} rows; join on a column with fewer repeats'
             raise ToolError(msg)

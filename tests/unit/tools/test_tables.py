@@ -222,6 +222,13 @@ def test_join(box: ToolRegistry, folder: Path) -> None:
     assert (folder / "both.csv").read_text() == f"{columns.replace(', ', ',')}\n{rows}"
 
 
+def test_missing_numbers_do_not_join(box: ToolRegistry, folder: Path) -> None:
+    (folder / "left.csv").write_text("id,a\n1,x\nn/a,y\n,z\n")
+    (folder / "right.csv").write_text("id,b\n1,p\nN/A,q\nn/a,r\n,s\n")
+    call = {"left_path": "left.csv", "right_path": "right.csv", "on": "id", "output": "out.csv"}
+    assert box.run("table_join", call).text == "joined, 1 rows, columns: id, a, b; saved as out.csv"
+
+
 def test_a_join_that_explodes_is_refused(box: ToolRegistry, folder: Path) -> None:
     (folder / "many.csv").write_text("k,v\n" + "same,1\n" * 1000)
     call = {"left_path": "many.csv", "right_path": "many.csv", "on": "k", "output": "out.csv"}
