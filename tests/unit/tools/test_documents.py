@@ -29,6 +29,12 @@ def inspect(box: ToolRegistry, name: str) -> str:
     return box.run("inspect_file_as_text", {"file_path": name}).text
 
 
+def test_a_saved_page_says_its_encoding_itself(box: ToolRegistry, folder: Path) -> None:
+    page = '<html><head><meta charset="iso-8859-2"></head><body>\u0141\xf3d\u017a</body></html>'
+    (folder / "a.html").write_bytes(page.encode("iso-8859-2"))
+    assert inspect(box, "a.html") == "\u0141\xf3d\u017a"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
