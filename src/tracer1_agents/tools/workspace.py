@@ -114,16 +114,24 @@ class Workspace:
         if path.suffix.lower() not in suffixes:
             msg = f'output must be a {" or ".join(suffixes)} name, got "{short(name)}"'
             raise ToolError(msg)
-        if path.is_dir() or not path.parent.is_dir():
+        if os.path.isdir(path) or not os.path.isdir(path.parent):  # noqa: PTH112  (Path.is_dir raises for a long name)
             msg = f'"{short(name)}" cannot be written: give the name of a file in this folder'
             raise ToolError(msg)
         return path
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write a file that `output` allowed, never through a link put there in the meantime."""
+        """Write a file that `output` allowed, never through a link put there in the meantime.
+
+        Raises:
+            ToolError: The system refuses: a name that is too long, a full disk.
+        """
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-        with os.fdopen(os.open(path, flags, 0o644), "wb") as stream:
-            stream.write(data)
+        try:
+            with os.fdopen(os.open(path, flags, 0o644), "wb") as stream:
+                stream.write(data)
+        except OSError as error:
+            msg = f'"{short(path.name)}" cannot be written: {error.strerror}'
+            raise ToolError(msg) from error
 
     def _inside(self, name: str) -> Path:
         pure = PurePosixPath(name)

@@ -110,6 +110,15 @@ def test_folders_pipes_and_endless_names(box: ToolRegistry, folder: Path) -> Non
         assert inspect(box, name).text.startswith("error: no file")
 
 
+@pytest.mark.parametrize("output", ["a" * 300 + ".csv", "a/" * 3_000 + "a.csv"])
+def test_an_endless_name_to_write_to(box: ToolRegistry, folder: Path, output: str) -> None:
+    call = {"file_path": "sales.csv", "column": "qty", "operator": "=", "value": 2, "output": output}
+    said = box.run("table_filter", call).text
+    assert "cannot be written: " in said
+    assert str(folder) not in said
+    assert len(said) < 200
+
+
 @given(st.text(max_size=40))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 def test_no_text_names_a_file_outside(folder: Path, name: str) -> None:
