@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import normalize
 
 from tracer1_agents.errors import ConfigurationError, MissingExtraError, SandboxError, ToolError
 from tracer1_agents.tools.formatting import short
@@ -138,7 +139,7 @@ class Workspace:
         allowed = not (pure.is_absolute() or PureWindowsPath(name).drive or ".." in pure.parts or "\0" in name)
         if allowed:
             try:
-                path = (self.root / pure).resolve()
+                path = (self._spelled(pure) or self.root / pure).resolve()
             except (OSError, RuntimeError, ValueError):  # a loop of links, half a surrogate pair
                 allowed = False
             else:
@@ -150,6 +151,15 @@ class Workspace:
             msg = f'"{short(name)}" is hidden; name a file without a leading dot'
             raise ToolError(msg)
         return path
+
+
+    def _spelled(self, pure: PurePosixPath) -> Path | None:
+        """The one file whose name looks the same in other code points: macOS writes "\u00e9" as two, models as one."""
+        wanted = pure.as_posix()
+        if wanted.isascii() or os.path.lexists(self.root / pure):
+            return None
+        alike = [name for name in self.files() if normalize("NFC", name) == normalize("NFC", wanted)]
+        return self.root / alike[0] if len(alike) == 1 else None
 
 
 @contextmanager

@@ -77,6 +77,15 @@ def test_a_link_inside_the_folder_is_fine(box: ToolRegistry, folder: Path) -> No
     assert inspect(box, "link.csv").ok
 
 
+def test_a_name_in_other_code_points(box: ToolRegistry, folder: Path) -> None:
+    composed, apart = "r\u00e9sum\u00e9.txt", "re\u0301sume\u0301.txt"
+    (folder / apart).write_text("as macOS writes it")
+    assert box.run("inspect_file_as_text", {"file_path": composed}).text == "as macOS writes it"
+    (folder / composed).write_text("another")
+    assert box.run("inspect_file_as_text", {"file_path": composed}).text == "another"
+    assert box.run("inspect_file_as_text", {"file_path": apart}).text == "as macOS writes it"
+
+
 def test_output_through_a_link(box: ToolRegistry, folder: Path) -> None:
     victim = folder.parent / "victim.csv"
     victim.write_text("keep")
