@@ -148,6 +148,12 @@ def test_zip_with_a_hostile_name(box: ToolRegistry, folder: Path, name: str) -> 
     assert everything(folder) == before  # not even the good member
 
 
+def test_zip_with_the_blanks_of_macos(box: ToolRegistry, folder: Path) -> None:
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        archive.writestr("at 3.15\u202fPM.txt", "x")
+    assert inspect(box, "a.zip").text == "archive, 1 files: at 3.15\u202fPM.txt"
+
+
 def test_zip_with_a_link(box: ToolRegistry, folder: Path) -> None:
     link = zipfile.ZipInfo("link.txt")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
