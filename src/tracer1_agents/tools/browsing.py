@@ -97,8 +97,8 @@ class OpenPage:
 
 def _place(text: str, words: str, begin: int) -> int:
     """Where the words stand, in any case; each * is at most `_GAP` characters of anything. -1: nowhere."""
-    lowered = text.lower() if len(text.lower()) == len(text) else text
-    first, *others = [part for part in words.lower().split("*") if part][:_PARTS] or [words]
+    lowered = _lowered(text)
+    first, *others = [part for part in _lowered(words).split("*") if part][:_PARTS] or [words]
     at = lowered.find(first, begin)
     while at >= 0:
         end = at + len(first)
@@ -111,6 +111,13 @@ def _place(text: str, words: str, begin: int) -> int:
             return at
         at = lowered.find(first, at + 1)
     return -1
+
+
+def _lowered(text: str) -> str:
+    """In small letters, each of them one character: a place in it is a place in the text."""
+    if text.isascii():
+        return text.lower()
+    return "".join(small if len(small := letter.lower()) == 1 else letter for letter in text)
 
 
 class Paged:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tracer1_agents.errors import DataError, ToolError
 from tracer1_agents.graphs.workbench import open_workbench
 from tracer1_agents.tools.base import ToolRegistry
+from tracer1_agents.tools.browsing import OpenPage
 from tracer1_agents.tools.search import Corpus, Passage, search_tools
 from tracer1_agents.tools.toolbox import default_toolbox
 
@@ -143,6 +144,13 @@ def test_a_broken_corpus_names_the_line(tmp_path: Path, line: str) -> None:
 def test_a_missing_corpus(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         Corpus.load(tmp_path / "none.jsonl")
+
+
+@pytest.mark.parametrize("words", ["hello", "HELLO W*ld", "\u0130stanbul"])
+def test_words_are_found_beside_letters_that_grow_when_small(words: str) -> None:
+    page = OpenPage()
+    page.open("u", "\u0130stanbul. Hello World")
+    assert page.find(words).startswith(("Hello", "\u0130stanbul"))
 
 
 class FakeWeb:
