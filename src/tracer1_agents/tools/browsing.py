@@ -23,7 +23,7 @@ from tracer1_agents.tools.workspace import free_name
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
-    from tracer1_agents.tools.search import WebBackend
+    from tracer1_agents.tools.search import Corpus, WebBackend
     from tracer1_agents.tools.workspace import Workspace
 
 WINDOW: Final = 7_000  # characters; with its head line below what an observation may have
@@ -125,14 +125,17 @@ class Paged:
 
     Args:
         web: What searches and fetches.
+        corpus: Its pages come before those of the web.
     """
 
-    def __init__(self, web: WebBackend) -> None:
+    def __init__(self, web: WebBackend, corpus: Corpus | None = None) -> None:
         self.web, self.page = web, OpenPage()
+        self._corpus = corpus
 
     def visit(self, url: str) -> str:
         """The first window of a page, which is then open."""
-        return self.page.open(url, self.web.visit(url))
+        known = self._corpus.page(url) if self._corpus is not None else None
+        return self.page.open(url, self.web.visit(url) if known is None else known)
 
 
 def browsing_tools(workspace: Workspace, paged: Paged | None) -> list[BaseTool]:

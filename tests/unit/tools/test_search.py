@@ -181,6 +181,14 @@ def test_the_corpus_comes_before_the_web() -> None:
     assert box.run("visit_page", {"url": "https://w"}).text == "the page"
 
 
+def test_a_page_of_the_corpus_is_open_like_one_of_the_web(tmp_path: Path) -> None:
+    box = ToolRegistry(default_toolbox(tmp_path, corpus=Corpus(PASSAGES), web=FakeWeb()))
+    assert box.run("visit_page", {"url": "https://w"}).text == "the page"
+    assert box.run("visit_page", {"url": "u://bo"}).text == "He was born in Rome."
+    assert box.run("find_on_page_ctrl_f", {"search_string": "rome"}).text == "Rome."
+    assert box.run("visit_page", {"url": "https://x"}).text == 'error: "https://x" does not answer'
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "subject"),
     [
