@@ -195,8 +195,8 @@ class Pipes:
         Raises:
             SandboxError: The system gives no more descriptors.
         """
-        requests, replies, output = all_or_none([os.pipe] * 3)
-        return cls(requests, replies, output)  # type: ignore[arg-type]  (a pipe has two ends)
+        requests, replies, output = ((read, write) for read, write in all_or_none([os.pipe] * 3))
+        return cls(requests, replies, output)
 
     @property
     def child_ends(self) -> tuple[int, int, int]:

@@ -38,7 +38,8 @@ def decode(data: bytes) -> str:
         except UnicodeDecodeError:
             text = data.decode("utf-8-sig", errors="replace")
             broken, letters = text.count("\ufffd"), len(text) - len(text.encode("ascii", "ignore"))
-            if 2 * broken >= letters:  # a file that was cut off is UTF-8 all the same; other texts fit it by chance only
+            # A file that was cut off is UTF-8 all the same; other texts fit it by chance only.
+            if 2 * broken >= letters:
                 text = data.decode("cp1252", errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

@@ -152,7 +152,6 @@ class Workspace:
             raise ToolError(msg)
         return path
 
-
     def _spelled(self, pure: PurePosixPath) -> Path | None:
         """The one file whose name looks the same in other code points: macOS writes "\u00e9" as two, models as one."""
         wanted = pure.as_posix()

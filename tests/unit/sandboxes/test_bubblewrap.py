@@ -277,7 +277,7 @@ def test_descriptors_do_not_pile_up(bubblewrap):
 def test_a_start_without_descriptors_is_the_sandbox_failing_and_leaves_none_open(bubblewrap):
     with bubblewrap.open() as session:
         session.run("1")
-    open_now = {int(name) for name in os.listdir("/proc/self/fd")}
+    open_now = {int(item.name) for item in Path("/proc/self/fd").iterdir()}
     free = [number for number in range(100) if number not in open_now]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     refused = 0
@@ -290,4 +290,4 @@ def test_a_start_without_descriptors_is_the_sandbox_failing_and_leaves_none_open
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert refused > 4
-    assert len(os.listdir("/proc/self/fd")) == len(open_now)
+    assert len(list(Path("/proc/self/fd").iterdir())) == len(open_now)
