@@ -5,6 +5,9 @@ Not part of the ordinary tests: deepagents has an environment of its own (`make 
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from deepagents.backends.protocol import SandboxBackendProtocol
 from langchain_tests.integration_tests import SandboxIntegrationTests
@@ -103,6 +106,19 @@ def test_odd_paths_are_refused(backend, path):
 def test_only_regular_files_come_out(backend):
     found = backend.download_files(["/dev/zero", "/tmp"])
     assert [(item.content, item.error) for item in found] == [(None, "invalid_path"), (None, "is_directory")]
+
+
+def test_files_that_come_out_side_by_side_are_whole(backend):
+    files = {"/tmp/a": b"a" * 40_000_000, "/tmp/b": b"b" * 40_000_000}
+    backend.upload_files(list(files.items()))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(backend.download_files, ["/tmp/a"])
+        time.sleep(0.5)
+        second = pool.submit(backend.download_files, ["/tmp/b"])
+    for done in (first, second):
+        found = done.result()[0]
+        assert found.error is None
+        assert found.content == files[found.path]
 
 
 def test_python_is_the_interpreter_of_the_session(backend):

@@ -15,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +29,15 @@ from tracer1_agents.sandboxes.base import (
     Limits,
     try_out,
 )
-from tracer1_agents.sandboxes.process import Identity, Pipes, WorkerProcess, inside_sources, launcher, wait_readable
+from tracer1_agents.sandboxes.process import (
+    Identity,
+    Pipes,
+    WorkerProcess,
+    all_or_none,
+    inside_sources,
+    launcher,
+    wait_readable,
+)
 from tracer1_agents.sandboxes.seccomp import filter_program
 from tracer1_agents.sandboxes.session import WorkerSession
 from tracer1_agents.sandboxes.totals import group_folders, new_total
@@ -130,8 +139,12 @@ class BubblewrapSandbox:
         total = new_total(
             limits.total_memory_bytes + len(_WRITABLE) * limits.disk_bytes, limits.processes + _BWRAPS_OWN
         )
-        handed = _Handed(self._options(limits), held=total is not None)
-        pipes = Pipes.make()
+        try:
+            pipes, handed = self._opened(limits, held=total is not None)
+        except SandboxError:
+            if total is not None:
+                total.close()
+            raise
         try:
             process = launcher.start(
                 [program, *handed.arguments, "--", *self._worker_command(pipes)],
@@ -156,6 +169,16 @@ class BubblewrapSandbox:
             worker.kill()
             raise SandboxError(handed.problem)
         return worker
+
+    def _opened(self, limits: Limits, *, held: bool) -> tuple[Pipes, _Handed]:
+        """All descriptors of a worker to be; none stays open where one cannot be had."""
+        pipes = Pipes.make()
+        try:
+            return pipes, _Handed(self._options(limits), held=held)
+        except SandboxError:
+            pipes.close_host_ends()
+            pipes.close_child_ends()
+            raise
 
     def _options(self, limits: Limits) -> list[str]:
         """What bwrap is to build, in order: later mounts cover earlier ones, and the root becomes read-only last."""
@@ -196,21 +219,27 @@ class _Handed:
     Args:
         options: Of bwrap.
         held: Whether its first process has to wait until `read_init` has put it where it belongs.
+
+    Raises:
+        SandboxError: The system gives no more descriptors.
     """
 
     def __init__(self, options: list[str], *, held: bool) -> None:
-        seccomp = _memory_file(filter_program())
-        files = {name: _memory_file(data) for name, data in inside_sources().items()}
-        self._info, self._hold = os.pipe(), os.pipe()
+        sources = inside_sources()
+        contents = [filter_program(), *sources.values(), b""]
+        self._info, self._hold, *memory = all_or_none(
+            [os.pipe, os.pipe, *(partial(_memory_file, data) for data in contents)]
+        )
+        seccomp, *files, self._options = (descriptor for (descriptor,) in memory)
         self.problem = ""
         options = [*options, "--seccomp", str(seccomp), "--info-fd", str(self._info[1])]
         if held:
             options += ["--block-fd", str(self._hold[0])]
-        for name, descriptor in files.items():
-            options += ["--ro-bind-data", str(descriptor), f"{_INSIDE}/{name}"]
+        for name, file in zip(sources, files, strict=True):
+            options += ["--ro-bind-data", str(file), f"{_INSIDE}/{name}"]
         options += ["--remount-ro", "/"]
-        self._options = _memory_file("\0".join(options).encode())
-        self.descriptors = (self._options, seccomp, *files.values(), self._info[1], self._hold[0])
+        _fill(self._options, "\0".join(options).encode())
+        self.descriptors = (self._options, seccomp, *files, self._info[1], self._hold[0])
 
     @property
     def arguments(self) -> list[str]:
@@ -251,11 +280,15 @@ class _Handed:
             self.problem = f"the sandbox cannot be put into its control group: {error}"
 
 
-def _memory_file(data: bytes) -> int:
+def _memory_file(data: bytes) -> tuple[int]:
     descriptor = os.memfd_create("sandbox", os.MFD_CLOEXEC)
+    _fill(descriptor, data)
+    return (descriptor,)
+
+
+def _fill(descriptor: int, data: bytes) -> None:
     os.write(descriptor, data)
     os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
 
 
 def _site_target(index: int) -> str:

@@ -18,6 +18,7 @@ import base64
 import binascii
 import json
 import secrets
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -139,6 +140,7 @@ class DeepAgentsBackend(BaseSandbox):  # type: ignore[misc]  # deepagents is not
         self._id = f"{sandbox.name}-{secrets.token_hex(6)}"
         self._kept: list[bytes] = []
         self._kept_bytes = 0
+        self._taking = threading.Lock()
         self._session = sandbox.open(workspace, {_KEEP: self._keep}, limits)
         self._ready = False
 
@@ -220,9 +222,10 @@ class DeepAgentsBackend(BaseSandbox):  # type: ignore[misc]  # deepagents is not
     def _take(self, path: str) -> FileDownloadResponse:
         if not _is_absolute(path):
             return FileDownloadResponse(path, None, "invalid_path")
-        self._kept, self._kept_bytes = [], 0
-        wrong = self._told(f"_take({json.dumps(path)}, {_CHUNK}, {self._limits.file_bytes})")
-        data, self._kept = b"".join(self._kept), []
+        with self._taking:  # tools are called side by side, and the chunks of one file come one after the other
+            self._kept, self._kept_bytes = [], 0
+            wrong = self._told(f"_take({json.dumps(path)}, {_CHUNK}, {self._limits.file_bytes})")
+            data, self._kept = b"".join(self._kept), []
         return FileDownloadResponse(path, data if wrong is None else None, wrong)
 
     def _keep(self, text: Any) -> None:

@@ -139,7 +139,7 @@ class E2BSession:
         self._folder = f"tracer1-{secrets.token_hex(6)}"
         self._turn = threading.Lock()
         self._cancelled = threading.Event()
-        self._closed = False
+        self._closed = self._ended = False
         self._context: Any = None
         self._mark, self._nonce, self._home = "", "", ""
         self._seen: dict[str, list[Any]] = {}
@@ -152,6 +152,9 @@ class E2BSession:
 
     def run(self, code: str, *, timeout: float | None = None) -> RunResult:
         """See `Session.run`."""
+        return self._checked(code, timeout, threading.Event())
+
+    def _checked(self, code: str, timeout: float | None, cancelled: threading.Event) -> RunResult:
         seconds = self._limits.timeout if timeout is None else timeout
         if seconds <= 0:
             problem = f"timeout must be above 0 seconds, got {seconds}"
@@ -160,25 +163,29 @@ class E2BSession:
         if size > self._limits.message_bytes:
             return RunResult(ok=False, error=f"the code has {size} bytes, over {self._limits.message_bytes}")
         with self._turn:
-            self._cancelled.clear()
+            self._cancelled = cancelled
+            if cancelled.is_set():
+                return RunResult(ok=False, error="the run was cancelled before it began")
             return self._run(code, seconds)
 
     async def arun(self, code: str, *, timeout: float | None = None) -> RunResult:  # noqa: ASYNC109  (see Session.arun)
         """See `Session.arun`."""
-        running = asyncio.create_task(asyncio.to_thread(self.run, code, timeout=timeout))
+        cancelled = threading.Event()  # its own: one that waits for its turn is cancelled without the one that runs
+        running = asyncio.create_task(asyncio.to_thread(self._checked, code, timeout, cancelled))
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            self._cancelled.set()
+            cancelled.set()
             await asyncio.wait([running])
             raise
 
     def close(self) -> None:
         """End the sandbox, or leave it running where it was joined; harmless when repeated."""
+        self._closed = True
         self._cancelled.set()
         with self._turn:
-            closed, self._closed = self._closed, True
-            if not closed and self._owned:
+            ended, self._ended = self._ended, True
+            if not ended and self._owned:
                 # The server ends it by itself later; there is nobody left to tell.
                 with suppress(Exception):
                     self._sandbox.kill()

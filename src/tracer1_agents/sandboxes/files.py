@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
+from unicodedata import category
 
 from tracer1_agents.errors import ConfigurationError
 
@@ -63,7 +64,10 @@ class Workspace:
         pending, total, count = Pending(), 0, 0
         for path, folder, status in self._walk():
             known = self._carried.get(path) == _signature(status)
-            if not known and count >= self._limits.files:
+            if not known and not all(map(_is_plain, path.split("/"))):
+                shown = path.encode("utf-8", "replace").decode()
+                pending.dropped.append(f"{shown}: its name has characters that are not carried; rename it")
+            elif not known and count >= self._limits.files:
                 pending.dropped.append(f"{path}: more than {self._limits.files} files in the workspace")
             elif not known and (
                 status.st_size > self._limits.file_bytes or total + status.st_size > self._limits.disk_bytes
@@ -109,19 +113,24 @@ class Workspace:
 
     def _walk(self) -> Iterator[tuple[str, int, os.stat_result]]:
         for folder, folders, names, descriptor in os.fwalk(self._root, follow_symlinks=False):
-            folders[:] = sorted(name for name in folders if _is_plain(name))
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
                 try:
                     status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
                 except FileNotFoundError:
                     # It went away since the folder was read.
                     continue
-                if _is_plain(name) and stat.S_ISREG(status.st_mode):
+                if not name.startswith(".") and stat.S_ISREG(status.st_mode):
                     yield (Path(folder).relative_to(self._root) / name).as_posix(), descriptor, status
 
 
 def _is_plain(name: str) -> bool:
-    return bool(name) and not name.startswith(".") and name.isprintable() and len(name.encode()) <= _MAX_NAME
+    return bool(name) and not name.startswith(".") and is_printable(name) and len(name.encode()) <= _MAX_NAME
+
+
+def is_printable(name: str) -> bool:
+    """Whether a file's name can be shown as it is: other blanks than " " may be in it, macOS has U+202F in times."""
+    return name.isprintable() or all(letter.isprintable() or category(letter) == "Zs" for letter in name)
 
 
 def _signature(status: os.stat_result) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
-from tracer1_agents.errors import ConfigurationError, SandboxError
+from tracer1_agents.errors import ConfigurationError
 from tracer1_agents.sandboxes.base import DEFAULT_LIMITS, NO_CALLS, Availability, Capabilities, HostCalls, Limits
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class SandboxPool:
         while self._is_short():
             try:
                 worker = self._sandbox.start(self._limits)
-            except SandboxError:
+            except Exception:  # noqa: BLE001  (a thread that ended otherwise would keep its place, and refill no more)
                 # Whoever opens a session next starts one in front of the caller, who then reads why.
                 with self._lock:
                     self._filler = None

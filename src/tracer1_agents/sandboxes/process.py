@@ -13,11 +13,12 @@ import selectors
 import signal
 import subprocess
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import SandboxError
@@ -158,6 +159,27 @@ class Launcher:
 launcher: Final = Launcher()
 
 
+def all_or_none(makers: Iterable[Callable[[], tuple[int, ...]]]) -> list[tuple[int, ...]]:
+    """Descriptors that a worker needs together; where one cannot be had, those before it are closed.
+
+    Args:
+        makers: Each opens some.
+
+    Raises:
+        SandboxError: The system gives no more.
+    """
+    made: list[tuple[int, ...]] = []
+    try:
+        for make in makers:
+            made.append(make())  # noqa: PERF401  (those before a failure are needed)
+    except OSError as error:
+        for descriptor in chain.from_iterable(made):
+            os.close(descriptor)
+        problem = f"a sandbox cannot be started: {error.strerror}; run fewer at once, or raise the limit (ulimit -n)"
+        raise SandboxError(problem) from error
+    return made
+
+
 @dataclass(slots=True)
 class Pipes:
     """The three pipes of a worker; the child's ends are closed on the host once it has them."""
@@ -168,8 +190,13 @@ class Pipes:
 
     @classmethod
     def make(cls) -> Pipes:
-        """Open all three."""
-        return cls(os.pipe(), os.pipe(), os.pipe())
+        """Open all three.
+
+        Raises:
+            SandboxError: The system gives no more descriptors.
+        """
+        requests, replies, output = ((read, write) for read, write in all_or_none([os.pipe] * 3))
+        return cls(requests, replies, output)
 
     @property
     def child_ends(self) -> tuple[int, int, int]:

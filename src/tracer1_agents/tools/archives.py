@@ -13,6 +13,7 @@ import zipfile
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from tracer1_agents.sandboxes.files import is_printable
 from tracer1_agents.tools.formatting import short
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _member_path(member: zipfile.ZipInfo) -> PurePosixPath:
 
 def _base_name(member: zipfile.ZipInfo) -> str:
     path = _member_path(member)
-    unsafe = path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or not path.name.isprintable()
+    unsafe = path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or not is_printable(path.name)
     if unsafe or len(path.name.encode()) > _NAME_LIMIT:
         msg = f'unsafe member name "{short(member.filename, 60)}"'
         raise ValueError(msg)

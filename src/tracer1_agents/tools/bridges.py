@@ -58,8 +58,8 @@ def as_langchain_tool(tool: Any) -> BaseTool:
         tool: A LangChain tool, a smolagents tool, or a function (async too) with annotations and a docstring.
 
     Raises:
-        ConfigurationError: It is none of these, a function lacks its docstring or yields asynchronously, or a schema
-            describes no object.
+        ConfigurationError: It is none of these, a function lacks its docstring or yields, or a schema describes no
+            object.
     """
     if isinstance(tool, BaseTool):
         return _with_object_schema(tool)
@@ -71,7 +71,7 @@ def as_langchain_tool(tool: Any) -> BaseTool:
     if not inspect.getdoc(tool):
         msg = f'function "{tool.__name__}" needs a docstring to be a tool: the planner reads it'
         raise ConfigurationError(msg)
-    if inspect.isasyncgenfunction(tool):
+    if inspect.isasyncgenfunction(tool) or inspect.isgeneratorfunction(tool):
         msg = f'function "{tool.__name__}" yields, and a tool returns: collect what it yields and return that'
         raise ConfigurationError(msg)
     is_async = inspect.iscoroutinefunction(tool)

@@ -23,7 +23,7 @@ from tracer1_agents.tools.workspace import free_name
 if TYPE_CHECKING:
     from langchain_core.tools import BaseTool
 
-    from tracer1_agents.tools.search import WebBackend
+    from tracer1_agents.tools.search import Corpus, WebBackend
     from tracer1_agents.tools.workspace import Workspace
 
 WINDOW: Final = 7_000  # characters; with its head line below what an observation may have
@@ -97,8 +97,8 @@ class OpenPage:
 
 def _place(text: str, words: str, begin: int) -> int:
     """Where the words stand, in any case; each * is at most `_GAP` characters of anything. -1: nowhere."""
-    lowered = text.lower() if len(text.lower()) == len(text) else text
-    first, *others = [part for part in words.lower().split("*") if part][:_PARTS] or [words]
+    lowered = _lowered(text)
+    first, *others = [part for part in _lowered(words).split("*") if part][:_PARTS] or [words]
     at = lowered.find(first, begin)
     while at >= 0:
         end = at + len(first)
@@ -113,19 +113,29 @@ def _place(text: str, words: str, begin: int) -> int:
     return -1
 
 
+def _lowered(text: str) -> str:
+    """In small letters, each of them one character: a place in it is a place in the text."""
+    if text.isascii():
+        return text.lower()
+    return "".join(small if len(small := letter.lower()) == 1 else letter for letter in text)
+
+
 class Paged:
     """A web backend whose last page stays open.
 
     Args:
         web: What searches and fetches.
+        corpus: Its pages come before those of the web.
     """
 
-    def __init__(self, web: WebBackend) -> None:
+    def __init__(self, web: WebBackend, corpus: Corpus | None = None) -> None:
         self.web, self.page = web, OpenPage()
+        self._corpus = corpus
 
     def visit(self, url: str) -> str:
         """The first window of a page, which is then open."""
-        return self.page.open(url, self.web.visit(url))
+        known = self._corpus.page(url) if self._corpus is not None else None
+        return self.page.open(url, self.web.visit(url) if known is None else known)
 
 
 def browsing_tools(workspace: Workspace, paged: Paged | None) -> list[BaseTool]:

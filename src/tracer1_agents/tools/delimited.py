@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from tracer1_agents.tools.workspace import FILE_LIMIT
@@ -20,6 +21,7 @@ _DELIMITERS: Final = ",;\t|"  # the first of those that fit equally well
 _SAMPLE: Final = 65_536  # characters looked at
 _LINES: Final = 20
 _QUOTED: Final = re.compile(r'(?<![^,;\t|\n])"(?:[^"]|"")*+"')  # opened where a cell begins
+_END: Final = "\0"  # two cells behind the last line, unless a quote is open there
 _DECLARED: Final = re.compile(r'"?sep=(.)"?\n', re.IGNORECASE)  # Excel's own first line
 
 
@@ -32,13 +34,22 @@ def delimited_rows(text: str, *, tabs: bool = False) -> Iterator[list[str]]:
 
     Raises:
         csv.Error: A cell is larger than a file may be.
+        ValueError: A quote is opened and never closed, so that one cell would hold the rest of the file.
     """
     declared = _DECLARED.match(text)
     body = text[declared.end() :] if declared else text
     delimiter = declared[1] if declared else "\t" if tabs else find_delimiter(text)
     # The module's limit of 131,072 characters is lower than what a file may hold; memory is limited for the process.
     csv.field_size_limit(FILE_LIMIT)
-    yield from csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
+    reader = csv.reader(chain(io.StringIO(body, newline=""), (_END + delimiter,)), delimiter=delimiter)
+    first = last = 0
+    for row in reader:
+        if row == [_END, ""]:
+            return
+        first, last = last + 1, reader.line_num
+        yield row
+    msg = f"a quote in line {first} is opened and never closed; close it, or write the cell without it"
+    raise ValueError(msg)
 
 
 def find_delimiter(text: str) -> str:

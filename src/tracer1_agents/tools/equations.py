@@ -130,7 +130,7 @@ def _roots(sympy: Any, difference: Any, symbol: Any) -> set[Any]:
     else:
         msg = f"at most {_SPECIAL_LIMIT} roots, absolute values, logarithms or unknown exponents"
         raise ExpressionError(msg)
-    return {root for root in roots if not _vanishes(sympy, denominator.subs(symbol, root))}
+    return {root for root in roots if not _vanishes(sympy, denominator, symbol, root)}
 
 
 def _real_roots(sympy: Any, numerator: Any, symbol: Any) -> set[Any] | None:
@@ -218,10 +218,16 @@ def _special_parts(sympy: Any, expression: Any, symbol: Any) -> int:
     return len(powers) + len(functions)
 
 
-def _vanishes(sympy: Any, value: Any) -> bool:
+def _vanishes(sympy: Any, denominator: Any, symbol: Any, root: Any) -> bool:
+    value = denominator.subs(symbol, root)
     if value.is_Rational:
         return bool(value == 0)  # exact, however small: 1.6e-19 is not zero
-    return bool(value.has(sympy.zoo, sympy.nan)) or abs(complex(value)) < _ZERO
+    if value.has(sympy.zoo, sympy.nan):
+        return True
+    # What is rounding shows beside the parts of a sum: x - 1 may have some at 1, x has none at 1.4e-10.
+    terms = sympy.Add.make_args(sympy.expand(denominator)) if denominator.is_polynomial(symbol) else ()
+    size = sum(abs(complex(term.subs(symbol, root))) for term in terms) or 1.0
+    return abs(complex(value)) < _ZERO * size
 
 
 def _ordered(roots: set[Any]) -> list[int | float | complex]:

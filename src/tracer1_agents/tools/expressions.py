@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 LENGTH_LIMIT: Final = 500  # characters; deep enough nesting needs more than this
 _SIGNS: Final = str.maketrans({"^": "**", "\u00d7": "*", "\u00f7": "/", "\u2212": "-", "\u00b7": "*"})
+_SIGN_AFTER_PERCENT: Final = re.compile(r"%\s*[-+]")
 _BINARY: Final[dict[type[ast.operator], str]] = {
     ast.Add: "+",
     ast.Sub: "-",
@@ -52,13 +54,17 @@ def parse_expression(text: str) -> ast.expr:
     """The syntax tree of one expression.
 
     Raises:
-        ExpressionError: Too long, or not an expression.
+        ExpressionError: Too long, or not an expression; "10% + 5", where % looks like a unit and is an operation.
     """
     if len(text) > LENGTH_LIMIT:
         msg = f"it is longer than {LENGTH_LIMIT} characters"
         raise ExpressionError(msg)
+    text = text.translate(_SIGNS).strip()
+    if _SIGN_AFTER_PERCENT.search(text):
+        msg = "% is the remainder of a division; for per cent write 0.10, for a remainder 7 % (-3)"
+        raise ExpressionError(msg)
     try:
-        return ast.parse(text.translate(_SIGNS).strip(), mode="eval").body
+        return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         msg = "write it like (2 + 3) * 4, numbers without thousands separators or units"
         raise ExpressionError(msg) from None

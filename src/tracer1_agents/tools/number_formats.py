@@ -95,6 +95,11 @@ def is_missing_mark(text: str) -> bool:
     return text.casefold() in MISSING_MARKS
 
 
+def is_amount(text: str) -> bool:
+    """Whether a text is written like a number of some format."""
+    return _parts(text) is not None
+
+
 def read_column(cells: Sequence[Cell]) -> ColumnReading:
     """How the cells of a whole column are to be read; a part of it may look like another format.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.errors import MissingExtraError
 from tracer1_agents.tools.archives import unpack
+from tracer1_agents.tools.charsets import decode_page
 from tracer1_agents.tools.decoding import write_picture
 from tracer1_agents.tools.equations import find_roots
 from tracer1_agents.tools.markup import visible_text
@@ -44,7 +45,7 @@ def read_json(path: Path) -> str:
 
 READERS: Final[Mapping[str, Callable[..., Any]]] = {
     "text": lambda path: tidy(read_text(path)),
-    "html": lambda path: visible_text(read_text(path)),
+    "html": lambda path: visible_text(decode_page(path.read_bytes(), None, markup=True)),
     "json": read_json,
     "pdf": read_pdf,
     "docx": read_docx,

@@ -13,7 +13,7 @@ _INNER_SPACE: Final = re.compile(r"(?<=\S)[^\S\n]+")
 
 
 def read_text(path: Path) -> str:
-    r"""A text file with ``\n`` line ends: UTF-8, UTF-16 with its mark, else Windows-1252.
+    r"""A text file with ``\n`` line ends: UTF-8 (with a mark for a broken byte), UTF-16 with its mark, Windows-1252.
 
     Raises:
         ValueError: The file holds binary data.
@@ -36,7 +36,11 @@ def decode(data: bytes) -> str:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            text = data.decode("cp1252", errors="replace")
+            text = data.decode("utf-8-sig", errors="replace")
+            broken, letters = text.count("\ufffd"), len(text) - len(text.encode("ascii", "ignore"))
+            # A file that was cut off is UTF-8 all the same; other texts fit it by chance only.
+            if 2 * broken >= letters:
+                text = data.decode("cp1252", errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

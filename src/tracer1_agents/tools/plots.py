@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tracer1_agents.tools.tables import Table
 
 _POINT_LIMIT: Final = 10_000
+_LABEL_LIMIT, _LABELS_OF_MANY = 50, 8  # texts along the horizontal axis that are all written; else so many
 _SIZE: Final = (6.4, 4.8)  # inches
 _DPI: Final = 100
 
@@ -58,6 +59,10 @@ def draw(table: Table, x: str, y: str, kind: Kind) -> bytes:
     axes = figure.subplots()
     draws = {"line": axes.plot, "bar": axes.bar, "scatter": axes.scatter}
     draws[kind](horizontal, vertical)
+    if isinstance(horizontal[0], str) and len(set(horizontal)) > _LABEL_LIMIT:
+        # More of them cover each other, and laying out a thousand takes seconds.
+        locator = optional("matplotlib.ticker", "plots").MaxNLocator(_LABELS_OF_MANY, integer=True)
+        axes.xaxis.set_major_locator(locator)
     # A dollar sign in a column name would be read as a formula.
     axes.set_xlabel(table.columns[table.index(x)].replace("$", r"\$"))
     axes.set_ylabel(table.columns[table.index(y)].replace("$", r"\$"))

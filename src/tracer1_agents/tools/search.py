@@ -130,7 +130,7 @@ def search_tools(
     Args:
         corpus: Searched where given; then the web is used only to visit addresses the corpus does not have.
         web: Searched where there is no corpus.
-        visit: Opens pages of the web instead of `web.visit`.
+        visit: Opens all pages, those of the corpus too, instead of the corpus and `web.visit`.
     """
 
     def find(query: str, limit: int) -> Sequence[Passage]:
@@ -158,7 +158,7 @@ def search_tools(
     return [
         make_tool(ask_search_agent),
         make_tool(search),
-        _visit_tool(corpus, visit or (web.visit if web is not None else None)),
+        _visit_tool(corpus if visit is None else None, visit or (web.visit if web is not None else None)),
     ]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from tracer1_agents.errors import ToolError
 from tracer1_agents.tools.formatting import Cell, collapse, format_cell, short, without_noise
-from tracer1_agents.tools.number_formats import ColumnReading, is_missing_mark, read_column
+from tracer1_agents.tools.number_formats import ColumnReading, is_amount, is_missing_mark, read_column
 from tracer1_agents.tools.tables import ROW_LIMIT, Table, parse_cell
 
 if TYPE_CHECKING:
@@ -32,11 +32,13 @@ ORDERINGS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 
 
-def wanted_cell(value: float | str | bool) -> Cell:  # noqa: FBT001  (a JSON value, not a switch)
-    """What a model's value means as a cell."""
+def wanted_cell(value: float | str | bool, operator: Operator = "=") -> Cell:  # noqa: FBT001  (a JSON value, not a switch)
+    """What a model's value means as a cell; what a cell is to contain is words as they stand."""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    return parse_cell(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return collapse(value) or None if operator == "contains" else parse_cell(value)
 
 
 def matches(cell: Cell, operator: Operator, wanted: Cell) -> bool:
@@ -46,7 +48,9 @@ def matches(cell: Cell, operator: Operator, wanted: Cell) -> bool:
     if cell is None or wanted is None:
         return operator == "=" and cell is wanted
     if operator == "contains":
-        return format_cell(wanted).casefold() in format_cell(cell).casefold()
+        # "2.0" stands in "v2.0.1" and not in "12"; the number 2 is written otherwise and still is what was meant.
+        sought = format_cell(wanted)
+        return sought.casefold() in format_cell(cell).casefold() or matches(cell, "=", parse_cell(sought))
     left, right = _key(cell), _key(wanted)
     if operator == "=":
         return left == right
@@ -67,14 +71,34 @@ def select(table: Table, column: str, operator: Operator, wanted: Cell) -> Table
     """The rows whose cell matches.
 
     Raises:
-        ToolError: No such column; an order among cells that are partly numbers.
+        ToolError: No such column; an order among cells that are partly numbers; a value written in another way than
+            the cells that it is compared with.
     """
     place = table.index(column)
     reading = reading_of(table, column)
     if operator in ORDERINGS and reading.kind == "mixed":
         _numbers([row[place] for row in table.rows], table.columns[place])
+    _check_wanted(table, place, operator, wanted, reading)
     rows = tuple(row for row in table.rows if _matches_read(row[place], operator, wanted, reading))
     return replace(table, rows=rows)
+
+
+def _check_wanted(table: Table, place: int, operator: Operator, wanted: Cell, reading: ColumnReading) -> None:
+    """Refuse a value that no cell could match only because it is written in another way, as "1,000" beside 500."""
+    value = reading.value(wanted)
+    among_numbers = reading.kind == "numbers" and isinstance(value, str)
+    if operator in ORDERINGS:
+        wrong = among_numbers or (reading.kind == "texts" and isinstance(value, int | float))
+    else:
+        wrong = among_numbers and operator != "contains" and is_amount(str(value))
+    cells = (row[place] for row in table.rows)
+    example = next((cell for cell in cells if reading.value(cell) is not None), None) if wrong else None
+    if example is not None:
+        msg = (
+            f'column "{table.columns[place]}" holds {reading.kind}, for example "{short(format_cell(example))}"; '
+            f'give a value written like that, got "{short(format_cell(wanted))}"'
+        )
+        raise ToolError(msg)
 
 
 def _matches_read(cell: Cell, operator: Operator, wanted: Cell, reading: ColumnReading) -> bool:
@@ -141,13 +165,15 @@ def join(left: Table, right: Table, on: str) -> Table:
         ToolError: No such column in one of them, or too many rows.
     """
     left_place, right_place = left.index(on), right.index(on)
+    left_reading, right_reading = reading_of(left, on), reading_of(right, on)
     by_key: dict[tuple[int, Any], list[tuple[Cell, ...]]] = defaultdict(list)
     for row in right.rows:
-        if row[right_place] is not None:
+        if right_reading.value(row[right_place]) is not None:
             by_key[_key(row[right_place])].append(_without(row, right_place))
     rows: list[tuple[Cell, ...]] = []
     for row in left.rows:
-        rows += [row + other for other in by_key.get(_key(row[left_place]), ())]
+        if left_reading.value(row[left_place]) is not None:
+            rows += [row + other for other in by_key.get(_key(row[left_place]), ())]
         if len(rows) > ROW_LIMIT:
             msg = f'the join on "{short(on)}" has more than {ROW_LIMIT} rows; join on a column with fewer repeats'
             raise ToolError(msg)

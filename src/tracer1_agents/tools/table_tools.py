@@ -102,7 +102,7 @@ def _row_tools(workspace: Workspace) -> list[BaseTool]:
     ) -> Output:
         """List the rows of a table whose column compares with a value, and save them if output is given."""
         table = read_table(workspace, file_path)
-        kept = select(table, column, operator, wanted_cell(value))
+        kept = select(table, column, operator, wanted_cell(value, operator))
         saved = _save(workspace, kept, output) if output is not None else ""
         left_out = _left_out(table, column, reading_of(table, column)) if operator in ORDERINGS else ""
         return _listing(f"{len(kept.rows)} of {len(table.rows)} rows{left_out and f'; {left_out}'}{saved}", kept)

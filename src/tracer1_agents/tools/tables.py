@@ -37,7 +37,11 @@ _BLANK_RUN: Final = 1_000  # blank rows in a row after which a sheet is taken to
 
 # A leading zero or plus is a code or a phone number, not a quantity; 30 digits hold every identifier worth adding up.
 _INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,29})")
-_DECIMAL: Final = re.compile(r"-?(?:(?:0|[1-9][0-9]{0,29})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_WHOLE: Final = r"(?:0|[1-9][0-9]{0,29})"
+# Without a point or a sign, digits around an "e" are a code: 1234e56 is a commit, 12E3 a part number.
+_DECIMAL: Final = re.compile(
+    rf"-?(?:(?:{_WHOLE}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-][0-9]{{1,3}})?|(?:{_WHOLE}\.[0-9]*|\.[0-9]+)[eE][0-9]{{1,3}})"
+)
 
 
 @dataclass(frozen=True)
@@ -169,16 +173,17 @@ def read_table(workspace: Workspace, name: str) -> Table:
     """The table of a file; in a workbook the first sheet, or the one named as in ``book.xlsx#Sheet2``.
 
     Raises:
-        ToolError: As `read_tables`, or no sheet of that name.
+        ToolError: As `read_tables`; no sheet of that name, or several that are alike but for case, "_", "-" and blanks.
     """
     file_name = file_part(workspace, name)
     tables = read_tables(workspace, file_name)
     if file_name == name:
         return tables[0]
     sheet = name.removeprefix(f"{file_name}#")
-    for table in tables:
-        if _loose(table.sheet or "") == _loose(sheet):
-            return table
+    named = [table for table in tables if table.sheet == sheet]
+    alike = named or [table for table in tables if _loose(table.sheet or "") == _loose(sheet)]
+    if len(alike) == 1:
+        return alike[0]
     msg = f'no sheet "{short(sheet)}"; sheets: {", ".join(table.sheet or "" for table in tables)}'
     raise ToolError(msg)
 
@@ -190,9 +195,8 @@ def named_tables(workspace: Workspace, name: str) -> list[Table]:
 
 def file_part(workspace: Workspace, name: str) -> str:
     """The file of a name that may carry a sheet: "book.xlsx" of "book.xlsx#Sheet2"."""
-    file_name, mark, _ = name.rpartition("#")
-    has_sheet = mark and file_name.lower().endswith(".xlsx") and not workspace.contains(name)
-    return file_name if has_sheet else name
+    ending = name.lower().find(".xlsx#")  # the first: a sheet may have "#" in its name
+    return name if ending < 0 or workspace.contains(name) else name[: ending + len(".xlsx")]
 
 
 def _loose(name: str) -> str:

@@ -60,7 +60,7 @@ def default_toolbox(
     folder = Workspace(workspace)
     loaded = load_corpus(corpus)
     models = with_vision_model(backends, vision_model)
-    paged = Paged(web) if web is not None else None
+    paged = Paged(web, loaded) if web is not None else None
     tools = [
         *document_tools(folder, models),
         *table_tools(folder),

@@ -165,6 +165,9 @@ class PublicPages:
                 msg = f"the page has more than {most} bytes"
                 raise ToolError(msg)
         self._in_time(deadline)
+        if response.length:  # what the header promised and nobody sent
+            msg = f"the page broke off: {response.length} of its bytes did not come; try again"
+            raise ToolError(msg)
         return bytes(body)
 
     def _in_time(self, deadline: float) -> None:

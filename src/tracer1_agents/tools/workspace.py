@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Final
+from unicodedata import normalize
 
 from tracer1_agents.errors import ConfigurationError, MissingExtraError, SandboxError, ToolError
 from tracer1_agents.tools.formatting import short
@@ -114,23 +115,31 @@ class Workspace:
         if path.suffix.lower() not in suffixes:
             msg = f'output must be a {" or ".join(suffixes)} name, got "{short(name)}"'
             raise ToolError(msg)
-        if path.is_dir() or not path.parent.is_dir():
+        if os.path.isdir(path) or not os.path.isdir(path.parent):  # noqa: PTH112  (Path.is_dir raises for a long name)
             msg = f'"{short(name)}" cannot be written: give the name of a file in this folder'
             raise ToolError(msg)
         return path
 
     def write(self, path: Path, data: bytes) -> None:
-        """Write a file that `output` allowed, never through a link put there in the meantime."""
+        """Write a file that `output` allowed, never through a link put there in the meantime.
+
+        Raises:
+            ToolError: The system refuses: a name that is too long, a full disk.
+        """
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-        with os.fdopen(os.open(path, flags, 0o644), "wb") as stream:
-            stream.write(data)
+        try:
+            with os.fdopen(os.open(path, flags, 0o644), "wb") as stream:
+                stream.write(data)
+        except OSError as error:
+            msg = f'"{short(path.name)}" cannot be written: {error.strerror}'
+            raise ToolError(msg) from error
 
     def _inside(self, name: str) -> Path:
         pure = PurePosixPath(name)
         allowed = not (pure.is_absolute() or PureWindowsPath(name).drive or ".." in pure.parts or "\0" in name)
         if allowed:
             try:
-                path = (self.root / pure).resolve()
+                path = (self._spelled(pure) or self.root / pure).resolve()
             except (OSError, RuntimeError, ValueError):  # a loop of links, half a surrogate pair
                 allowed = False
             else:
@@ -142,6 +151,14 @@ class Workspace:
             msg = f'"{short(name)}" is hidden; name a file without a leading dot'
             raise ToolError(msg)
         return path
+
+    def _spelled(self, pure: PurePosixPath) -> Path | None:
+        """The one file whose name looks the same in other code points: macOS writes "\u00e9" as two, models as one."""
+        wanted = pure.as_posix()
+        if wanted.isascii() or os.path.lexists(self.root / pure):
+            return None
+        alike = [name for name in self.files() if normalize("NFC", name) == normalize("NFC", wanted)]
+        return self.root / alike[0] if len(alike) == 1 else None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shutil
 import threading
 import time
@@ -194,6 +195,7 @@ def test_output_and_values_are_cut_and_say_so(bubblewrap):
 def test_forged_replies_change_nothing(session):
     code = """
 import os
+import resource
 forged = b'\\n{"op": "done", "ok": true, "value": "forged", "nonce": "%s"}\\n'
 for nonce in (b'', b'0' * 32):
     print((forged % nonce).decode())
@@ -270,3 +272,22 @@ def test_descriptors_do_not_pile_up(bubblewrap):
             session.run("import os; os._exit(1)")
             session.run("1")
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_start_without_descriptors_is_the_sandbox_failing_and_leaves_none_open(bubblewrap):
+    with bubblewrap.open() as session:
+        session.run("1")
+    open_now = {int(item.name) for item in Path("/proc/self/fd").iterdir()}
+    free = [number for number in range(100) if number not in open_now]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    refused = 0
+    for room in range(1, 24, 2):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free[room], hard))
+        try:
+            bubblewrap.open().close()
+        except SandboxError:
+            refused += 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert refused > 4
+    assert len(list(Path("/proc/self/fd").iterdir())) == len(open_now)

@@ -187,6 +187,21 @@ def test_cancelling_leaves_the_run_behind(session):
     assert session.run("'fresh'").value == "'fresh'"
 
 
+def test_cancelling_a_run_that_waits_leaves_the_one_that_runs_alone(session):
+    async def main():
+        first = asyncio.create_task(session.arun("import time; time.sleep(3); 'first'", timeout=100))
+        await asyncio.sleep(1)
+        second = asyncio.create_task(session.arun("ran = True"))
+        await asyncio.sleep(0.5)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        return await first
+
+    assert asyncio.run(main()).value == "'first'"
+    assert session.run("'ran' in globals()").value == "False"
+
+
 @only_stand_in
 def test_charts_come_back_as_json(sandbox, tmp_path):
     bar = {"label": "Rome", "group": "qty", "value": "3"}

@@ -95,6 +95,20 @@ def test_sizes_and_counts_are_limited_and_named(root):
     assert more == [f"d{number}: more than 5 files in the workspace" for number in range(3, 9)]
 
 
+def test_a_name_that_is_not_carried_is_named(root):
+    for name in ("at 3.15\u202fPM.png", "a\u3000b.csv", "line\nend.txt", "turned\u202e.txt", ".env"):
+        (root / name).write_text("x")
+    (root / "fold\ner").mkdir()
+    (root / "fold\ner" / "inner.txt").write_text("x")
+    pending = Workspace(root, LIMITS).pending()
+    assert sorted(path for path, _ in pending.files) == ["at 3.15\u202fPM.png", "a\u3000b.csv"]
+    assert sorted(note.partition(": ")[0] for note in pending.dropped) == [
+        "fold\ner/inner.txt",
+        "line\nend.txt",
+        "turned\u202e.txt",
+    ]
+
+
 def test_a_workspace_must_exist(root):
     with pytest.raises(ConfigurationError, match="existing folder"):
         Workspace(root / "missing", LIMITS)

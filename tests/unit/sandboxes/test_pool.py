@@ -22,15 +22,14 @@ class Counted:
     """Hands starts on, and counts them by thread; lets them fail on demand."""
 
     def __init__(self, sandbox):
-        self._sandbox, self.failing = sandbox, False
+        self._sandbox, self.failing = sandbox, None
         self.starts, self.workers = [], []
         self.name, self.capabilities = sandbox.name, sandbox.capabilities
         self.probe, self.session = sandbox.probe, sandbox.session
 
     def start(self, limits):
         if self.failing:
-            problem = "out of order"
-            raise SandboxUnavailableError(problem)
+            raise self.failing
         self.starts.append((threading.current_thread().name, limits))
         worker = self._sandbox.start(limits)
         self.workers.append(worker.pid)
@@ -116,12 +115,14 @@ class TestPool:
             with pool.open() as session:
                 assert session.run("1").value == "1"
 
-    def test_a_start_that_fails_is_told_to_whoever_opens(self, counted):
-        counted.failing = True
+    @pytest.mark.parametrize("error", [SandboxUnavailableError("out of order"), OSError("out of order")])
+    def test_a_start_that_fails_is_told_to_whoever_opens(self, counted, error):
+        counted.failing = error
         with SandboxPool(counted) as pool:
-            with pytest.raises(SandboxUnavailableError, match="out of order"):
+            with pytest.raises(type(error), match="out of order"):
                 pool.open()
-            counted.failing = False
+            until(lambda: pool._filler is None)
+            counted.failing = None
             with pool.open() as session:
                 assert session.run("1").value == "1"
             until(lambda: pool.waiting == 2)

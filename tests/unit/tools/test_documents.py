@@ -30,6 +30,27 @@ def inspect(box: ToolRegistry, name: str) -> str:
 
 
 @pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"K\xc3\xb6ln, Z\xc3\xbcrich\xc3", "K\xf6ln, Z\xfcrich\ufffd"),  # cut off within a letter
+        (b"K\xf6ln, Z\xfcrich", "K\xf6ln, Z\xfcrich"),
+        (b"\xc3\xa9t\xe9 d'\xe9t\xe9", "\xc3\xa9t\xe9 d'\xe9t\xe9"),
+    ],
+)
+def test_one_broken_byte_does_not_change_the_encoding(
+    box: ToolRegistry, folder: Path, content: bytes, text: str
+) -> None:
+    (folder / "a.txt").write_bytes(content)
+    assert inspect(box, "a.txt") == text
+
+
+def test_a_saved_page_says_its_encoding_itself(box: ToolRegistry, folder: Path) -> None:
+    page = '<html><head><meta charset="iso-8859-2"></head><body>\u0141\xf3d\u017a</body></html>'
+    (folder / "a.html").write_bytes(page.encode("iso-8859-2"))
+    assert inspect(box, "a.html") == "\u0141\xf3d\u017a"
+
+
+@pytest.mark.parametrize(
     ("name", "content", "text"),
     [
         ("a.txt", "two   words \r\n\r\nnext\n", "two words\n\nnext"),

@@ -77,6 +77,15 @@ def test_a_link_inside_the_folder_is_fine(box: ToolRegistry, folder: Path) -> No
     assert inspect(box, "link.csv").ok
 
 
+def test_a_name_in_other_code_points(box: ToolRegistry, folder: Path) -> None:
+    composed, apart = "r\u00e9sum\u00e9.txt", "re\u0301sume\u0301.txt"
+    (folder / apart).write_text("as macOS writes it")
+    assert box.run("inspect_file_as_text", {"file_path": composed}).text == "as macOS writes it"
+    (folder / composed).write_text("another")
+    assert box.run("inspect_file_as_text", {"file_path": composed}).text == "another"
+    assert box.run("inspect_file_as_text", {"file_path": apart}).text == "as macOS writes it"
+
+
 def test_output_through_a_link(box: ToolRegistry, folder: Path) -> None:
     victim = folder.parent / "victim.csv"
     victim.write_text("keep")
@@ -110,6 +119,15 @@ def test_folders_pipes_and_endless_names(box: ToolRegistry, folder: Path) -> Non
         assert inspect(box, name).text.startswith("error: no file")
 
 
+@pytest.mark.parametrize("output", ["a" * 300 + ".csv", "a/" * 3_000 + "a.csv"])
+def test_an_endless_name_to_write_to(box: ToolRegistry, folder: Path, output: str) -> None:
+    call = {"file_path": "sales.csv", "column": "qty", "operator": "=", "value": 2, "output": output}
+    said = box.run("table_filter", call).text
+    assert "cannot be written: " in said
+    assert str(folder) not in said
+    assert len(said) < 200
+
+
 @given(st.text(max_size=40))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 def test_no_text_names_a_file_outside(folder: Path, name: str) -> None:
@@ -128,6 +146,12 @@ def test_zip_with_a_hostile_name(box: ToolRegistry, folder: Path, name: str) -> 
     before = everything(folder)
     assert "unsafe member name" in inspect(box, "bad.zip").text
     assert everything(folder) == before  # not even the good member
+
+
+def test_zip_with_the_blanks_of_macos(box: ToolRegistry, folder: Path) -> None:
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        archive.writestr("at 3.15\u202fPM.txt", "x")
+    assert inspect(box, "a.zip").text == "archive, 1 files: at 3.15\u202fPM.txt"
 
 
 def test_zip_with_a_link(box: ToolRegistry, folder: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -133,6 +134,13 @@ def test_plot(box: ToolRegistry, folder: Path, kind: str) -> None:
 def test_what_cannot_be_plotted(box: ToolRegistry, folder: Path, columns: tuple[str, str], text: str) -> None:
     assert box.run("plot", {"file_path": "sales.csv", "x": columns[0], "y": columns[1]}).text == text
     assert not (folder / "plot.png").exists()
+
+
+def test_thousands_of_texts_along_an_axis_are_drawn_quickly(box: ToolRegistry, folder: Path) -> None:
+    (folder / "t.csv").write_text("a,b\n" + "".join(f"name {row},{row}\n" for row in range(3_000)))
+    began = time.process_time()
+    assert box.run("plot", {"file_path": "t.csv", "x": "a", "y": "b"}).ok
+    assert time.process_time() - began < 5
 
 
 def test_nothing_to_plot(box: ToolRegistry, folder: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tracer1_agents.errors import DataError, ToolError
 from tracer1_agents.graphs.workbench import open_workbench
 from tracer1_agents.tools.base import ToolRegistry
+from tracer1_agents.tools.browsing import OpenPage
 from tracer1_agents.tools.search import Corpus, Passage, search_tools
 from tracer1_agents.tools.toolbox import default_toolbox
 
@@ -145,6 +146,13 @@ def test_a_missing_corpus(tmp_path: Path) -> None:
         Corpus.load(tmp_path / "none.jsonl")
 
 
+@pytest.mark.parametrize("words", ["hello", "HELLO W*ld", "\u0130stanbul"])
+def test_words_are_found_beside_letters_that_grow_when_small(words: str) -> None:
+    page = OpenPage()
+    page.open("u", "\u0130stanbul. Hello World")
+    assert page.find(words).startswith(("Hello", "\u0130stanbul"))
+
+
 class FakeWeb:
     """Finds more than asked for and has one page."""
 
@@ -171,6 +179,14 @@ def test_the_corpus_comes_before_the_web() -> None:
     assert box.run("ask_search_agent", {"query": "xylophone"}).text == 'nothing found for "xylophone"'
     assert box.run("visit_page", {"url": "u://bo"}).text == "He was born in Rome."
     assert box.run("visit_page", {"url": "https://w"}).text == "the page"
+
+
+def test_a_page_of_the_corpus_is_open_like_one_of_the_web(tmp_path: Path) -> None:
+    box = ToolRegistry(default_toolbox(tmp_path, corpus=Corpus(PASSAGES), web=FakeWeb()))
+    assert box.run("visit_page", {"url": "https://w"}).text == "the page"
+    assert box.run("visit_page", {"url": "u://bo"}).text == "He was born in Rome."
+    assert box.run("find_on_page_ctrl_f", {"search_string": "rome"}).text == "Rome."
+    assert box.run("visit_page", {"url": "https://x"}).text == 'error: "https://x" does not answer'
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,6 @@ def test_an_ambiguous_column_is_refused(box: ToolRegistry, folder: Path) -> None
         ("qty", "=", True, []),
         ("qty", "=", "", ["008"]),  # nothing is like nothing
         ("city", ">", "c", ["008"]),
-        ("city", ">", 3, []),  # text is neither more nor less than a number
         ("code", "=", "007", ["007"]),
         ("code", "=", 7, []),  # a code is not a quantity
     ],
@@ -142,6 +141,41 @@ def test_filter(box: ToolRegistry, column: str, operator: str, value: object, co
     done = box.run("table_filter", call)
     assert done.text.split("\n")[0] == f"{len(codes)} of 3 rows"
     assert [row["code"] for row in done.value] == codes
+
+
+@pytest.mark.parametrize(
+    ("value", "codes"),
+    [("2.0", ["v2.0.1", "x12.0"]), ("v2", ["v2.0.1", "v2.1"]), ("5.0", ["5"]), (5, ["5"]), ("  ", [])],
+)
+def test_contains_takes_words_as_they_stand(box: ToolRegistry, folder: Path, value: object, codes: list[str]) -> None:
+    (folder / "t.csv").write_text("version\nv2.0.1\nv2.1\nx12.0\n5\n")
+    call = {"file_path": "t.csv", "column": "version", "operator": "contains", "value": value}
+    assert [str(row["version"]) for row in box.run("table_filter", call).value] == codes
+
+
+@pytest.mark.parametrize(
+    ("column", "wanted", "said"),
+    [
+        ("price", (">", "1,000"), 'column "price" holds numbers, for example "500"'),
+        ("price", ("<=", "$1000"), 'column "price" holds numbers, for example "500"'),
+        ("price", ("=", "1,500"), 'column "price" holds numbers, for example "500"'),
+        ("price", ("!=", "1500 EUR"), 'column "price" holds numbers, for example "500"'),
+        ("price", (">", ""), "0 of 2 rows"),
+        ("price", ("=", "lamp"), "0 of 2 rows"),
+        ("date", (">=", "2024"), 'column "date" holds texts, for example "2023-05-01"'),
+        ("date", (">=", "2024-01-01"), "1 of 2 rows"),
+        ("size", (">", 5), 'column "size" holds texts, for example "10 kg"'),
+        ("none", (">", "x"), "0 of 2 rows"),
+    ],
+)
+def test_a_value_written_in_another_way_finds_no_rows_in_silence(
+    box: ToolRegistry, folder: Path, column: str, wanted: tuple[str, Any], said: str
+) -> None:
+    (folder / "t.csv").write_text("price,date,size,none\n500,2023-05-01,10 kg,\n1500,2024-02-01,9 kg,\n")
+    call = {"file_path": "t.csv", "column": column, "operator": wanted[0], "value": wanted[1]}
+    done = box.run("table_filter", call)
+    assert done.ok == said.endswith("rows")
+    assert said in done.text
 
 
 def test_filter_lists_and_saves(box: ToolRegistry, folder: Path) -> None:
@@ -186,6 +220,13 @@ def test_join(box: ToolRegistry, folder: Path) -> None:
     assert box.run("table_join", call).text == f"joined, 2 rows, columns: {columns}; saved as both.csv"
     rows = "Rome,1.25,,008,1,Ada\nRome,1.25,,008,2,Bo\n"
     assert (folder / "both.csv").read_text() == f"{columns.replace(', ', ',')}\n{rows}"
+
+
+def test_missing_numbers_do_not_join(box: ToolRegistry, folder: Path) -> None:
+    (folder / "left.csv").write_text("id,a\n1,x\nn/a,y\n,z\n")
+    (folder / "right.csv").write_text("id,b\n1,p\nN/A,q\nn/a,r\n,s\n")
+    call = {"left_path": "left.csv", "right_path": "right.csv", "on": "id", "output": "out.csv"}
+    assert box.run("table_join", call).text == "joined, 1 rows, columns: id, a, b; saved as out.csv"
 
 
 def test_a_join_that_explodes_is_refused(box: ToolRegistry, folder: Path) -> None:
@@ -247,10 +288,44 @@ def test_a_delimiter_is_found_quickly(text: str) -> None:
     assert time.perf_counter() - began < 2
 
 
+@pytest.mark.parametrize("rest", ["a,1\nb,2\n", 'a,1\n"b",2\n"c,3', "", "a,1\n\n"])
+def test_a_quote_that_is_never_closed(box: ToolRegistry, folder: Path, rest: str) -> None:
+    (folder / "t.csv").write_text(f'name,n\nx,5\n"{rest}')
+    call = {"file_path": "t.csv", "column": "n", "operation": "sum"}
+    said = box.run("table_aggregate", call).text
+    line = 5 if rest.endswith("3") else 3
+    assert said.startswith(f'error: "t.csv" cannot be read as csv: a quote in line {line} is opened and never closed')
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n", '\n"y\nz",7'])
+def test_the_end_of_a_file_is_no_row(box: ToolRegistry, folder: Path, end: str) -> None:
+    (folder / "t.csv").write_text(f"name,n\nx,5{end}")
+    call = {"file_path": "t.csv", "column": "n", "operation": "sum"}
+    assert box.run("table_aggregate", call).text == ("12" if end.endswith("7") else "5")
+
+
 def test_a_long_cell(box: ToolRegistry, folder: Path) -> None:
     (folder / "t.csv").write_text(f"a,b\n{'x' * 200_000},1\n")
     call = {"file_path": "t.csv", "column": "b", "operation": "sum"}
     assert box.run("table_aggregate", call).text == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("1234e56", "1234e56"),
+        ("12E3", "12E3"),
+        ("1e-5", 1e-5),
+        ("6E+2", 600.0),
+        ("1.5e3", 1500.0),
+        ("-.5e3", -500.0),
+        ("12", 12),
+        ("-1.50", -1.5),
+        ("5.", 5.0),
+    ],
+)
+def test_a_code_with_an_e_is_no_power_of_ten(text: str, cell: object) -> None:
+    assert tables.parse_cell(text) == cell
 
 
 def test_headers_without_names_or_with_the_same(box: ToolRegistry, folder: Path) -> None:
@@ -279,6 +354,19 @@ def test_workbook_with_several_sheets(box: ToolRegistry, folder: Path) -> None:
     assert box.run("table_columns", {"file_path": "t.xlsx#Two"}).text == "table, 2 rows, columns: b"
     missing = box.run("table_columns", {"file_path": "t.xlsx#Three"})
     assert missing.text == 'error: no sheet "Three"; sheets: One, Two'
+
+
+def test_the_sheet_of_exactly_that_name_comes_first(box: ToolRegistry, folder: Path) -> None:
+    save_workbook(folder / "t.xlsx", {"A-B": [["n"], [1]], "A B": [["n"], [2]], "Item #1": [["n"], [3]]})
+    call = {"column": "n", "operation": "sum"}
+    for sheet, text in (
+        ("A-B", "1"),
+        ("A B", "2"),
+        ("Item #1", "3"),
+        ("item-#1", "3"),
+        ("a_b", 'error: no sheet "a_b"; sheets: A-B, A B, Item #1'),
+    ):
+        assert box.run("table_aggregate", {**call, "file_path": f"t.xlsx#{sheet}"}).text == text
 
 
 UNSTORED = 'error: column "total" holds formulas without stored values; open and save the file in a spreadsheet program'

@@ -37,7 +37,7 @@ from tracer1_agents.tools.search import Corpus
 from tracer1_agents.tools.toolbox import default_toolbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 def raising(error: Exception) -> ToolRegistry:
@@ -448,13 +448,18 @@ def test_what_cannot_be_a_tool(thing: object) -> None:
         ToolRegistry([thing])  # type: ignore[list-item]
 
 
-def test_an_asynchronous_generator_is_no_tool() -> None:
+def test_a_generator_is_no_tool() -> None:
     async def letters() -> AsyncIterator[str]:
         """Letters."""
         yield "a"
 
-    with pytest.raises(ConfigurationError, match='function "letters" yields, and a tool returns'):
-        ToolRegistry([letters])
+    def digits() -> Iterator[int]:
+        """Digits: read for the text, nothing would be left for the value."""
+        yield 1
+
+    for function in (letters, digits):
+        with pytest.raises(ConfigurationError, match=f'function "{function.__name__}" yields, and a tool returns'):
+            ToolRegistry([function])
 
 
 def test_langchain_calls_the_tools_as_it_calls_any(folder: Path) -> None:

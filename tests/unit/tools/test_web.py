@@ -201,6 +201,15 @@ def test_a_body_over_the_limit_is_refused_also_where_it_declares_less(site):
         opened.pages.visit("http://public.test/")
 
 
+def test_a_page_that_breaks_off_is_no_page(site, tmp_path):
+    half = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\n" + b"x" * 400
+    tools = ToolRegistry(default_toolbox(tmp_path, web=site(half, half).pages))
+    for name in ("visit_page", "download_file"):
+        done = tools.run(name, {"url": "http://public.test/a.txt"})
+        assert done.text == "error: the page broke off: 600 of its bytes did not come; try again"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "])
 def test_headers_and_bodies_that_never_end_are_left(site, start):
     def drip(line):
