@@ -138,7 +138,11 @@ def _outcomes(table: Table) -> list[str]:
         cells += [_mean(table, name, measure) for measure in ("grounded", "loop", "planner_calls")]
         cells += [_per_success(table, name, column) for column in ("tokens", "seconds")]
         lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
-    return [*lines, "", "Calls are of the planner, a task; tokens and seconds are all that was spent, by task solved."]
+    says = (
+        "Calls are of the planner, a task; tokens and seconds are all that was spent, by task solved. Seeds differ: "
+        "compare arms of other seeds by the differences, which pair them."
+    )
+    return [*lines, "", says]
 
 
 def _window_outcomes(table: Table) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
 from tracer1_agents.evals.drawing import SIZE, legend, svg
@@ -53,7 +54,7 @@ def draw(table: Table, folder: Path) -> list[Figure]:
         ("survival", "Share of forecast pairs that came true, by steps ahead", _survival),
         ("cost", "Tasks solved against planner tokens spent per task", _cost),
         ("learning", _LEARNING, _learning),
-        ("horizon", "Tasks solved against the trained horizon", _horizon),
+        ("horizon", "Tasks solved against the trained horizon; the line is of the seeds that all have", horizon_curve),
     ]
     if not table.has_tasks:
         says = "First actions exact by arm, with the mean of each seed"
@@ -143,17 +144,24 @@ def _averaged(values: Sequence[float], width: int) -> list[float]:
     return [sum(window) / len(window) for window in windows]
 
 
-def _horizon(axes: Any, table: Table) -> bool:
-    """Only arms of the sweep over T, named in the plan."""
-    points = [
-        (horizon, mean) for horizon, arm in table.plan.horizon_curve.items() if (mean := table.mean(arm, "correct"))
-    ]
-    for horizon, (_, seeds) in points:
-        axes.plot([horizon] * len(seeds), [100 * value for value in seeds], "o", color="#808080", markersize=3)
-    axes.plot([horizon for horizon, _ in points], [100 * mean for _, (mean, _) in points], color="#4878a8")
+def horizon_curve(axes: Any, table: Table) -> bool:
+    """Only arms of the sweep over T, named in the plan. Seeds differ, so the line is of those that all of them have."""
+    measured = {horizon: table.values(arm, "correct") for horizon, arm in table.plan.horizon_curve.items()}
+    points = {
+        horizon: {seed: 100 * fmean(values.values()) for seed, values in by_seed.items()}
+        for horizon, by_seed in measured.items()
+        if by_seed
+    }
+    shared = set.intersection(*map(set, points.values())) if points else set()
+    for horizon, by_seed in points.items():
+        for seed, solved in by_seed.items():
+            axes.plot(horizon, solved, "o", color="#4878a8" if seed in shared else "#b0b0b0", markersize=3)
+    if shared:
+        means = [fmean(by_seed[seed] for seed in shared) for by_seed in points.values()]
+        axes.plot(list(points), means, color="#4878a8")
     axes.set_xscale("log", base=2)
-    axes.set_xticks([horizon for horizon, _ in points], [str(horizon) for horizon, _ in points])
-    axes.set_xlabel("trained horizon T")
+    axes.set_xticks(list(points), [str(horizon) for horizon in points])
+    axes.set_xlabel("trained horizon T; blue: the seeds that every T has, grey: others")
     axes.set_ylim(bottom=0)
     axes.set_ylabel("tasks solved (%)")
     return len(points) > 1

@@ -22,6 +22,7 @@ from tracer1_agents.experiments.measure import held_out_rows, measure_tasks, see
 from tracer1_agents.experiments.outlook import what_would_show_more
 from tracer1_agents.experiments.page import write_page
 from tracer1_agents.experiments.plan import Cell, Measurement, Plan, load_plan
+from tracer1_agents.experiments.plots import horizon_curve
 from tracer1_agents.experiments.report import as_json, as_markdown
 from tracer1_agents.experiments.results import CellResult, Results, condense, training_summary
 from tracer1_agents.experiments.runner import Runner
@@ -478,6 +479,19 @@ def test_one_seed_of_several_decides_nothing_and_two_say_that_they_are_not_all(t
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert f"| {outcome} seeds so far |" in page
     assert ("unknown: one seed" in page) == (measured == 1)
+
+
+def test_the_line_over_horizons_is_of_the_seeds_that_all_have(tmp_path):
+    figure = pytest.importorskip("matplotlib.figure", reason="matplotlib is not installed")
+    arms = {name: {"start": "", "train": "warmstart", "config": "tiny/warmstart"} for name in ("one", "two")}
+    one = runner(tmp_path, arms=arms, pairs=[], seeds=[0, 1], horizon_curve={1: "one", 2: "two"})
+    for arm, seed, solved in (("one", 0, 1), ("one", 1, 0), ("two", 1, 1)):
+        keep(one, arm, seed, tasks=[task("a", solved), task("b", 0)])
+    axes = figure.Figure().subplots()
+    assert horizon_curve(axes, Table(one.plan, one.results, "test"))
+    *points, line = axes.lines
+    assert [(point.get_xdata()[0], point.get_ydata()[0]) for point in points] == [(1, 50.0), (1, 0.0), (2, 50.0)]
+    assert (list(line.get_xdata()), list(line.get_ydata())) == ([1, 2], [0.0, 50.0])
 
 
 def test_mistakes_of_a_reactive_planner_are_told_apart(tmp_path):
